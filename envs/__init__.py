@@ -1,0 +1,28 @@
+"""The market: what organizations live in. Imports nothing else of ours."""
+
+import importlib
+from typing import Any
+
+from ruleshift.envs.economy import Economy
+from ruleshift.envs.layout import FEATURES, MEASURES, PUBLIC_STATISTICS, action_layout, observation_layout
+from ruleshift.envs.market import Market
+from ruleshift.envs.mechanisms import register_mechanism
+from ruleshift.envs.rule import Rule, list_rules, load_rule
+from ruleshift.envs.schedule import Shift
+from ruleshift.envs.structure import Structure, list_structures, load_structure
+
+_LATE = {"market_v0": None, "check_market": "checker", "twin": "market_v0"}
+
+__all__ = [
+    "FEATURES", "MEASURES", "PUBLIC_STATISTICS", "Economy", "Market", "Rule", "Shift", "Structure", "action_layout",
+    "check_market", "list_rules", "list_structures", "load_rule", "load_structure", "market_v0", "observation_layout",
+    "register_mechanism", "twin",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """The views load PettingZoo only when they are asked for."""
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_LATE[name] or name}")
+    return module if _LATE[name] is None else getattr(module, name)

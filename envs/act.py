@@ -1,0 +1,67 @@
+"""Act: actions in the box become economic units. The one place where they do.
+
+`ask = (a + 1) / 2 * 1.25`, `effort` and `promotion = (a + 1) / 2`, `focus = softmax(3 a)` over the K kinds.
+"""
+
+import numpy as np
+
+from ruleshift.envs.compile import jit
+from ruleshift.envs.numerics import exp
+
+MAX_ASK = 1.25
+FOCUS_SCALE = 3.0
+
+
+@jit
+def act(actions, outcome):
+    """Write ask, effort, promotion, focus and clipped of `outcome` from actions (N, 3 + K); clip to the box."""
+    organizations, size = actions.shape
+    for i in range(organizations):
+        clipped = 0.0
+        for a in range(size):
+            clipped += 1.0 if abs(actions[i, a]) > np.float32(1.0) else 0.0
+        outcome.clipped[i] = clipped
+        outcome.ask[i] = (_in_box(actions[i, 0]) + 1.0) * 0.5 * MAX_ASK
+        outcome.effort[i] = (_in_box(actions[i, 1]) + 1.0) * 0.5
+        outcome.promotion[i] = (_in_box(actions[i, 2]) + 1.0) * 0.5
+    focus = outcome.focus
+    kinds = focus.shape[0]
+    for k in range(kinds):
+        for i in range(organizations):
+            focus[k, i] = exp(FOCUS_SCALE * _in_box(actions[i, 3 + k]))
+    for i in range(organizations):
+        total = 0.0
+        for k in range(kinds):
+            total += focus[k, i]
+        for k in range(kinds):
+            focus[k, i] /= total
+
+
+@jit
+def _in_box(value):
+    return min(max(np.float64(value), -1.0), 1.0)
+
+
+def to_action(
+    *,
+    ask: np.ndarray | float,
+    effort: np.ndarray | float,
+    promotion: np.ndarray | float,
+    focus: np.ndarray | float = 0.0,
+    kinds: int = 3,
+) -> np.ndarray:
+    """The inverse: economic units (scalars or (n,)) to actions, float32 (n, 3 + K).
+
+    `focus` holds K numbers in [-1, 1] for each organization (a scalar is even attention): the box's own, of which
+    `act` takes the softmax.
+
+    >>> to_action(ask=0.625, effort=1, promotion=0, kinds=2)
+    array([[ 0.,  1., -1.,  0.,  0.]], dtype=float32)
+    """
+    ask, effort, promotion = np.broadcast_arrays(np.atleast_1d(ask), effort, promotion)
+    actions = np.empty((len(ask), 3 + kinds), np.float32)
+    actions[:, 0] = ask * (2 / MAX_ASK) - 1
+    actions[:, 1] = effort * 2 - 1
+    actions[:, 2] = promotion * 2 - 1
+    actions[:, 3:] = focus
+    return np.clip(actions, -1, 1)

@@ -1,0 +1,162 @@
+"""How kernels are compiled, cached and called. The only file that knows the inside of numba.
+
+Kernels are module-level functions under `jit`: without the GIL, without fast-math (LLVM may neither reorder nor fuse
+floating point, so that the bits do not depend on the machine), and cached on disk. A cache entry is a pickle and does
+not notice a change of a callee in another file; so the cache directory is private to the user and named by a digest
+of every source file of `envs` and of the versions that compile them.
+"""
+
+import hashlib
+import os
+import platform
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+_KEPT_CACHES = 4
+
+
+def _sources_digest() -> str:
+    digest = hashlib.sha256()
+    for part in (numba.__version__, llvmlite.__version__, platform.python_version()):
+        digest.update(part.encode())
+    folder = Path(__file__).parent
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _private_cache() -> str:
+    """The cache directory, mode 0700 and owned by the user; '' where there can be none."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ruleshift"
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = root.stat()
+        if hasattr(os, "getuid") and facts.st_uid != os.getuid():
+            return ""
+        if stat.S_IMODE(facts.st_mode) != 0o700:
+            root.chmod(0o700)
+        current = root / _sources_digest()
+        current.mkdir(mode=0o700, exist_ok=True)
+        os.utime(current)
+        with tempfile.TemporaryFile(dir=current):
+            pass
+        stale = sorted(root.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT_CACHES:]
+    except OSError:
+        return ""
+    for path in stale:
+        shutil.rmtree(path, ignore_errors=True)
+    return str(current)
+
+
+CACHE_DIRECTORY = _private_cache()
+
+
+def jit(function: Callable[..., Any]) -> Any:
+    """Compile `function` on its first call: no GIL, IEEE arithmetic as written, cached in `CACHE_DIRECTORY`."""
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = CACHE_DIRECTORY
+    try:
+        return numba.njit(nogil=True, error_model="numpy", cache=bool(CACHE_DIRECTORY))(function)
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def freeze(dispatcher: Any, *arguments: Any) -> Any:
+    """Compile a kernel for the types of `arguments` and for nothing else.
+
+    A strided array or another dtype would silently compile the whole kernel once more, for seconds; from here on it
+    raises TypeError at once.
+    """
+    dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments))
+    dispatcher.disable_compile()
+    return dispatcher
+
+
+def address_of(function: Callable[..., Any], signature: Any) -> int:
+    """The machine address of `function` (plain Python or already compiled), compiled for one fixed signature.
+
+    The caller keeps the returned dispatcher alive through `_ALIVE`: an address outlives no library.
+    """
+    dispatcher = function if isinstance(function, numba.core.dispatcher.Dispatcher) else _uncached(function)
+    dispatcher.compile(signature)
+    compiled = dispatcher.overloads[tuple(signature.args)]
+    if compiled.signature.return_type != signature.return_type:
+        raise TypeError(f"it returns {compiled.signature.return_type}; a mechanism returns nothing")
+    _ALIVE.append(dispatcher)
+    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+
+
+_ALIVE: list[Any] = []
+
+
+def _uncached(function: Callable[..., Any]) -> Any:
+    return numba.njit(nogil=True, error_model="numpy")(function)
+
+
+def calls_through_address(signature: Any) -> Any:
+    """An intrinsic `call(address, *arguments)` that calls what `address_of` returned for the same `signature`."""
+
+    @intrinsic
+    def call(typing_context, address, *arguments):  # type: ignore[no-untyped-def]
+        def generate(context, builder, _signature, values):  # type: ignore[no-untyped-def]
+            convention = context.call_conv
+            kind = convention.get_function_type(signature.return_type, signature.args)
+            pointer = builder.inttoptr(values[0], kind.as_pointer())
+            packed = cgutils.unpack_tuple(builder, values[1])
+            status, result = convention.call_function(builder, pointer, signature.return_type, signature.args, packed)
+            with cgutils.if_unlikely(builder, status.is_error):
+                convention.return_status_propagate(builder, status)
+            return result
+
+        return signature.return_type(types.int64, types.Tuple(signature.args)), generate
+
+    return call
+
+
+@intrinsic
+def float_bits(typing_context, value):  # type: ignore[no-untyped-def]
+    """The bits of a float64 as int64."""
+
+    def generate(context, builder, _signature, values):  # type: ignore[no-untyped-def]
+        return builder.bitcast(values[0], ir.IntType(64))
+
+    return types.int64(types.float64), generate
+
+
+@intrinsic
+def bits_float(typing_context, value):  # type: ignore[no-untyped-def]
+    """The float64 that has these int64 bits."""
+
+    def generate(context, builder, _signature, values):  # type: ignore[no-untyped-def]
+        return builder.bitcast(values[0], ir.DoubleType())
+
+    return types.float64(types.int64), generate
+
+
+@intrinsic
+def borrow(typing_context, array):  # type: ignore[no-untyped-def]
+    """The same array without a share in its ownership: views of it count no references.
+
+    Counting is atomic, cost a quarter of a round, and made threads wait for each other. Only for arrays whose owner
+    outlives the kernel's call: its arguments.
+    """
+
+    def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
+        make = context.make_array(signature.args[0])
+        borrowed = make(context, builder, values[0])
+        borrowed.meminfo = ir.Constant(borrowed.meminfo.type, None)
+        borrowed.parent = ir.Constant(borrowed.parent.type, None)
+        return borrowed._getvalue()
+
+    return array(array), generate

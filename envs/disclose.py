@@ -1,0 +1,120 @@
+"""Disclose: what each organization is shown before it acts, written straight into the learner's float32 array."""
+
+import numpy as np
+
+from ruleshift.envs import layout as at
+from ruleshift.envs.compile import jit
+
+_BOUND = 10.0
+
+
+@jit
+def _clip(value):
+    return min(max(value, -_BOUND), _BOUND)
+
+
+@jit
+def sum_board(kinds, values, count, mean):
+    """Jobs and mean value by kind: count (K,) relative to an even split, mean (K,) 0 where there is none."""
+    count[:] = 0.0
+    mean[:] = 0.0
+    for j in range(len(kinds)):
+        count[kinds[j]] += 1.0
+        mean[kinds[j]] += values[j]
+    even = len(kinds) / len(count)
+    for k in range(len(count)):
+        mean[k] = mean[k] / count[k] if count[k] > 0.0 else 0.0
+        count[k] = _clip(count[k] / even)
+
+
+@jit
+def _lead_of_winners(signal, served, total):
+    """The mean of a signal over jobs served less its mean over organizations; 0 where nothing was served."""
+    won, everyone = 0.0, 0.0
+    for i in range(len(signal)):
+        won += served[i] * signal[i]
+        everyone += signal[i]
+    return won / total - everyone / len(signal) if total > 0.0 else 0.0
+
+
+@jit
+def sum_public(state, outcome, mean_capability, public):
+    """The public statistics (6,): winners' mean signals less everyone's, in the order of PUBLIC_STATISTICS."""
+    kinds, n = state.capability.shape
+    total, popularity = 0.0, 0.0
+    mean_capability[:] = 0.0
+    for i in range(n):
+        total += outcome.served[i]
+        popularity += state.popularity[i]
+    for k in range(kinds):
+        for i in range(n):
+            mean_capability[i] += state.capability[k, i] / kinds
+    public[0] = _lead_of_winners(outcome.ask, outcome.served, total)
+    public[1] = _lead_of_winners(outcome.effort, outcome.served, total)
+    public[2] = _lead_of_winners(outcome.promotion, outcome.served, total)
+    public[3] = _lead_of_winners(state.reputation, outcome.served, total)
+    relative = _lead_of_winners(state.popularity, outcome.served, total) * n
+    public[4] = _clip(relative / popularity) if popularity > 0.0 else 0.0
+    public[5] = _lead_of_winners(mean_capability, outcome.served, total)
+
+
+@jit
+def disclose(level, capacity, first, notice, state, outcome, count, mean, public, features, observations):
+    """Write observations (N, F), in the order of `layout.observation_layout`.
+
+    In the first round of an episode there is no last outcome: it reads 0.
+    """
+    kinds, n = state.capability.shape
+    popularity = 0.0
+    for i in range(n):
+        popularity += state.popularity[i]
+    popularity = n / popularity if popularity > 0.0 else 0.0
+    shows_public = level >= 1.0 and not first
+    shows_scores = level >= 2.0 and not first
+    for i in range(n):
+        seen = observations[i]
+        f = 0
+        for k in range(kinds):
+            seen[k] = state.capability[k, i]
+            seen[kinds + k] = _clip(state.shock[k, i])
+        f = 2 * kinds
+        seen[f] = state.reputation[i]
+        seen[f + 1] = _clip(state.popularity[i] * popularity)
+        seen[f + 2] = _clip(state.cash[i] * 0.1)
+        seen[f + 3] = _clip(state.infrastructure[i])
+        seen[f + 4] = state.newcomer[i]
+        f += 5
+        for k in range(kinds):
+            seen[f + k] = count[k]
+            seen[f + kinds + k] = mean[k]
+        f += 2 * kinds
+        seen[f] = notice
+        _write_outcome(seen[f + 1 : f + 7 + 2 * kinds], i, kinds, capacity, first, outcome)
+        f += 7 + 2 * kinds
+        for p in range(len(public)):
+            seen[f + p] = public[p] if shows_public else 0.0
+        f += len(public)
+        seen[f] = 1.0 if shows_public else 0.0
+        seen[f + 1] = _clip(outcome.priority[i] * n) if shows_scores else 0.0
+        seen[f + 2] = outcome.rank[i] if shows_scores else 0.0
+        seen[f + 3] = 1.0 if shows_scores else 0.0
+        seen[f + 4] = 1.0 if level >= 3.0 else 0.0
+        for p in range(len(features)):
+            seen[f + 5 + p] = features[p] if level >= 3.0 else np.float32(0.0)
+
+
+@jit
+def _write_outcome(seen, i, kinds, capacity, first, outcome):
+    if first:
+        seen[:] = 0.0
+        return
+    seen[0] = outcome.ask[i]
+    seen[1] = outcome.effort[i]
+    seen[2] = outcome.promotion[i]
+    for k in range(kinds):
+        seen[3 + k] = outcome.focus[k, i]
+        seen[3 + kinds + k] = outcome.won[k, i] / capacity
+    f = 3 + 2 * kinds
+    seen[f] = _clip(outcome.paid[i] / capacity)
+    seen[f + 1] = _clip(outcome.profit[i])
+    seen[f + 2] = outcome.quality[i]

@@ -1,0 +1,125 @@
+"""The economy: the numbers of a market that are not its rule."""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ruleshift.envs import layout as at
+from ruleshift.envs.fields import Choice, Count, Number, Range, check_fields, option
+
+_SHOCK_LAWS = ("uniform", "exponential")
+
+
+@dataclass(frozen=True)
+class Economy:
+    """Sizes, costs, demand and shocks of a market. Money is in units of the mean job value.
+
+    Raises:
+        ValueError: a field of the wrong type or outside its range, named.
+    """
+
+    organizations: int = option(8, Count(1, 1_000_000))
+    """N, seats in the market."""
+    jobs: int = option(8, Count(1, 1_000_000))
+    """J, jobs posted each round."""
+    kinds: int = option(3, Count(1, 1_000))
+    """K, kinds of job."""
+    rounds: int = option(100, Count(1, 1_000_000))
+    """T, rounds of an episode, which then is truncated."""
+    capacity: int = option(3, Count(1, 1_000_000))
+    """Jobs that one organization can serve in a round."""
+    blocs: int = option(1, Count(1, 1_000))
+    """Organization i and kind k are of bloc i mod blocs and k mod blocs."""
+
+    base_cost: float = option(0.5, Number(0, 10))
+    """Cost of serving at capability 0, a share of the job's value."""
+    effort_cost: float = option(0.3, Number(0, 10))
+    """Cost of full effort, a share of the job's value."""
+    promotion_price: float = option(0.2, Number(0, 10))
+    """Price of full promotion, in mean job values a round (or a share of the value of each job won)."""
+
+    outside_share: float = option(0.1, Number(0, 0.99))
+    """Share of the jobs that leave the platform where every organization is the reference organization:
+    ask `outside_ask`, capability and reputation .5, promotion .25, mean popularity, even focus."""
+    outside_ask: float = option(0.75, Number(0.02, 1.25))
+    """Ask of the reference organization; the higher, the dearer the alternative to the platform."""
+
+    learning: str = option("endogenous", Choice("endogenous", "exogenous"))
+    """Capability grows by participation, or is drawn once, ex ante."""
+    progress_ratio: float = option(0.8, Number(0.5, 1))
+    """Unit cost after a doubling of experience over unit cost before it (Wright 1936)."""
+    depreciation: float = option(0.01, Number(0, 1))
+    """Share of experience lost a round."""
+    initial_capability: tuple[float, float] = option((0.1, 0.5), Range(0, 1))
+    """Capability without experience, drawn uniformly for each organization and kind."""
+
+    infrastructure: tuple[float, float] = option((0.0, 0.0), Range(0, 100))
+    """Infrastructure of an organization, drawn uniformly."""
+    infrastructure_gain: float = option(0.3, Number(0, 10))
+    """g in base cost * (1 + infrastructure)**-g."""
+
+    shock_law: str = option("uniform", Choice(*_SHOCK_LAWS))
+    """Law of the private cost shock of each organization, kind and round."""
+    shock_mean: float = option(0.0, Number(-10, 10))
+    """Mean of the shock, a share of the job's value."""
+    shock_sd: float = option(0.1, Number(0, 10))
+    """Standard deviation of the shock, a share of the job's value."""
+
+    value_spread: float = option(0.5, Number(0, 1))
+    """Job values are uniform on 1 - spread .. 1 + spread."""
+    demand: str = option("random", Choice("random", "even"))
+    """Kinds of the jobs posted: drawn evenly, or job j is of kind j mod K, in random order of arrival."""
+
+    quality_capability: float = option(0.4, Number(0, 1))
+    """Weight of capability in quality; effort has the rest."""
+    quality_noise: float = option(0.05, Number(0, 1))
+    """Half-width of the uniform noise on the quality of a job."""
+    initial_reputation: float = option(0.5, Number(0.01, 1))
+    """Reputation of an organization that enters."""
+    initial_cash: float = option(5.0, Number(0, 1e6))
+    """Cash of an organization that enters."""
+
+    def __post_init__(self) -> None:
+        check_fields(self, "economy")
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits of the content."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+    def row(self) -> np.ndarray:
+        """What the kernel reads, float64 (ECONOMY_ROW,)."""
+        row = np.zeros(at.ECONOMY_ROW)
+        share = self.outside_share
+        odds = self.organizations * share / (1 - share)
+        for index, value in (
+            (at.ROUNDS, self.rounds),
+            (at.CAPACITY, self.capacity),
+            (at.BLOCS, self.blocs),
+            (at.BASE_COST, self.base_cost),
+            (at.EFFORT_COST, self.effort_cost),
+            (at.PROMOTION_PRICE, self.promotion_price),
+            (at.LOG_OUTSIDE_ODDS, math.log(odds) if share > 0 else -math.inf),
+            (at.OUTSIDE_ASK, self.outside_ask),
+            (at.LEARNING_EXPONENT, -math.log2(self.progress_ratio) if self.learning == "endogenous" else 0.0),
+            (at.DEPRECIATION, self.depreciation),
+            (at.CAPABILITY_LOW, self.initial_capability[0]),
+            (at.CAPABILITY_HIGH, self.initial_capability[1]),
+            (at.INFRASTRUCTURE_LOW, self.infrastructure[0]),
+            (at.INFRASTRUCTURE_HIGH, self.infrastructure[1]),
+            (at.INFRASTRUCTURE_GAIN, self.infrastructure_gain),
+            (at.SHOCK_EXPONENTIAL, _SHOCK_LAWS.index(self.shock_law)),
+            (at.SHOCK_MEAN, self.shock_mean),
+            (at.SHOCK_SD, self.shock_sd),
+            (at.VALUE_SPREAD, self.value_spread),
+            (at.DEMAND_EVEN, self.demand == "even"),
+            (at.QUALITY_CAPABILITY, self.quality_capability),
+            (at.QUALITY_NOISE, self.quality_noise),
+            (at.INITIAL_REPUTATION, self.initial_reputation),
+            (at.INITIAL_CASH, self.initial_cash),
+        ):
+            row[index] = value
+        return row

@@ -1,0 +1,24 @@
+"""Feed back: today's outcome becomes tomorrow's reputation and popularity."""
+
+from ruleshift.envs import layout as at
+from ruleshift.envs.compile import jit
+
+
+@jit
+def feed_back(rule, winner, qualities, state, outcome):
+    """Move reputation towards the quality of each job served, and popularity towards the jobs won.
+
+    `popularity = persistence * popularity + (1 - persistence) * prior + jobs won`: at persistence 1 a Polya urn
+    (Eggenberger & Polya 1923).
+    """
+    gain, inflation = rule[at.GAIN], rule[at.INFLATION]
+    for j in range(len(winner)):
+        i = winner[j]
+        if i >= 0:
+            rating = qualities[j] + inflation * (1.0 - qualities[j])
+            moved = state.reputation[i] + gain * (rating - state.reputation[i])
+            state.reputation[i] = min(max(moved, 0.01), 1.0)
+    persistence = rule[at.PERSISTENCE]
+    fresh = (1.0 - persistence) * rule[at.PRIOR]
+    for i in range(len(state.popularity)):
+        state.popularity[i] = persistence * state.popularity[i] + fresh + outcome.served[i]

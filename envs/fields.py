@@ -1,0 +1,123 @@
+"""Ranges of the fields of a dataclass, declared beside their defaults and checked with one clear line."""
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Number:
+    """A float in low .. high."""
+
+    low: float
+    high: float
+
+    def problem(self, value: Any) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+            return f"must be a number from {self.low:g} to {self.high:g}"
+        return None if self.low <= value <= self.high else f"must be from {self.low:g} to {self.high:g}"
+
+    def canonical(self, value: Any) -> Any:
+        return float(value) + 0.0  # -0.0 and 0.0 are one value
+
+
+@dataclass(frozen=True)
+class Count:
+    """A whole number in low .. high."""
+
+    low: int
+    high: int
+
+    def problem(self, value: Any) -> str | None:
+        if isinstance(value, bool) or not hasattr(value, "__index__") or not self.low <= value <= self.high:
+            return f"must be a whole number from {self.low} to {self.high}"
+        return None
+
+    def canonical(self, value: Any) -> Any:
+        return int(value)
+
+
+@dataclass(frozen=True, init=False)
+class Choice:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    def __init__(self, *words: str) -> None:
+        object.__setattr__(self, "words", words)
+
+    def problem(self, value: Any) -> str | None:
+        return None if value in self.words else f"must be one of {', '.join(self.words)}"
+
+    def canonical(self, value: Any) -> Any:
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A pair of floats, the lower first, both in low .. high."""
+
+    low: float
+    high: float
+
+    def problem(self, value: Any) -> str | None:
+        number = Number(self.low, self.high)
+        pair = isinstance(value, list | tuple) and len(value) == 2
+        if not pair or number.problem(value[0]) or number.problem(value[1]) or value[0] > value[1]:
+            return f"must be two numbers, the lower first, from {self.low:g} to {self.high:g}"
+        return None
+
+    def canonical(self, value: Any) -> Any:
+        return (float(value[0]), float(value[1]))
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """At most `most` finite floats."""
+
+    most: int
+
+    def problem(self, value: Any) -> str | None:
+        listed = isinstance(value, list | tuple) and len(value) <= self.most
+        if not listed or any(Number(-1e300, 1e300).problem(each) for each in value):
+            return f"must be a list of at most {self.most} finite numbers"
+        return None
+
+    def canonical(self, value: Any) -> Any:
+        return tuple(float(each) for each in value)
+
+
+@dataclass(frozen=True)
+class Word:
+    """Any text that is not empty."""
+
+    def problem(self, value: Any) -> str | None:
+        return None if isinstance(value, str) and value else "must be a word"
+
+    def canonical(self, value: Any) -> Any:
+        return value
+
+
+Kind = Number | Count | Choice | Range | Numbers | Word
+
+
+def option(default: Any, kind: Kind) -> Any:
+    """A dataclass field with its default and its range."""
+    return field(default=default, metadata={"kind": kind})
+
+
+def check_fields(instance: Any, place: str) -> None:
+    """Check every field declared with `option`, and store it in its one canonical type.
+
+    Raises:
+        ValueError: names `place`, the field, what is there and what would be right.
+    """
+    for each in fields(instance):
+        kind = each.metadata.get("kind")
+        if kind is None:
+            continue
+        value = getattr(instance, each.name)
+        problem = kind.problem(value)
+        if problem:
+            raise ValueError(f"{place}: {each.name} is {value!r}; it {problem}")
+        object.__setattr__(instance, each.name, kind.canonical(value))

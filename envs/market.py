@@ -1,0 +1,300 @@
+"""The market: B markets of one economy, stepped together. Every view of it (PettingZoo, Gymnasium, SB3) is thin."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ruleshift.envs import layout as at
+from ruleshift.envs import round as round_
+from ruleshift.envs.compile import address_of, freeze
+from ruleshift.envs.economy import Economy
+from ruleshift.envs.mechanisms import find_mechanism, load_mechanisms
+from ruleshift.envs.numerics import market_key
+from ruleshift.envs.rule import Rule, load_rule
+from ruleshift.envs.schedule import Shift, check_schedule, notices, stages
+from ruleshift.envs.structure import Structure
+
+_ADDRESSES: dict[int, tuple[Any, int]] = {}
+_COMPILED: dict[str, Any] = {}
+
+
+def _address(name: str) -> int:
+    """The machine address of a mechanism, compiled once a process."""
+    function = find_mechanism(name).function
+    if id(function) not in _ADDRESSES:
+        try:
+            _ADDRESSES[id(function)] = (function, address_of(function, round_.MECHANISM_SIGNATURE))
+        except Exception as error:
+            summary = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+            raise ValueError(f"mechanism {name!r} does not compile: {summary}") from error
+    return _ADDRESSES[id(function)][1]
+
+
+class Market:
+    """B markets of N organizations in lock-step: all start, and are truncated after T rounds, together.
+
+    A market's trajectory depends on its seed, its number (`first_market` + its index) and the actions alone: not on
+    B, the other markets, the threads or the process.
+
+    Args:
+        rule: a name, the path of a TOML file, a `Rule`, or a `Structure`, drawn anew in each market and episode.
+        markets: B.
+        first_market: number of the first market; the others follow.
+        economy: sizes, costs, demand and shocks; None is `Economy()`.
+        schedule: `Shift`s in mid-episode.
+        mechanisms: places of users' mechanisms, `module:function`.
+        threads: threads that share the markets of a step.
+
+    Raises:
+        ValueError, TypeError: a bad rule, economy, schedule or size, named.
+    """
+
+    def __init__(
+        self,
+        rule: str | Path | Rule | Structure = "price_board",
+        *,
+        markets: int = 1,
+        first_market: int = 0,
+        economy: Economy | None = None,
+        schedule: tuple[Shift, ...] = (),
+        mechanisms: tuple[str, ...] = (),
+        threads: int = 1,
+    ) -> None:
+        for name, value, least in (("markets", markets, 1), ("first_market", first_market, 0), ("threads", threads, 1)):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+                raise ValueError(f"{name} is {value!r}; it must be a whole number from {least}")
+        if economy is not None and not isinstance(economy, Economy):
+            raise TypeError(f"economy is {type(economy).__name__}; it must be an Economy")
+        load_mechanisms(tuple(mechanisms))
+        self.economy = economy or Economy()
+        self.rule = rule if isinstance(rule, Structure) else load_rule(rule)
+        self.schedule = check_schedule(schedule, self.economy.rounds)
+        self.markets, self.first_market, self.threads = int(markets), int(first_market), int(threads)
+        self.mechanisms = tuple(mechanisms)
+        self.organizations, self.jobs, self.kinds = self.economy.organizations, self.economy.jobs, self.economy.kinds
+        self.layout = at.observation_layout(self.kinds)
+        self.observation_size = self.layout["features"].stop
+        self.action_size = 3 + self.kinds
+        self.seed: int | None = None
+        self.round, self.episode = 0, 0
+        self.last_observations: np.ndarray | None = None
+        self.episode_measures: np.ndarray | None = None
+        self._notices = notices(self.schedule, self.economy.rounds)
+        self._stages = stages(self.schedule, self.economy.rounds)
+        self._broken = False
+        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+        self._allocate()
+
+    def _allocate(self) -> None:
+        b, n, j, m = self.markets, self.organizations, self.jobs, len(at.MEASURES)
+        self.arrays = round_.Arrays(
+            keys=np.zeros((b, 2), np.uint64),
+            economy=self.economy.row(),
+            state=np.zeros((b, at.state_rows(self.kinds), n)),
+            outcomes=np.zeros((b, at.outcome_rows(self.kinds), n)),
+            job_kinds=np.zeros((b, j), np.int64),
+            job_values=np.zeros((b, j)),
+            served_kinds=np.zeros((b, j), np.int64),
+            served_values=np.zeros((b, j)),
+            winners=np.full((b, j), -1, np.int64),
+            payments=np.zeros((b, j)),
+            measures=np.zeros((b, m)),
+            totals=np.zeros((b, m)),
+            faults=np.zeros(b, np.int64),
+        )
+        self.key, self.state, self.outcomes = self.arrays.keys, self.arrays.state, self.arrays.outcomes
+        self.job_kinds, self.job_values = self.arrays.job_kinds, self.arrays.job_values
+        self.served_kinds, self.served_values = self.arrays.served_kinds, self.arrays.served_values
+        self.winners, self.payments, self.measures = self.arrays.winners, self.arrays.payments, self.arrays.measures
+        bounds = np.linspace(0, b, self.threads + 1).astype(int)
+        self._slices = [(int(low), int(high)) for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
+        self._scratch: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def reset(self, seed: int | None = None, rule: str | Path | Rule | Structure | None = None) -> np.ndarray:
+        """Open an episode: of new markets where a seed is given, else the next of the same (the first time, seed 0).
+
+        `rule` replaces the rule from here on.
+
+        Returns:
+            Observations, float32 (B, N, F), a fresh array.
+        """
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
+            raise TypeError(f"seed is {seed!r}; it must be a whole number or None")
+        keys = None
+        if seed is not None or self.seed is None:
+            seed = int(seed or 0)
+            numbers = range(self.first_market, self.first_market + self.markets)
+            keys = np.array([market_key(seed, number) for number in numbers], np.uint64)
+        if rule is not None:
+            self.rule = rule if isinstance(rule, Structure) else load_rule(rule)
+        if keys is not None:
+            self.arrays.keys[:] = keys
+            self.seed, self.episode = seed, 0
+        else:
+            self.episode += self.round > 0 or self._broken
+        self.round, self._broken = 0, False
+        self._plan(self.episode)
+        observations = np.empty((self.markets, self.organizations, self.observation_size), np.float32)
+        kernel = _COMPILED.setdefault("begin", round_.begin)
+        kernel(
+            self.arrays, self._stage_list[0], self.episode, float(self._notices[0]), *self._scratch[0], observations
+        )
+        return observations
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Play one round in every market.
+
+        At truncation the markets have been reset already: the observations are those of the next episode, and
+        `last_observations` (B, N, F) and `episode_measures` (B, M) belong to the one that ended.
+
+        Args:
+            actions: float32 (B, N, 3 + K), C-contiguous. Finite numbers outside [-1, 1] are clipped and counted.
+
+        Returns:
+            Observations (B, N, F) float32, rewards (B, N) float32 in mean job values, and whether the episode was
+            truncated. Arrays are fresh at each step.
+
+        Raises:
+            RuntimeError: before a reset, or a mechanism that broke capacity or range (then reset).
+            ValueError, TypeError: actions of the wrong shape, dtype or order, or not finite; nothing has changed.
+        """
+        if self.seed is None or self._broken:
+            raise RuntimeError("the market is not open: call reset() first")
+        self._check(actions)
+        round_played, last = self.round, self.round + 1 == self.economy.rounds
+        now = self._stage_list[self._stages[round_played]]
+        if last:
+            self._plan(self.episode + 1)
+        next_round = 0 if last else round_played + 1
+        then = self._stage_list[self._stages[next_round]]
+        b, n, f = self.markets, self.organizations, self.observation_size
+        observations, rewards = np.empty((b, n, f), np.float32), np.empty((b, n), np.float32)
+        ended = np.empty((b, n, f), np.float32) if last else observations
+        self._play(
+            round_played, self.episode, last, float(self._notices[next_round]), self.arrays, now, then, actions,
+            observations, rewards, ended,
+        )  # fmt: skip
+        self.round = round_played + 1
+        if last:
+            self.last_observations = ended
+            self.episode_measures = self.arrays.totals / self.economy.rounds
+            self.arrays.totals[:] = 0.0
+            self.episode += 1
+            self.round = 0
+        if self.arrays.faults.any():
+            self._break_off()
+        return observations, rewards, last
+
+    def _play(self, *arguments: Any) -> None:
+        kernel = _COMPILED.get("play")
+        if kernel is None:
+            first = (0, 0, *arguments, *self._scratch[0])
+            kernel = _COMPILED["play"] = freeze(round_.play, *first)
+        if self._pool is None:
+            kernel(0, self.markets, *arguments, *self._scratch[0])
+            return
+        others = [
+            self._pool.submit(kernel, *bounds, *arguments, *scratch)
+            for bounds, scratch in zip(self._slices[1:], self._scratch[1:], strict=True)
+        ]
+        kernel(*self._slices[0], *arguments, *self._scratch[0])
+        for other in others:
+            other.result()
+
+    def _check(self, actions: Any) -> None:
+        shape = (self.markets, self.organizations, self.action_size)
+        if not isinstance(actions, np.ndarray):
+            raise TypeError(f"actions are {type(actions).__name__}; they must be a numpy array, float32 {shape}")
+        if actions.dtype != np.float32:
+            raise TypeError(f"actions are {actions.dtype}; they must be float32")
+        if actions.shape != shape:
+            raise ValueError(f"actions have shape {actions.shape}; they must have {shape}")
+        if not actions.flags.c_contiguous:
+            raise ValueError("actions are strided; they must be C-contiguous (numpy.ascontiguousarray)")
+        flat = actions.ravel()
+        if not np.isfinite(np.dot(flat, flat)) and not np.isfinite(actions).all():
+            b, i, a = np.argwhere(~np.isfinite(actions))[0]
+            value = actions[b, i, a]
+            raise ValueError(f"actions: org_{i} in market {self.first_market + b} has {value} at {a}; it must be finite")
+
+    def _break_off(self) -> None:
+        b = int(np.flatnonzero(self.arrays.faults)[0])
+        stage = self._stages[self.round - 1 if self.round else self.economy.rounds - 1]
+        name = self._rule_of(b, int(stage)).matching.mechanism
+        self.arrays.faults[:] = 0
+        self._broken = True
+        raise RuntimeError(
+            f"mechanism {name!r} broke the market in market {self.first_market + b}: an assignment to no organization, "
+            "to one that did not offer, beyond capacity, or with a negative lead; reset() to go on"
+        )
+
+    def rule_in_force(self, market: int = 0) -> Rule:
+        """The rule under which the next round of a market is played."""
+        return self._rule_of(market, int(self._stages[self.round]))
+
+    def _rule_of(self, market: int, stage: int, episode: int | None = None) -> Rule:
+        rule = self.rule if stage == 0 else self.schedule[stage - 1].to
+        if isinstance(rule, Structure):
+            assert self.seed is not None
+            return rule.draw(self.seed, self.first_market + market, self.episode if episode is None else episode)
+        assert isinstance(rule, Rule)
+        return rule
+
+    def _plan(self, episode: int) -> None:
+        """Lay out the rules of an episode for the kernel, one `Stage` for the first rule and each shift."""
+        self._stage_list = []
+        for stage in range(len(self.schedule) + 1):
+            rule = self.rule if stage == 0 else self.schedule[stage - 1].to
+            drawn = isinstance(rule, Structure)
+            rules = [self._rule_of(b, stage, episode) for b in range(self.markets if drawn else 1)]
+            self._stage_list.append(
+                round_.Stage(
+                    rows=self._tiled([rule.row() for rule in rules]),
+                    features=self._tiled([rule.features() for rule in rules]),
+                    addresses=self._tiled([np.int64(_address(rule.matching.mechanism)) for rule in rules]),
+                )
+            )
+            self._grow_scratch({rule.matching.mechanism for rule in rules})
+
+    def _tiled(self, rows: list[Any]) -> np.ndarray:
+        table = np.array(rows)
+        return np.repeat(table, self.markets, axis=0) if len(rows) < self.markets else table
+
+    def _grow_scratch(self, names: set[str]) -> None:
+        sizes = [find_mechanism(name).scratch(self.organizations, self.jobs, self.kinds) for name in sorted(names)]
+        floats, integers = round_.scratch_sizes(
+            self.organizations, self.jobs, self.kinds, max(s[0] for s in sizes), max(s[1] for s in sizes)
+        )
+        if not self._scratch or len(self._scratch[0][0]) < floats or len(self._scratch[0][1]) < integers:
+            self._scratch = [(np.empty(floats), np.empty(integers, np.int64)) for _ in range(self.threads)]
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Everything that the market's future depends on, as arrays; `restore` continues to the same bits."""
+        arrays = {name: array.copy() for name, array in self.arrays._asdict().items()}
+        seed = -1 if self.seed is None else self.seed
+        return {**arrays, "clock": np.array([seed, self.round, self.episode], np.int64)}
+
+    def restore(self, snapshot: dict[str, np.ndarray]) -> None:
+        """Go on where `snapshot` was taken, on a market built with the same arguments.
+
+        Raises:
+            ValueError: a snapshot of a market of another size; nothing has changed.
+        """
+        for name, array in self.arrays._asdict().items():
+            if name not in snapshot or snapshot[name].shape != array.shape or snapshot[name].dtype != array.dtype:
+                raise ValueError(f"snapshot: {name} is not that of {self.markets} markets of this economy")
+        for name, array in self.arrays._asdict().items():
+            array[:] = snapshot[name]
+        seed, self.round, self.episode = (int(number) for number in snapshot["clock"])
+        self.seed, self._broken = (None if seed < 0 else seed), False
+        if self.seed is not None:
+            self._plan(self.episode)
+
+    def twin(self) -> "Market":
+        """The same markets and noise without the schedule, not yet reset."""
+        return Market(
+            self.rule, markets=self.markets, first_market=self.first_market, economy=self.economy,
+            mechanisms=self.mechanisms, threads=self.threads,
+        )  # fmt: skip

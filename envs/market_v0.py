@@ -1,0 +1,331 @@
+"""The market for PettingZoo: `parallel_env(...)` and `env(...)`, thin views of one batched `Market`.
+
+Observations: Box(-10, 10) float32 (F,), laid out by `observation_layout(kinds)`.
+Actions: Box(-1, 1) float32 (3 + kinds,), laid out by `action_layout(kinds)`; finite numbers beyond it are clipped and
+counted.
+Reward: the organization's profit of the round in mean job values.
+End: all organizations are truncated after round T; nobody terminates.
+Infos: for every organization the same keys (`LEDGER`) in every round, all floats, zeros at reset.
+State: everyone's observation, then the features of the rule in force, Box(-10, 10) float32 (N * F + 23,).
+
+Version history: v0, first release.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box
+from pettingzoo import AECEnv, ParallelEnv
+from pettingzoo.utils import BaseWrapper, OrderEnforcingWrapper
+from pettingzoo.utils.conversions import parallel_to_aec_wrapper
+
+from ruleshift.envs.economy import Economy
+from ruleshift.envs.inputs import (
+    RENDER_MODES,
+    check_render_mode,
+    fit_economy,
+    fresh_seed,
+    read_action,
+    read_seed,
+    rule_option,
+)
+from ruleshift.envs.layout import FEATURES, OUTCOME_SINGLE, Outcome
+from ruleshift.envs.market import Market
+from ruleshift.envs.rule import Rule
+from ruleshift.envs.schedule import Shift
+from ruleshift.envs.structure import Structure
+
+LEDGER = Outcome._fields[:OUTCOME_SINGLE]
+"""Keys of an organization's info: what it did and got in the round, as described at `ruleshift.envs.layout.Outcome`."""
+
+OBSERVATION_BOUND = 10.0
+
+
+class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
+    """One market as a PettingZoo ParallelEnv; see `parallel_env` for the arguments and the module for the rest."""
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 - PettingZoo's own declaration
+        "name": "market_v0",
+        "render_modes": list(RENDER_MODES),
+        "is_parallelizable": True,
+        "render_fps": 4,
+    }
+
+    def __init__(
+        self,
+        rule: str | Path | Rule | Structure,
+        economy: Economy,
+        *,
+        schedule: Iterable[Shift] = (),
+        mechanisms: Iterable[str] = (),
+        render_mode: str | None = None,
+        first_market: int = 0,
+    ) -> None:
+        check_render_mode(render_mode)
+        self.render_mode = render_mode
+        self.max_cycles = economy.rounds  # may be set; the next reset takes it
+        self._options: dict[str, Any] = {
+            "schedule": tuple(schedule), "mechanisms": tuple(mechanisms), "first_market": first_market
+        }  # fmt: skip
+        self._rule, self._economy = rule, economy
+        self._seed: int | None = None
+        self._started = False
+        self._renderer: Any = None
+        self._open()
+        self.possible_agents = [f"org_{i}" for i in range(economy.organizations)]
+        self.agents: list[str] = []
+        low_high = (-OBSERVATION_BOUND, OBSERVATION_BOUND)
+        size = self._market.observation_size
+        self._observation_spaces = {a: Box(*low_high, (size,), np.float32) for a in self.possible_agents}
+        self._action_spaces = {a: Box(-1, 1, (self._market.action_size,), np.float32) for a in self.possible_agents}
+        self.state_space = Box(*low_high, (economy.organizations * size + len(FEATURES),), np.float32)
+
+    def _open(self) -> None:
+        self._market = Market(self._rule, markets=1, economy=self._economy, **self._options)
+        self._observations = np.zeros((self._market.organizations, self._market.observation_size), np.float32)
+        self._rule_played: Rule | None = None
+
+    @property
+    def market(self) -> Market:
+        """The batched market of one that this is a view of."""
+        return self._market
+
+    @property
+    def economy(self) -> Economy:
+        """The numbers of the market that are not its rule."""
+        return self._economy
+
+    @property
+    def rule(self) -> Rule:
+        """The rule in force: of the round to be played next, or, after the end, of the last one."""
+        return self._rule_played if self._rule_played and not self.agents else self._market.rule_in_force(0)
+
+    def observation_space(self, agent: str) -> Box:
+        """The space of the agent's observations, the same object at each call."""
+        return _of_agent(self._observation_spaces, agent)
+
+    def action_space(self, agent: str) -> Box:
+        """The space of the agent's actions, the same object at each call."""
+        return _of_agent(self._action_spaces, agent)
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
+        """Start an episode: the first one of a seed, or without a seed the next one.
+
+        Never given a seed, it takes one from the operating system, so that unseeded copies differ.
+        `options={"rule": ...}` changes the rule from now on; other options are ignored.
+        """
+        seed, rule = read_seed(seed), rule_option(options)
+        if self.max_cycles != self._economy.rounds:
+            self._economy = replace(self._economy, rounds=self.max_cycles)
+            self._open()
+            self._started = False
+        if seed is None and not self._started:
+            seed = fresh_seed() if self._seed is None else self._seed
+        observations = self._market.reset(seed=seed, rule=rule)
+        self._rule = self._rule if rule is None else rule
+        self._seed = self._seed if seed is None else seed
+        self._started, self._rule_played = True, None
+        self.agents = self.possible_agents[:]
+        self._observations = observations[0]
+        self._show()
+        return self._by_agent(), {agent: dict.fromkeys(LEDGER, 0.0) for agent in self.agents}
+
+    def step(
+        self, actions: dict[str, np.ndarray]
+    ) -> tuple[
+        dict[str, np.ndarray], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
+    ]:  # fmt: skip
+        """Play a round.
+
+        Raises:
+            RuntimeError: before the first reset, or after the end.
+            TypeError, ValueError: the wrong agents, or an action that `read_action` refuses; nothing has changed.
+        """
+        self._require_reset("step")
+        if not self.agents:
+            raise RuntimeError("step: the episode is over; call reset")
+        batch = self._gather(actions)
+        rule = self._market.rule_in_force(0)
+        observations, rewards, truncated = self._market.step(batch)
+        self._rule_played = rule
+        if truncated:
+            observations = self._market.last_observations
+            self.agents = []
+        self._observations = observations[0].copy()
+        self._show()
+        agents = self.possible_agents
+        return (
+            self._by_agent(),
+            dict(zip(agents, rewards[0].tolist(), strict=True)),
+            dict.fromkeys(agents, False),
+            dict.fromkeys(agents, bool(truncated)),
+            self._ledger(),
+        )
+
+    def state(self) -> np.ndarray:
+        """Everyone's observation in the order of the agents, then the features of the rule in force."""
+        self._require_reset("state")
+        return np.concatenate([self._observations.ravel(), self.rule.features()]).astype(np.float32)
+
+    def render(self) -> Any:
+        """The market as text (`ansi`), as uint8 (H, W, 3) (`rgb_array`), or shown at once (`human`, None)."""
+        self._require_reset("render")
+        if self.render_mode is None:
+            gymnasium.logger.warn("render: this environment was made without a render_mode")
+            return None
+        return None if self.render_mode == "human" else self._draw()
+
+    def close(self) -> None:
+        """Release the renderer; a second call does no harm."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def twin(self) -> "ParallelMarket":
+        """The same environment with the same noise and without the schedule, to be reset."""
+        options = {**self._options, "schedule": ()}
+        other = ParallelMarket(self._rule, self._economy, render_mode=self.render_mode, **options)
+        other._seed = self._seed
+        return other
+
+    def _gather(self, actions: Any) -> np.ndarray:
+        """The actions of all agents as float32 (1, N, A)."""
+        if not isinstance(actions, Mapping):
+            raise TypeError(f"actions: expected a dict from agent to action, got {type(actions).__name__}")
+        for agent in self.possible_agents:
+            if agent not in actions:
+                raise ValueError(f"{agent}: no action given")
+        if len(actions) > len(self.possible_agents):
+            stranger = next(name for name in actions if name not in self._action_spaces)
+            raise ValueError(f"{stranger}: no such agent in this market")
+        shape = (self._market.action_size,)
+        return np.stack([read_action(actions[agent], shape, agent) for agent in self.possible_agents])[None]
+
+    def _by_agent(self) -> dict[str, np.ndarray]:
+        return {agent: self._observations[i].copy() for i, agent in enumerate(self.possible_agents)}
+
+    def _ledger(self) -> dict[str, dict[str, Any]]:
+        columns = self._market.outcomes[0, : len(LEDGER)].T.tolist()
+        rows = zip(self.possible_agents, columns, strict=True)
+        return {agent: dict(zip(LEDGER, column, strict=True)) for agent, column in rows}
+
+    def _require_reset(self, what: str) -> None:
+        if not self._started:
+            raise RuntimeError(f"{what}: call reset first")
+
+    def _show(self) -> None:
+        if self.render_mode == "human":
+            self._draw()
+
+    def _draw(self) -> Any:
+        if self._renderer is None:
+            from ruleshift.envs.render import Renderer
+
+            self._renderer = Renderer(self.render_mode)
+        return self._renderer.draw(self._market)
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {name: value for name, value in vars(self).items() if name not in ("_market", "_renderer")}
+        return {**kept, "snapshot": self._market.snapshot() if self._started else None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        snapshot = state.pop("snapshot")
+        self.__dict__.update(state, _renderer=None)
+        self._market = Market(self._rule, markets=1, economy=self._economy, **self._options)
+        if snapshot is not None:
+            self._market.restore(snapshot)
+
+    def __repr__(self) -> str:
+        return "market_v0"
+
+
+class RefuseBadActions(BaseWrapper):
+    """Refuses an agent's action when it is handed in, not when the round is played.
+
+    Raises:
+        TypeError, ValueError: from `step`, naming the agent.
+    """
+
+    def step(self, action: Any) -> None:
+        """Hand in the action of the agent selected; None where its episode is over."""
+        agent = self.env.agent_selection
+        if not (self.env.terminations[agent] or self.env.truncations[agent]):
+            action = read_action(action, self.env.action_space(agent).shape, agent)
+        super().step(action)
+
+
+def parallel_env(
+    rule: str | Path | Rule | Structure = "price_board",
+    organizations: int | None = None,
+    jobs: int | None = None,
+    kinds: int | None = None,
+    rounds: int | None = None,
+    economy: Economy | None = None,
+    schedule: Iterable[Shift] = (),
+    mechanisms: Iterable[str] = (),
+    render_mode: str | None = None,
+    max_cycles: int | None = None,
+    first_market: int = 0,
+) -> ParallelMarket:
+    """A market in which all organizations act at once.
+
+    Args:
+        rule: a name of `list_rules()`, the path of a rule file, a Rule, or a Structure, drawn anew each episode.
+        organizations, jobs, kinds, rounds: sizes in place of the economy's (by default 8, 8, 3, 100).
+        economy: the numbers that are not the rule; None is `Economy()`.
+        schedule: shifts of the rule in mid-episode.
+        mechanisms: mechanisms of your own to load, "module:function".
+        render_mode: None, "human", "ansi" or "rgb_array".
+        max_cycles: another name of `rounds`, which it overrides.
+        first_market: which market of a seed this is; market b of `Market(markets=B)` is `first_market=b` here.
+
+    Raises:
+        TypeError, ValueError: naming the argument, file or key that is wrong.
+    """
+    length = rounds if max_cycles is None else max_cycles
+    return ParallelMarket(
+        rule,
+        fit_economy(economy, organizations, jobs, kinds, length),
+        schedule=schedule,
+        mechanisms=mechanisms,
+        render_mode=render_mode,
+        first_market=first_market,
+    )
+
+
+def env(*args: Any, **kwargs: Any) -> AECEnv:
+    """The same market, the organizations handing in their actions one after the other; arguments as `parallel_env`."""
+    return _one_by_one(parallel_env(*args, **kwargs))
+
+
+def twin(env: Any) -> Any:
+    """The same environment, unstarted, with the same noise and without its schedule: what would have been.
+
+    Reset without a seed, it takes the last seed of the original, so that until the first shift both are the same bits.
+
+    Args:
+        env: a market of this package under any of its interfaces, or a `Market`.
+
+    Raises:
+        TypeError: it has no twin.
+    """
+    inner = getattr(env, "unwrapped", env)
+    if not hasattr(inner, "twin"):
+        raise TypeError(f"twin: {type(inner).__name__} is no market of ruleshift")
+    return _one_by_one(inner.twin()) if isinstance(env, AECEnv) else inner.twin()
+
+
+def _one_by_one(market: ParallelMarket) -> AECEnv:
+    return OrderEnforcingWrapper(RefuseBadActions(parallel_to_aec_wrapper(market)))
+
+
+def _of_agent(spaces: dict[str, Box], agent: str) -> Box:
+    if agent not in spaces:
+        raise ValueError(f"{agent}: no such agent in this market")
+    return spaces[agent]

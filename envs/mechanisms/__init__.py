@@ -1,0 +1,71 @@
+"""The mechanisms, one file each; this list is the only one."""
+
+import importlib
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any
+
+from ruleshift.envs.mechanisms import deferred_acceptance, serial
+from ruleshift.envs.mechanisms.base import Match, Mechanism, Problem
+
+__all__ = ["MECHANISMS", "Match", "Mechanism", "Problem", "find_mechanism", "load_mechanisms", "register_mechanism"]
+
+MECHANISMS: dict[str, Mechanism] = {
+    each.name: each for each in (serial.MECHANISM, deferred_acceptance.MECHANISM)
+}  # fmt: skip
+
+
+def register_mechanism(
+    name: str, *, source: str = "", cost: str = "", **properties: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorator: make a module-level function `(problem, match, floats, integers)` a mechanism that rules can name.
+
+    `properties` are the fields of `Mechanism` beside name and function. The function is compiled at first use.
+
+    Raises:
+        ValueError: the name is taken by another function.
+    """
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        known = MECHANISMS.get(name)
+        if known is not None and _origin(known.function) != _origin(function):
+            raise ValueError(f"mechanism {name!r} is already registered, by {_origin(known.function)}")
+        MECHANISMS[name] = Mechanism(name, function, source, cost, **properties)
+        return function
+
+    return register
+
+
+def load_mechanisms(places: tuple[str, ...]) -> None:
+    """Import mechanisms given as `module:function`; each module registers its own by decorator, or the function
+    becomes a mechanism under its own name.
+
+    Raises:
+        ValueError: no such module or function, named.
+    """
+    for place in places:
+        module, _, name = place.partition(":")
+        try:
+            function = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ValueError(f"mechanisms: {place!r} cannot be imported ({error}); write module:function") from None
+        if all(_origin(each.function) != _origin(function) for each in MECHANISMS.values()):
+            register_mechanism(name)(function)
+
+
+def find_mechanism(name: str) -> Mechanism:
+    """The mechanism of that name: built in, registered, or of the entry-point group `ruleshift.mechanisms`.
+
+    Raises:
+        ValueError: there is none; names those that are known.
+    """
+    if name not in MECHANISMS:
+        for point in entry_points(group="ruleshift.mechanisms", name=name):
+            register_mechanism(name)(point.load())
+    if name not in MECHANISMS:
+        raise ValueError(f"matching.mechanism is {name!r}; it must be one of {', '.join(MECHANISMS)}, or registered")
+    return MECHANISMS[name]
+
+
+def _origin(function: Any) -> str:
+    return f"{function.__module__}:{function.__qualname__}"

@@ -1,0 +1,61 @@
+"""What a mechanism is: one function of one signature, and what is declared about it."""
+
+from collections import namedtuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Problem = namedtuple(
+    "Problem",
+    [
+        "log_odds",  # (K, N + 1) float64; -inf where not offered; the last column is the outside option
+        "sharp",  # int64, 1 where amplification is inf: then log_odds is the score, and only its order counts
+        "race",  # (K, N) log odds with the round's noise; filled for mechanisms that read preferences
+        "priority",  # (K, N) int64, organizations by race, the best first; likewise
+        "preferences",  # (N, K) int64, kinds by reported focus, the best first; likewise
+        "kinds",  # (J,) int64, kind of each job, in order of arrival
+        "values",  # (J,)
+        "capacities",  # (N,) int64, jobs that each can still serve, 0 where it offers nothing; free to be changed
+        "uniforms",  # (J, 3) in (0, 1), fresh each round
+        "wants_lead",  # int64, 1 where the payment reads `lead`
+        "proposer",  # int64, 0 organizations, 1 jobs
+        "parameters",  # (4,) the rule's own numbers for the mechanism
+    ],
+)  # fmt: skip
+"""What a mechanism is given, for one market and round. Only `capacities` may be written."""
+
+Match = namedtuple(
+    "Match",
+    [
+        "winner",  # (J,) int64, the organization that serves each job, or -1
+        "lead",  # (J,) log odds by which it leads the best excluded rival; inf where there is none
+    ],
+)
+"""What a mechanism fills: -1 and inf stand there before."""
+
+Function = Callable[[Any, Any, Any, Any], None]
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """A matching mechanism: `function(problem, match, floats, integers)` and what is claimed of it.
+
+    `floats` and `integers` are scratch memory of the sizes that `scratch(N, J, K)` asks for, not cleared.
+    """
+
+    name: str
+    function: Function
+    source: str
+    """Author and year."""
+    cost: str
+    """Worst case, in organizations N, jobs J, kinds K and capacity C."""
+    reads_preferences: bool = False
+    """Whether it reads `race`, `priority` and `preferences`."""
+    stable: bool = False
+    """No organization and job would rather have each other."""
+    strategy_proof: tuple[str, ...] = ()
+    """Proposers under which the proposing side cannot gain by misreporting: organizations, jobs."""
+    efficient: bool = False
+    """No other matching is better for all organizations, or for the sum of costs."""
+    scratch: Callable[[int, int, int], tuple[int, int]] = lambda n, j, k: (0, 0)
+    """Numbers of float64 and int64 of scratch memory for N organizations, J jobs and K kinds."""

@@ -1,0 +1,230 @@
+"""Deferred acceptance, with organizations or jobs proposing (Gale & Shapley 1962; capacities: Roth & Sotomayor 1990).
+
+Organizations rank kinds by their reported focus and, within a kind, jobs by value. The jobs of one kind share one
+priority list over organizations. So the jobs of a kind are the seats of one school: it holds the units of capacity
+that it ranks best, and at the end its seats go, the dearest job first, to those that it ranks best.
+
+The lead of a winner is its race over that of the best-placed organization that its kind had to refuse. Worst case
+O(K N C + N C K log J) for organizations proposing, O(J N log C) for jobs proposing.
+"""
+
+import numpy as np
+
+from ruleshift.envs.compile import jit
+from ruleshift.envs.mechanisms.base import Mechanism
+
+
+@jit
+def _sift_down(heap, size):
+    """Restore a heap with the largest on top after its top has changed."""
+    node = 0
+    while True:
+        child = 2 * node + 1
+        if child >= size:
+            return
+        if child + 1 < size and heap[child + 1] > heap[child]:
+            child += 1
+        if heap[child] <= heap[node]:
+            return
+        heap[child], heap[node] = heap[node], heap[child]
+        node = child
+
+
+@jit
+def _push(heap, size, item):
+    node = size
+    heap[node] = item
+    while node > 0 and heap[(node - 1) // 2] < heap[node]:
+        parent = (node - 1) // 2
+        heap[parent], heap[node] = heap[node], heap[parent]
+        node = parent
+
+
+@jit
+def _jobs_by_kind(problem, order, first):
+    """Jobs of each kind, the dearest first (arrival breaks ties): `order[first[k]:first[k + 1]]`."""
+    jobs, kinds = len(problem.kinds), len(first) - 1
+    first[:] = 0
+    for j in range(jobs):
+        first[problem.kinds[j] + 1] += 1
+    for k in range(kinds):
+        first[k + 1] += first[k]
+    by_value = np.argsort(-problem.values, kind="mergesort")
+    for j in by_value:
+        k = problem.kinds[j]
+        order[first[k]] = j
+        first[k] += 1
+    for k in range(kinds, 0, -1):
+        first[k] = first[k - 1]
+    first[0] = 0
+
+
+@jit
+def _organizations_propose(problem, first, held, heaps, place, refused):
+    """Fill `heaps`: for each kind the places (in its priority) of the units that it holds, the worst on top."""
+    kinds, n = problem.priority.shape
+    free, pointer, waiting = place[kinds], place[kinds + 1], place[kinds + 2]
+    free[:] = problem.capacities
+    pointer[:] = 0
+    for start in range(n):
+        waiting[0] = start
+        count = 1
+        while count > 0:
+            i = waiting[count - 1]
+            if free[i] == 0 or pointer[i] == kinds:
+                count -= 1
+                continue
+            k = problem.preferences[i, pointer[i]]
+            heap, seats = heaps[first[k] : first[k + 1]], first[k + 1] - first[k]
+            mine = place[k, i]
+            if held[k] < seats:
+                _push(heap, held[k], mine)
+                held[k] += 1
+                free[i] -= 1
+            elif seats > 0 and mine < heap[0]:
+                out = problem.priority[k, heap[0]]
+                refused[k] = min(refused[k], heap[0])
+                heap[0] = mine
+                _sift_down(heap, seats)
+                free[i] -= 1
+                free[out] += 1
+                if free[i] == 0:
+                    count -= 1  # only those with units to place wait, each once
+                if free[out] == 1:
+                    waiting[count] = out
+                    count += 1
+            else:
+                refused[k] = min(refused[k], mine)
+                pointer[i] += 1
+
+
+@jit
+def _jobs_propose(problem, order, first, place, taste, match, refused):
+    """Each job proposes down its kind's priority; an organization keeps the jobs that it likes best.
+
+    Jobs of a kind propose the dearest first: none is ever displaced by a later one of its own kind.
+    """
+    kinds, n = problem.priority.shape
+    jobs = len(order)
+    free, load, slots = place[kinds], place[kinds + 1], place[kinds + 2]
+    next_, rank = taste[0], taste[1]
+    free[:] = problem.capacities
+    next_[:] = 0
+    total = 0
+    for i in range(n):
+        slots[i] = total
+        total += min(free[i], jobs)
+        load[i] = 0
+    keeps = np.empty(total, np.int64)
+    for k in range(kinds):
+        for position in range(first[k], first[k + 1]):
+            rank[order[position]] = position
+    for start in range(jobs):
+        j = order[start]
+        while next_[j] < n:
+            k = problem.kinds[j]
+            i = problem.priority[k, next_[j]]
+            next_[j] += 1
+            if free[i] == 0:
+                continue
+            room = min(free[i], jobs)
+            heap = keeps[slots[i] : slots[i] + room]
+            liking = _liking(problem, i, k) * jobs + rank[j]
+            if load[i] < room:
+                _push(heap, load[i], liking)
+                load[i] += 1
+                match.winner[j] = i
+                break
+            if liking < heap[0]:
+                out = order[heap[0] % jobs]
+                heap[0] = liking
+                _sift_down(heap, room)
+                match.winner[j] = i
+                match.winner[out] = -1
+                j = out
+
+
+@jit
+def _liking(problem, i, k):
+    """Place of kind k in the preferences of organization i, 0 the best."""
+    for place in range(problem.preferences.shape[1]):
+        if problem.preferences[i, place] == k:
+            return place
+    return problem.preferences.shape[1]
+
+
+@jit
+def deferred_acceptance(problem, match, floats, integers):
+    """See the module."""
+    kinds, n = problem.priority.shape
+    jobs = len(problem.kinds)
+    first = integers[: kinds + 1]
+    held = integers[kinds + 1 : 2 * kinds + 1]
+    refused = integers[2 * kinds + 1 : 3 * kinds + 1]
+    rest = integers[3 * kinds + 1 :]
+    order = rest[:jobs]
+    taste = rest[jobs : 3 * jobs].reshape((2, jobs))
+    place = rest[3 * jobs : 3 * jobs + (kinds + 3) * n].reshape((kinds + 3, n))
+    _jobs_by_kind(problem, order, first)
+    held[:] = 0
+    refused[:] = n
+    for k in range(kinds):
+        for position in range(n):
+            place[k, problem.priority[k, position]] = position
+    if problem.proposer == 1:
+        _jobs_propose(problem, order, first, place, taste, match, refused)
+        if problem.wants_lead == 1:
+            _best_unserving(problem, match, first, order, place, refused)
+    else:
+        heaps = taste[0]
+        _organizations_propose(problem, first, held, heaps, place, refused)
+        for k in range(kinds):
+            units = heaps[first[k] : first[k] + held[k]]
+            units.sort()
+            for seat in range(held[k]):
+                match.winner[order[first[k] + seat]] = problem.priority[k, units[seat]]
+    if problem.wants_lead == 1:
+        for j in range(jobs):
+            i, k = match.winner[j], problem.kinds[j]
+            if i >= 0 and refused[k] < n:
+                match.lead[j] = max(0.0, problem.race[k, i] - problem.race[k, problem.priority[k, refused[k]]])
+
+
+@jit
+def _best_unserving(problem, match, first, order, place, refused):
+    """The best-placed organization of each kind that offers, serves none of its jobs and would rather have one."""
+    kinds, n = problem.priority.shape
+    serves, worst = place[kinds], place[kinds + 1]
+    for k in range(kinds):
+        if first[k] == first[k + 1]:
+            continue
+        serves[:] = 0
+        worst[:] = -1
+        for j in range(len(order)):
+            i = match.winner[j]
+            if i >= 0:
+                serves[i] += 1
+                worst[i] = max(worst[i], _liking(problem, i, problem.kinds[j]))
+        for position in range(n):
+            i = problem.priority[k, position]
+            if problem.capacities[i] == 0:
+                continue
+            wants = serves[i] < problem.capacities[i] or worst[i] > _liking(problem, i, k)
+            holds = False
+            for seat in range(first[k], first[k + 1]):
+                holds = holds or match.winner[order[seat]] == i
+            if wants and not holds:
+                refused[k] = position
+                break
+
+
+MECHANISM = Mechanism(
+    name="deferred_acceptance",
+    function=deferred_acceptance,
+    source="Gale & Shapley 1962; Roth & Sotomayor 1990",
+    cost="K N C + N C K log J organizations proposing, J N (K + log C) jobs proposing",
+    reads_preferences=True,
+    stable=True,
+    strategy_proof=("organizations",),
+    scratch=lambda n, j, k: (0, 3 * k + 1 + 3 * j + (k + 3) * n),
+)

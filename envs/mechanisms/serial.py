@@ -1,0 +1,140 @@
+"""Serial draws: each arriving job draws among the organizations with remaining capacity, by their odds for its kind.
+
+Luce (1959), "Individual choice behavior", without replacement of full organizations. Amplification 0 is a lottery, inf
+a ranking with ties broken at random job by job: the limits are exact. The outside option is one more candidate.
+
+The candidates of a kind are the leaves of a binary tree. A node holds a level and a mass: the highest level below it,
+and the sum of the odds at that level. A candidate of a lower level is drawn only when no higher one is left. Under a
+ranking the level is the score; else it counts whole factors of e**512 that the odds lie behind the leader, so that
+odds beyond the range of floating point keep their order. Worst case O(K N + (J + N K) log N).
+"""
+
+import numpy as np
+
+from ruleshift.envs.compile import jit
+from ruleshift.envs.mechanisms.base import Mechanism
+from ruleshift.envs.numerics import exp, log
+
+_SPAN = 512.0
+
+
+@jit
+def _plant(level, mass, log_odds, sharp, leaves):
+    """Leaves from log odds, the nodes above them from their children; node 1 is the root."""
+    best = -np.inf
+    for i in range(leaves):
+        best = max(best, log_odds[i])
+    for i in range(leaves):
+        behind = log_odds[i] - best
+        absent = log_odds[i] == -np.inf
+        steps = 0.0 if sharp or absent else -np.float64(np.int64(min(-behind, 1e15) / _SPAN))
+        level[leaves + i] = -np.inf if absent else (behind if sharp else steps)
+        mass[leaves + i] = 0.0 if absent else (1.0 if sharp else exp(behind - steps * _SPAN))
+    for node in range(leaves - 1, 0, -1):
+        _combine(level, mass, node)
+
+
+@jit
+def _combine(level, mass, node):
+    left, right = 2 * node, 2 * node + 1
+    a, b = level[left], level[right]
+    if a == b:
+        level[node], mass[node] = a, mass[left] + mass[right]
+    elif a > b:
+        level[node], mass[node] = a, mass[left]
+    else:
+        level[node], mass[node] = b, mass[right]
+
+
+@jit
+def _remove(level, mass, leaf):
+    level[leaf], mass[leaf] = -np.inf, 0.0
+    node = leaf // 2
+    while node > 0:
+        _combine(level, mass, node)
+        node //= 2
+
+
+@jit
+def _draw(level, mass, leaves, u):
+    """The leaf drawn by u in (0, 1), and the level and mass of all the others together."""
+    node, goal = 1, u * mass[1]
+    top = level[1]
+    other_level, other_mass = -np.inf, 0.0
+    while node < leaves:
+        left, right = 2 * node, 2 * node + 1
+        share = mass[left] if level[left] == top else 0.0
+        go_left = level[right] != top or (level[left] == top and goal < share)
+        chosen, passed = (left, right) if go_left else (right, left)
+        if not go_left:
+            goal -= share
+        if level[passed] > other_level:
+            other_level, other_mass = level[passed], mass[passed]
+        elif level[passed] == other_level:
+            other_mass += mass[passed]
+        node = chosen
+    return node, other_level, other_mass
+
+
+@jit
+def _lead(level, mass, other_level, other_mass, sharp, u1, u2):
+    """Log odds by which a winner leads the best excluded rival, given that it won.
+
+    A Luce draw is a race of exponential clocks: the winner's time is Exp(1) over all odds, and the next clock rings
+    another Exp(1) over the others' odds later, independently; the ratio of the two times is the lead.
+    """
+    if other_mass == 0.0:
+        return np.inf
+    if sharp:
+        return level - other_level
+    if level > other_level:
+        return (level - other_level) * _SPAN
+    first = -log(u1) / (mass + other_mass)
+    return log((first - log(u2) / other_mass) / first)
+
+
+@jit
+def serial(problem, match, floats, integers):
+    """See the module."""
+    kinds, columns = problem.log_odds.shape
+    organizations = columns - 1
+    size = 2 * columns
+    sharp = problem.sharp == 1
+    planted = integers[:kinds]
+    planted[:] = 0
+    for j in range(len(problem.kinds)):
+        k = problem.kinds[j]
+        level = floats[2 * k * size : (2 * k + 1) * size]
+        mass = floats[(2 * k + 1) * size : (2 * k + 2) * size]
+        if planted[k] == 0:
+            planted[k] = 1
+            _plant(level, mass, problem.log_odds[k], sharp, columns)
+            for i in range(organizations):
+                if problem.capacities[i] == 0 and mass[columns + i] > 0.0:
+                    _remove(level, mass, columns + i)
+        if mass[1] == 0.0:
+            continue
+        leaf, other_level, other_mass = _draw(level, mass, columns, problem.uniforms[j, 0])
+        i = leaf - columns
+        if i == organizations:
+            continue
+        match.winner[j] = i
+        if problem.wants_lead == 1:
+            match.lead[j] = _lead(
+                level[leaf], mass[leaf], other_level, other_mass, sharp, problem.uniforms[j, 1], problem.uniforms[j, 2]
+            )
+        problem.capacities[i] -= 1
+        if problem.capacities[i] == 0:
+            for other in range(kinds):
+                if planted[other] == 1:
+                    start = 2 * other * size
+                    _remove(floats[start : start + size], floats[start + size : start + 2 * size], leaf)
+
+
+MECHANISM = Mechanism(
+    name="serial",
+    function=serial,
+    source="Luce 1959",
+    cost="K N + (J + N K) log N",
+    scratch=lambda n, j, k: (4 * k * (n + 1), k),
+)

@@ -1,0 +1,42 @@
+"""Order: stable sorting of organizations, in memory that the caller owns."""
+
+from ruleshift.envs.compile import jit
+
+
+@jit
+def sort_descending(first, second, order, spare):
+    """Sort the indices in `order` by `first`, ties by `second`, the largest first; stable, O(n log n).
+
+    `spare` is as long as `order`. Runs of eight by insertion, then merged.
+    """
+    n = len(order)
+    for start in range(0, n, 8):
+        for at_ in range(start + 1, min(start + 8, n)):
+            item, hole = order[at_], at_
+            while hole > start and _before(first, second, item, order[hole - 1]):
+                order[hole] = order[hole - 1]
+                hole -= 1
+            order[hole] = item
+    width = 8
+    while width < n:
+        for low in range(0, n, 2 * width):
+            _merge(first, second, order, spare, low, min(low + width, n), min(low + 2 * width, n))
+        order[:] = spare
+        width *= 2
+
+
+@jit
+def _before(first, second, a, b):
+    return first[a] > first[b] or (first[a] == first[b] and second[a] > second[b])
+
+
+@jit
+def _merge(first, second, order, spare, low, middle, high):
+    left, right = low, middle
+    for target in range(low, high):
+        if right >= high or (left < middle and not _before(first, second, order[right], order[left])):
+            spare[target] = order[left]
+            left += 1
+        else:
+            spare[target] = order[right]
+            right += 1

@@ -1,0 +1,159 @@
+"""One market as an onlooker sees it after a round: read once, then drawn as text or as a picture."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ruleshift.envs.layout import MEASURES, Outcome, State, outcome_view, state_view
+from ruleshift.envs.rule import Rule
+
+if TYPE_CHECKING:
+    from ruleshift.envs.market import Market
+
+MOST_ORGANIZATIONS = 40
+MOST_JOBS = 60
+NEWS_ROUNDS = 5
+
+
+class Mark(NamedTuple):
+    """A shift on the timeline."""
+
+    at: int  # rounds played before it
+    label: str  # name of the rule or structure that follows
+    placebo: bool
+    notice: int  # rounds ahead from which it is announced, 0 where it is not
+
+
+class JobLine(NamedTuple):
+    """A job on the board: its kind, its value, the organization that served it (-1: none) and what was paid."""
+
+    kind: int
+    value: float
+    winner: int
+    payment: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What there is to see of one market. Arrays cover the first `MOST_ORGANIZATIONS` organizations."""
+
+    market: int
+    round: int  # rounds played in the episode
+    rounds: int
+    episode: int
+    kinds: int
+    organizations: int  # all of them, shown or not
+    rule: Rule  # in force in the round to be played next
+    marks: tuple[Mark, ...]
+    news: str  # what has just changed, or is about to; '' where nothing has
+    state: State
+    outcome: Outcome
+    jobs: tuple[JobLine, ...]  # of the last round; before the first one, the board that waits
+    jobs_in_all: int
+    measures: dict[str, float]  # of the last round, by the names in MEASURES
+
+    @property
+    def played(self) -> bool:
+        """Whether a round of this episode has been played."""
+        return self.round > 0
+
+    @property
+    def shown(self) -> int:
+        """Organizations shown."""
+        return len(self.state.reputation)
+
+    @property
+    def note(self) -> str:
+        """What is left out, '' where nothing is."""
+        parts = []
+        if self.organizations > self.shown:
+            parts.append(f"the first {self.shown} of {self.organizations} organizations")
+        if self.jobs_in_all > len(self.jobs):
+            parts.append(f"{len(self.jobs)} of {self.jobs_in_all} jobs")
+        return f"showing {' and '.join(parts)}" if parts else ""
+
+
+def read_scene(market: "Market", b: int = 0, rounds: int | None = None) -> Scene:
+    """Market `b` of a batch as it stands, on a timeline of `rounds` rounds (None: the episode's).
+
+    Raises:
+        IndexError: there is no such market.
+        RuntimeError: the market has not been reset yet.
+    """
+    if not 0 <= b < market.markets:
+        raise IndexError(f"market {b} of {market.markets}: there is none")
+    rule = market.rule_in_force(b)
+    shown = min(market.organizations, MOST_ORGANIZATIONS)
+    rounds = market.economy.rounds if rounds is None else rounds
+    marks = _marks(market, rounds)
+    return Scene(
+        market=b,
+        round=market.round,
+        rounds=rounds,
+        episode=market.episode,
+        kinds=market.kinds,
+        organizations=market.organizations,
+        rule=rule,
+        marks=marks,
+        news=_news(marks, market.round, rule.name),
+        state=State(*(field[..., :shown].copy() for field in state_view(market.state[b], market.kinds))),
+        outcome=Outcome(*(field[..., :shown].copy() for field in outcome_view(market.outcomes[b], market.kinds))),
+        jobs=_jobs(market, b),
+        jobs_in_all=market.economy.jobs,
+        measures=dict(zip(MEASURES, market.measures[b].tolist(), strict=True)),
+    )
+
+
+def _marks(market: "Market", rounds: int) -> tuple[Mark, ...]:
+    shifts = (shift for shift in market.schedule if shift.at <= rounds)
+    return tuple(Mark(shift.at, shift.to.name, shift.placebo, shift.notice or 0) for shift in shifts)
+
+
+def _news(marks: tuple[Mark, ...], played: int, rule: str) -> str:
+    for mark in reversed(marks):
+        if mark.at <= played < mark.at + NEWS_ROUNDS:
+            if mark.placebo:
+                return f"PLACEBO after round {mark.at}: the rule stays {rule}"
+            when = "FROM THE NEXT ROUND ON" if played == mark.at else f"THE RULE CHANGED after round {mark.at}"
+            return f"{when}: {rule}"
+        if mark.at - mark.notice <= played < mark.at:
+            return f"ANNOUNCED: {mark.label} after round {mark.at}"
+    return ""
+
+
+def _jobs(market: "Market", b: int) -> tuple[JobLine, ...]:
+    """By kind, so that lines cross little."""
+    if market.round == 0:
+        kinds, values = market.job_kinds[b], market.job_values[b]
+        winners, payments = np.full(len(kinds), -1), np.zeros(len(kinds))
+    else:
+        kinds, values = market.served_kinds[b], market.served_values[b]
+        winners, payments = market.winners[b], market.payments[b]
+    order = np.argsort(kinds[:MOST_JOBS], kind="stable")
+    return tuple(JobLine(int(kinds[j]), float(values[j]), int(winners[j]), float(payments[j])) for j in order)
+
+
+def kind_letter(kind: int) -> str:
+    """Kinds of job are lettered A, B, ..., Z, then numbered.
+
+    >>> kind_letter(0), kind_letter(30)
+    ('A', '30')
+    """
+    return chr(ord("A") + kind) if kind < 26 else str(kind)
+
+
+def describe(rule: Rule) -> str:
+    """A rule in one line: what it scores, how it matches and pays."""
+    weights = {name: float(getattr(rule.scoring.weights, name)) for name in _weight_names(rule)}
+    heavy = sorted((name for name in weights if weights[name] > 0), key=lambda name: -weights[name])
+    scored = " ".join(f"{name} {weights[name]:.2g}" for name in heavy) or "nothing"
+    payment = rule.payment
+    return (
+        f"scores {scored}, amplified {rule.scoring.amplification:g}; {rule.matching.mechanism.replace('_', ' ')};"
+        f" pays {payment.pricing.replace('_', ' ')}; discloses {rule.disclosure.level}"
+    )
+
+
+def _weight_names(rule: Rule) -> tuple[str, ...]:
+    return tuple(vars(rule.scoring.weights))
