@@ -81,6 +81,8 @@ def read_scene(market: "Market", b: int = 0, rounds: int | None = None) -> Scene
         IndexError: there is no such market.
         RuntimeError: the market has not been reset yet.
     """
+    if market.seed is None:
+        raise RuntimeError("there is nothing to draw before the market is open: call reset() first")
     if not 0 <= b < market.markets:
         raise IndexError(f"market {b} of {market.markets}: there is none")
     rule = market.rule_in_force(b)

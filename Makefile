@@ -1,0 +1,46 @@
+# Each target sets up what it needs, in .venv, when pyproject.toml or constraints.txt has changed.
+PYTHON ?= python3
+OUT ?= results/quick
+BIN := .venv/bin
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help study test lint types check clean
+
+help:
+	@echo "make study   train, shift the rule, compare; leaves $(OUT)/report.html and $(OUT)/results.csv"
+	@echo "make test    run the tests"
+	@echo "make lint types check clean   style; types; all three that CI runs; remove what make made"
+
+study: .venv/.ready
+	@$(BIN)/ruleshift study --preset quick --out $(OUT)
+
+test: .venv/.ready-dev
+	@$(BIN)/pytest -q -n 2
+
+lint: .venv/.ready-dev
+	@$(BIN)/ruff check --quiet .
+
+types: .venv/.ready-dev
+	@$(BIN)/mypy --no-error-summary
+
+check: lint types test
+
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "ruleshift needs Python 3.11 or later; name one: make PYTHON=python3.12 study" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+.venv/.ready: .venv/.made pyproject.toml constraints.txt
+	@echo "installing into .venv"
+	@$(BIN)/pip install -qq -c constraints.txt -e .
+	@touch $@
+
+.venv/.ready-dev: .venv/.made pyproject.toml constraints.txt
+	@echo "installing into .venv, with what the tests need"
+	@$(BIN)/pip install -qq -c constraints.txt -e '.[dev]'
+	@touch $@ .venv/.ready
+
+clean:
+	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,326 @@
+"""The command line. Commands are dataclasses, their fields the options; what they need is imported when they run."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+from tyro.conf import Positional, arg, subcommand
+
+if TYPE_CHECKING:
+    from ruleshift.agents.seats import Seats
+    from ruleshift.envs import Economy, Market, Rule, Structure
+
+RuleArgument = Positional[Annotated[str, arg(metavar="RULE")]]
+FolderArgument = Positional[Annotated[Path, arg(metavar="FOLDER")]]
+
+MISTAKE, INTERRUPTED = 2, 130
+_TRACEBACK = "RULESHIFT_TRACEBACK"
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a policy on one rule (arm `fixed`) or on a structure, a distribution over rules (arm `randomized`).
+
+    Half of the seats learn with one shared policy; scripted organizations hold the others. Leaves the policy
+    (policy.safetensors, policy.json) and TensorBoard logs in the folder OUT. Started again with the same options, an
+    interrupted run goes on and ends with the same weights.
+    """
+
+    rule: RuleArgument
+    """Name of a rule, for the arm `randomized` of a structure; or the path of its .toml file."""
+    out: Path
+    """Folder of the run."""
+    arm: Literal["fixed", "randomized"] = "fixed"
+    """What the policy learns on: one rule, or rules drawn from a structure."""
+    steps: int = 1_000_000
+    """Agent-steps of training."""
+    seed: int = 0
+    """Of the markets and the learner, 0 to 2**32 - 1."""
+    mechanisms: tuple[str, ...] = ()
+    """Mechanisms of your own that rules name, as module:function."""
+
+    def run(self) -> None:
+        from ruleshift.train import train
+
+        train(self.rule, out=self.out, arm=self.arm, steps=self.steps, seed=self.seed, mechanisms=self.mechanisms)
+        print(f"policy: {self.out}")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Score a policy in one seat among frozen rivals, with and without a change of the rule.
+
+    The shifted market and its unshifted twin share all noise, so that their difference is the change's.
+    """
+
+    policy: FolderArgument
+    """Folder of a trained policy."""
+    rule: str = "price_board"
+    """Rule that the market begins with: a name or the path of a .toml file."""
+    shift_to: str | None = None
+    """Rule that it changes to; none without it."""
+    at: int = 50
+    """Rounds played before the change."""
+    markets: int = 64
+    """Markets to average over."""
+    seed: int = 1_000_000
+    """Of the markets; one that the policy was not trained on."""
+    deterministic: bool = False
+    """Play mean actions in place of sampled ones."""
+    mechanisms: tuple[str, ...] = ()
+    """Mechanisms of your own that rules name, as module:function."""
+
+    def run(self) -> None:
+        from ruleshift.eval import evaluate
+
+        options = {name: value for name, value in vars(self).items() if name not in ("policy", "rule")}
+        print(evaluate(self.policy, self.rule, **options))
+
+
+@dataclass(frozen=True)
+class Study:
+    """Train specialists and a generalist, shift the rule on them, and write report.html and results.csv.
+
+    Interrupted and started again, a study goes on where it stopped and ends with the same results.
+    """
+
+    preset: str = "quick"
+    """Name of a preset, or the path of a study's .toml file."""
+    out: Path = Path("results/quick")
+    """Folder of the study."""
+    workers: int | None = None
+    """Processes, one core each; at most two by default."""
+
+    def run(self) -> None:
+        from ruleshift.eval import study
+
+        print(f"report: {study(self.preset, self.out, workers=self.workers)}")
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write report.html anew from the cells of a finished study."""
+
+    folder: FolderArgument
+    """Folder of the study."""
+
+    def run(self) -> None:
+        from ruleshift.eval import write_report
+
+        print(f"report: {write_report(self.folder)}")
+
+
+@dataclass(frozen=True)
+class ListRules:
+    """Name the rules that come with the suite, with the kind of platform that each stylizes."""
+
+    def run(self) -> None:
+        from ruleshift.envs import list_rules, load_rule
+
+        names = list_rules()
+        width = max(map(len, names))
+        for name in names:
+            print(f"{name:<{width}}  {_first_sentence(load_rule(name).rationale)}")
+
+
+@dataclass(frozen=True)
+class ShowRule:
+    """Print a rule as a TOML file: redirect it to a file, change it, and name the file in place of a rule."""
+
+    rule: RuleArgument
+    """A name, or the path of a .toml file."""
+
+    def run(self) -> None:
+        from ruleshift.envs import load_rule
+
+        print(load_rule(self.rule).to_toml(), end="")
+
+
+@dataclass(frozen=True)
+class CompareRules:
+    """Print every field in which two rules differ, and how far apart they are."""
+
+    first: RuleArgument
+    """A name, or the path of a .toml file."""
+    second: RuleArgument
+    """A name, or the path of a .toml file."""
+
+    def run(self) -> None:
+        from ruleshift.eval import compare_rules
+
+        print(compare_rules(self.first, self.second))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """List, show or compare rules."""
+
+    command: (
+        Annotated[ListRules, subcommand("list")]
+        | Annotated[ShowRule, subcommand("show")]
+        | Annotated[CompareRules, subcommand("compare")]
+    )
+
+    def run(self) -> None:
+        self.command.run()
+
+
+@dataclass(frozen=True)
+class Play:
+    """Watch a market in the terminal, or save it as an animation or as pictures."""
+
+    rule: RuleArgument = "price_board"
+    """Name of a rule or a structure, or the path of its .toml file."""
+    policy: Path | None = None
+    """Folder of a trained policy, which takes half of the seats; scripted organizations play the others."""
+    shift_to: str | None = None
+    """Rule that the market changes to in mid-episode."""
+    at: int | None = None
+    """Rounds played before the change; half of the episode by default."""
+    rounds: int = 100
+    """Length of the episode."""
+    organizations: int = 8
+    """Seats in the market."""
+    jobs: int = 8
+    """Jobs posted each round."""
+    kinds: int = 3
+    """Kinds of job."""
+    seed: int = 0
+    """Of the market, 0 to 2**32 - 1."""
+    pause: float = 0.2
+    """Seconds between rounds."""
+    save: Path | None = None
+    """Save in place of showing: a file that ends in .gif, or a folder for PNG frames."""
+    mechanisms: tuple[str, ...] = ()
+    """Mechanisms of your own that rules name, as module:function."""
+
+    def run(self) -> None:
+        from ruleshift.envs.render import save_frames, save_gif
+
+        if not 0 <= self.pause < 3600:
+            raise ValueError(f"--pause is {self.pause:g}; it must be a number of seconds from 0")
+        if self.save is None:
+            for _ in self._shown("human"):
+                time.sleep(self.pause)
+        elif self.save.suffix == ".gif":
+            print(save_gif(self._shown("rgb_array"), self.save, seconds=self.pause))
+        else:
+            print(save_frames(self._shown("rgb_array"), self.save))
+
+    def _shown(self, mode: str) -> "Iterator[Any]":
+        """What the renderer gives before the first round and after each."""
+        import numpy as np
+
+        from ruleshift.agents import Background
+        from ruleshift.envs.render import Renderer
+
+        market = self._market()
+        background = Background(self._seats(market.economy), 1)
+        renderer = Renderer(mode, rounds=self.rounds)
+        observations = market.reset(seed=self.seed)
+        yield renderer.draw(market)
+        actions = np.zeros((1, market.organizations, market.action_size), np.float32)
+        for _ in range(self.rounds):
+            background.act(observations, actions, market.key, round=market.round, episode=market.episode)
+            observations, _, _ = market.step(actions)
+            yield renderer.draw(market)
+        renderer.close()
+
+    def _market(self) -> "Market":
+        """A market one round longer than is watched: at its end it would already stand at the next episode."""
+        from ruleshift.envs import Economy, Market, Shift
+
+        sizes = {"organizations": self.organizations, "jobs": self.jobs, "kinds": self.kinds}
+        economy = Economy(**sizes, rounds=self.rounds + 1)
+        at = self.rounds // 2 if self.at is None else self.at
+        schedule = () if self.shift_to is None else (Shift(at=at, to=self.shift_to),)
+        return Market(_rule_or_structure(self.rule), economy=economy, schedule=schedule, mechanisms=self.mechanisms)
+
+    def _seats(self, economy: "Economy") -> "Seats":
+        from ruleshift.agents import Seats, load_policy, rival_population
+
+        rivals = rival_population(economy)
+        if self.policy is None:
+            return Seats.shared(self.organizations, rivals, learning=0)
+        policy = load_policy(self.policy)
+        if policy.card.kinds != self.kinds:
+            raise ValueError(f"{self.policy}: the policy knows {policy.card.kinds} kinds of job, not {self.kinds}")
+        seats = Seats.shared(self.organizations, rivals)
+        return Seats((), ((policy, seats.learning), *seats.background))
+
+
+Command = (
+    Annotated[Train, subcommand("train")]
+    | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Study, subcommand("study")]
+    | Annotated[Report, subcommand("report")]
+    | Annotated[Rules, subcommand("rules")]
+    | Annotated[Play, subcommand("play")]
+)
+
+
+def parse(arguments: Sequence[str] | None = None) -> Any:
+    """The command that the arguments (None: those of the process) ask for; exits with 2 where they ask for none."""
+    return tyro.cli(
+        Command,  # type: ignore[arg-type]
+        prog="ruleshift",
+        description="Learning organizations in an algorithmic market whose matching rule changes.",
+        args=arguments,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagConversionOff),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, 2 after a mistake of the user's, 130 after Ctrl-C."""
+    command = parse(arguments)
+    if os.environ.get(_TRACEBACK):
+        command.run()
+        return 0
+    try:
+        command.run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left; nothing more to say
+    except (ValueError, TypeError, RuntimeError, OSError) as error:
+        print(f"ruleshift: {_one_line(error)}", file=sys.stderr)
+        return MISTAKE
+    except KeyboardInterrupt:
+        print(f"ruleshift: interrupted{_RESUMES.get(type(command), '')}", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+_RESUMES = dict.fromkeys((Train, Study), "; the same command goes on from here")
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror.lower()}"
+    lines = str(error).splitlines()
+    return lines[0] if lines else f"{type(error).__name__} (for the details set {_TRACEBACK}=1)"
+
+
+def _rule_or_structure(name: str) -> "Rule | Structure":
+    from ruleshift.envs import load_rule, load_structure
+
+    try:
+        return load_rule(name)
+    except ValueError as no_rule:
+        try:
+            return load_structure(name)
+        except ValueError:
+            raise no_rule from None
+
+
+def _first_sentence(text: str) -> str:
+    return text.split(". ")[0].rstrip(".")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
