@@ -1,0 +1,34 @@
+"""Organizations: what sits in the seats of a market, scripted or learned."""
+
+from ruleshift.agents.noise import action_noise
+from ruleshift.agents.policy import Card, LearnedPolicy, Policy, load_policy, save_policy
+from ruleshift.agents.scripted import (
+    Constant,
+    FirstPriceBidder,
+    Follower,
+    PostedPrice,
+    RandomPolicy,
+    SecondPriceBidder,
+    rival_population,
+    unit_costs,
+)
+from ruleshift.agents.seats import Background, Seats
+
+__all__ = [
+    "Background",
+    "Card",
+    "Constant",
+    "FirstPriceBidder",
+    "Follower",
+    "LearnedPolicy",
+    "Policy",
+    "PostedPrice",
+    "RandomPolicy",
+    "Seats",
+    "SecondPriceBidder",
+    "action_noise",
+    "load_policy",
+    "rival_population",
+    "save_policy",
+    "unit_costs",
+]

@@ -1,0 +1,264 @@
+"""What acts in a seat, and how a learned policy is kept: weights in safetensors, everything else in JSON.
+
+Loading a policy runs none of its code, and neither saving nor acting needs the library that trained it.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from ruleshift.envs.layout import action_layout, observation_layout
+
+FORMAT = 1
+WEIGHTS_FILE, CARD_FILE = "policy.safetensors", "policy.json"
+
+Memory = np.ndarray | None
+
+
+class Policy:
+    """What every policy answers to; one that remembers nothing overrides `act` alone.
+
+    A memory is None or an array (n, M) float32: a row for each organization that the policy plays.
+    """
+
+    uses_noise = False
+    """Whether `act` reads `noise`; where it does not, nobody need draw any."""
+
+    def initial_memory(self, count: int) -> Memory:
+        """Memory of `count` organizations at the start of an episode."""
+        return None
+
+    def act(
+        self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Memory]:
+        """Actions of n organizations.
+
+        Args:
+            observations: (n, F) float32, as `observation_layout` names them.
+            memory: what the last call returned, or `initial_memory(n)`.
+            noise: (n, A) standard normal numbers, or None for the deterministic action.
+
+        Returns:
+            actions (n, A) float32 in [-1, 1], as `action_layout` names them, and the new memory.
+        """
+        raise NotImplementedError
+
+    def describe(self) -> dict[str, Any]:
+        """What it is, in JSON: two policies that describe alike act alike."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Card:
+    """Where a learned policy comes from, and the shape of what it reads and writes."""
+
+    kinds: int
+    """K, kinds of job."""
+    hidden: tuple[int, ...] = (64, 64)
+    """Widths of the hidden layers."""
+    activation: str = "tanh"
+    """Of the hidden layers; the action is linear."""
+    arm: str = ""
+    """What it learned on: `fixed`, `randomized`, or empty where unknown."""
+    rule: str = ""
+    """Name of the rule or structure that it learned on."""
+    rule_hash: str = ""
+    """Content hash of that rule or structure."""
+    economy: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the economy that it learned in."""
+    seed: int = 0
+    """Seed of the training run."""
+    steps: int = 0
+    """Agent-steps of training so far."""
+
+    @property
+    def observation_size(self) -> int:
+        """F, numbers that it reads."""
+        return max(part.stop for part in observation_layout(self.kinds).values())
+
+    @property
+    def action_size(self) -> int:
+        """A, numbers that it writes."""
+        return max(part.stop for part in action_layout(self.kinds).values())
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Every weight by name, with its shape; a matrix is (inputs, outputs)."""
+        widths = (self.observation_size, *self.hidden, self.action_size)
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer, (inputs, outputs) in enumerate(pairwise(widths)):
+            shapes[f"layer.{layer}.weight"] = (inputs, outputs)
+            shapes[f"layer.{layer}.bias"] = (outputs,)
+        return {**shapes, "log_std": (self.action_size,)}
+
+
+class LearnedPolicy(Policy):
+    """A Gaussian policy: a multilayer perceptron with tanh gives the mean, `log_std` the spread.
+
+    Args:
+        weights: float32 arrays named and shaped as `card.shapes()`.
+        card: origin and shape.
+
+    Raises:
+        ValueError: a weight missing, unknown, of the wrong shape or type, or not finite, by name.
+    """
+
+    uses_noise = True
+
+    def __init__(self, weights: Mapping[str, np.ndarray], card: Card) -> None:
+        check_weights(weights, card)
+        self.card = card
+        self.weights = {name: np.ascontiguousarray(weights[name]) for name in card.shapes()}
+        self._layers = [
+            (self.weights[f"layer.{i}.weight"], self.weights[f"layer.{i}.bias"]) for i in range(len(card.hidden) + 1)
+        ]
+        self._spread = np.exp(self.weights["log_std"])
+
+    def mean(self, observations: np.ndarray) -> np.ndarray:
+        """Mean of the Gaussian, (n, A) float32, not yet clipped."""
+        if observations.ndim != 2 or observations.shape[1] != self.card.observation_size:
+            raise ValueError(
+                f"observations have shape {observations.shape}; this policy reads (n, {self.card.observation_size})"
+            )
+        signal = observations
+        for weight, bias in self._layers[:-1]:
+            signal = np.tanh(signal @ weight + bias)
+        weight, bias = self._layers[-1]
+        return signal @ weight + bias
+
+    def act(
+        self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Memory]:
+        actions = self.mean(observations)
+        if noise is not None:
+            actions = actions + self._spread * noise.astype(np.float32, copy=False)
+        return np.clip(actions, -1.0, 1.0), memory
+
+    def describe(self) -> dict[str, Any]:
+        return {"policy": "LearnedPolicy", "weights": hashlib.sha256(save(self.weights)).hexdigest()}
+
+
+def check_weights(weights: Mapping[str, np.ndarray], card: Card) -> None:
+    """Refuse weights that do not fit `card`: ValueError names the first that is wrong."""
+    shapes = card.shapes()
+    for name in weights:
+        if name not in shapes:
+            raise ValueError(f"{name}: unknown weight")
+    for name, shape in shapes.items():
+        if name not in weights:
+            raise ValueError(f"{name}: missing weight")
+        weight = weights[name]
+        if weight.shape != shape or weight.dtype != np.float32:
+            raise ValueError(f"{name}: {weight.dtype} {weight.shape}, expected float32 {shape}")
+        if not np.isfinite(weight).all():
+            raise ValueError(f"{name}: holds NaN or infinity")
+
+
+def save_policy(policy: LearnedPolicy, folder: str | os.PathLike[str]) -> Path:
+    """Write `policy.safetensors` and `policy.json` into `folder`, each whole or not at all; returns the folder."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    blob = save(policy.weights)
+    card = {
+        "format": FORMAT,
+        "observation_size": policy.card.observation_size,
+        "action_size": policy.card.action_size,
+        **asdict(policy.card),
+        "weights_sha256": hashlib.sha256(blob).hexdigest(),
+    }
+    write_atomically(folder / WEIGHTS_FILE, blob)
+    write_atomically(folder / CARD_FILE, (json.dumps(card, indent=2) + "\n").encode())
+    return folder
+
+
+def load_policy(folder: str | os.PathLike[str]) -> LearnedPolicy:
+    """Read what `save_policy` wrote. Runs no code of the files.
+
+    Raises:
+        ValueError: a file missing, foreign or damaged; one line that names file and key.
+    """
+    card_file, weights_file = Path(folder) / CARD_FILE, Path(folder) / WEIGHTS_FILE
+    card, digest = _read_card(card_file)
+    blob = _read(weights_file)
+    try:
+        weights = load(blob)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(f"{weights_file}: not a safetensors file ({error})") from None
+    try:
+        policy = LearnedPolicy(weights, card)
+    except ValueError as error:
+        raise ValueError(f"{weights_file}: {error}") from None
+    if hashlib.sha256(blob).hexdigest() != digest:
+        raise ValueError(f"{card_file}: weights_sha256: not that of {WEIGHTS_FILE}; they are of two policies")
+    return policy
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _read_card(path: Path) -> tuple[Card, str]:
+    try:
+        values = json.loads(_read(path))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: not JSON ({error})") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: not a policy's card")
+    expected = {**_CARD_TYPES, "format": int, "observation_size": int, "action_size": int, "weights_sha256": str}
+    for key in values:
+        if key not in expected:
+            raise ValueError(f"{path}: {key}: unknown key")
+    for key, kind in expected.items():
+        if key not in values:
+            raise ValueError(f"{path}: {key}: missing")
+        if not isinstance(values[key], kind) or isinstance(values[key], bool):
+            raise ValueError(f"{path}: {key}: {values[key]!r} is not of type {kind.__name__}")
+    return _checked_card(values, path), values["weights_sha256"]
+
+
+_CARD_TYPES: dict[str, type] = {
+    "kinds": int, "hidden": list, "activation": str, "arm": str, "rule": str, "rule_hash": str, "economy": dict,
+    "seed": int, "steps": int,
+}  # fmt: skip
+
+
+def _checked_card(values: dict[str, Any], path: Path) -> Card:
+    if values["format"] != FORMAT:
+        raise ValueError(f"{path}: format: {values['format']}, this version reads {FORMAT}")
+    if values["activation"] != "tanh":
+        raise ValueError(f"{path}: activation: {values['activation']!r}, only 'tanh' is known")
+    if not 1 <= values["kinds"] <= 1000:
+        raise ValueError(f"{path}: kinds: {values['kinds']}, expected 1 to 1000")
+    widths = values["hidden"]
+    if any(not isinstance(width, int) or isinstance(width, bool) or not 1 <= width <= 65536 for width in widths):
+        raise ValueError(f"{path}: hidden: {widths}, expected whole numbers from 1 to 65536")
+    card = Card(**{name: values[name] for name in _CARD_TYPES if name != "hidden"}, hidden=tuple(widths))
+    for key, size in (("observation_size", card.observation_size), ("action_size", card.action_size)):
+        if values[key] != size:
+            raise ValueError(f"{path}: {key}: {values[key]}, but this version has {size} at {card.kinds} kinds")
+    return card
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file that is whole or absent: to a neighbour first, synced, then renamed."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

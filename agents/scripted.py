@@ -1,0 +1,223 @@
+"""Organizations that follow a script: what learned ones are measured against, and what the theory of auctions knows.
+
+Every one reads only its observation and the economy, so that any of them can sit under any rule.
+"""
+
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr
+
+from ruleshift.agents.policy import Memory, Policy
+from ruleshift.envs.act import to_action
+from ruleshift.envs.economy import Economy
+from ruleshift.envs.layout import action_layout, observation_layout
+
+
+@lru_cache
+def _layout(size: int) -> tuple[dict[str, slice], int]:
+    """Layout of an observation of `size` numbers, and its kinds."""
+    fixed = _size(2) - 2 * (per_kind := _size(2) - _size(1))
+    kinds = (size - fixed) // per_kind
+    if kinds < 1 or _size(kinds) != size:
+        raise ValueError(f"observations have {size} numbers; no number of kinds gives that")
+    return observation_layout(kinds), kinds
+
+
+def _size(kinds: int) -> int:
+    return max(part.stop for part in observation_layout(kinds).values())
+
+
+def unit_costs(observations: np.ndarray, economy: Economy, effort: float | np.ndarray = 0.0) -> np.ndarray:
+    """Cost of serving a job of each kind, a share of its value, as the organization itself can work it out.
+
+    base_cost * (1 - capability) * (1 + infrastructure)**-g + effort_cost * effort + shock.
+
+    Args:
+        observations: (n, F) float32.
+        economy: of the market.
+        effort: number or (n, 1), in [0, 1].
+
+    Returns:
+        float64 (n, K), never below 0.
+    """
+    layout, _ = _layout(observations.shape[1])
+    seen = observations.astype(np.float64)
+    relief = (1.0 + seen[:, layout["infrastructure"]]) ** -economy.infrastructure_gain
+    base = economy.base_cost * (1.0 - seen[:, layout["capability"]]) * relief
+    return np.maximum(base + economy.effort_cost * effort + seen[:, layout["shock"]], 0.0)
+
+
+class _Scripted(Policy):
+    def describe(self) -> dict[str, Any]:
+        return {"policy": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
+
+
+def _actions(count: int, kinds: int, ask: Any, effort: Any, promotion: Any, focus: Any = 0.0) -> np.ndarray:
+    return to_action(ask=ask * np.ones(count), effort=effort, promotion=promotion, focus=focus, kinds=kinds)
+
+
+@dataclass(frozen=True)
+class RandomPolicy(_Scripted):
+    """Uniform over the action box: noise through the normal distribution function; without noise, the box's centre."""
+
+    uses_noise = True
+
+    def act(
+        self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Memory]:
+        _, kinds = _layout(observations.shape[1])
+        if noise is None:
+            size = max(part.stop for part in action_layout(kinds).values())
+            return np.zeros((len(observations), size), np.float32), memory
+        return (2.0 * ndtr(noise) - 1.0).astype(np.float32), memory
+
+
+@dataclass(frozen=True)
+class Constant(_Scripted):
+    """The same conduct in every round, whatever it sees.
+
+    Args:
+        ask: in [0, 1.25], a share of the job's value.
+        effort: in [0, 1].
+        promotion: in [0, 1].
+        focus: K numbers in [-1, 1], attention to each kind before the softmax; even where empty.
+    """
+
+    ask: float = 0.6
+    effort: float = 0.3
+    promotion: float = 0.5
+    focus: tuple[float, ...] = ()
+
+    def act(
+        self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Memory]:
+        _, kinds = _layout(observations.shape[1])
+        if self.focus and len(self.focus) != kinds:
+            raise ValueError(f"focus has {len(self.focus)} numbers; the market has {kinds} kinds")
+        focus = self.focus or 0.0
+        return _actions(len(observations), kinds, self.ask, self.effort, self.promotion, focus), memory
+
+
+@dataclass(frozen=True)
+class PostedPrice(_Scripted):
+    """Cost plus: asks its mean unit cost times a markup.
+
+    Args:
+        markup: ask over unit cost.
+        effort: in [0, 1].
+        promotion: in [0, 1].
+        economy: of the market.
+    """
+
+    markup: float = 1.5
+    effort: float = 0.3
+    promotion: float = 0.0
+    economy: Economy = field(default_factory=Economy)
+
+    def act(
+        self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Memory]:
+        cost = unit_costs(observations, self.economy, self.effort)
+        ask = np.minimum(self.markup * cost.mean(axis=1), 1.0)
+        return _actions(*cost.shape, ask, self.effort, self.promotion), memory
+
+
+@dataclass(frozen=True)
+class Follower(_Scripted):
+    """Imitates winners: moves its own last conduct by a step towards what set them apart from everyone.
+
+    Where the rule discloses no winners it stays with its last conduct; it starts from the one given, and never asks
+    less than its mean unit cost.
+
+    Args:
+        step: share of the public difference (winners' mean less everyone's) to move by.
+        ask: at the start, in [0, 1.25].
+        effort: at the start, in [0, 1].
+        promotion: at the start, in [0, 1].
+        economy: of the market.
+    """
+
+    step: float = 0.5
+    ask: float = 0.75
+    effort: float = 0.4
+    promotion: float = 0.25
+    economy: Economy = field(default_factory=Economy)
+
+    def act(
+        self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Memory]:
+        layout, kinds = _layout(observations.shape[1])
+        # Shares of focus sum to 1 once a round has been played, and are all 0 before.
+        played = observations[:, layout["last_focus"]].sum(axis=1) > 0.5
+        public = observations[:, layout["public"]] * observations[:, layout["public_mask"]]
+        conduct, begin = [], {"ask": self.ask, "effort": self.effort, "promotion": self.promotion}
+        for column, (name, start) in enumerate(begin.items()):
+            last = observations[:, layout[f"last_{name}"]][:, 0].astype(np.float64)
+            conduct.append(np.where(played, last + self.step * public[:, column], start))
+        ask, effort, promotion = conduct
+        effort, promotion = np.clip(effort, 0.0, 1.0), np.clip(promotion, 0.0, 1.0)
+        cost = unit_costs(observations, self.economy, effort[:, None]).mean(axis=1)
+        return _actions(len(observations), kinds, np.clip(ask, cost, 1.0), effort, promotion), memory
+
+
+@dataclass(frozen=True)
+class FirstPriceBidder(_Scripted):
+    """Equilibrium of the first-price procurement auction with costs uniform up to a ceiling.
+
+    ask = (c + (ceiling - c) / n) / (1 - commission), c its lowest unit cost over kinds (Krishna 2009, section 2.3).
+
+    Args:
+        bidders: n, itself included; the economy's organizations by default.
+        ceiling: the highest cost that there can be, a share of the job's value.
+        commission: share of the payment that the platform keeps.
+        effort: in [0, 1].
+        economy: of the market.
+    """
+
+    bidders: int | None = None
+    ceiling: float = 1.0
+    commission: float = 0.0
+    effort: float = 0.0
+    economy: Economy = field(default_factory=Economy)
+
+    def act(
+        self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Memory]:
+        costs = unit_costs(observations, self.economy, self.effort)
+        cost, rivals = costs.min(axis=1), self.bidders or self.economy.organizations
+        ask = (cost + np.maximum(self.ceiling - cost, 0.0) / rivals) / (1.0 - self.commission)
+        return _actions(*costs.shape, ask, self.effort, 0.0), memory
+
+
+@dataclass(frozen=True)
+class SecondPriceBidder(_Scripted):
+    """Dominant conduct in the second-price procurement auction: ask the truth, c / (1 - commission) (Vickrey 1961).
+
+    Args:
+        commission: share of the payment that the platform keeps.
+        effort: in [0, 1].
+        economy: of the market.
+    """
+
+    commission: float = 0.0
+    effort: float = 0.0
+    economy: Economy = field(default_factory=Economy)
+
+    def act(
+        self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Memory]:
+        costs = unit_costs(observations, self.economy, self.effort)
+        return _actions(*costs.shape, costs.min(axis=1) / (1.0 - self.commission), self.effort, 0.0), memory
+
+
+def rival_population(economy: Economy) -> tuple[Policy, ...]:
+    """The common rivals that hold half of the seats while an arm learns: one of each conduct, none of them learned."""
+    return (
+        PostedPrice(economy=economy),
+        Follower(economy=economy),
+        Constant(),
+        RandomPolicy(),
+    )

@@ -1,0 +1,112 @@
+"""A learned policy is numbers and a card: what is saved acts the same when loaded, and a wrong file is named."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from ruleshift.agents import Card, LearnedPolicy, load_policy, save_policy
+
+
+def _policy(kinds=3, hidden=(8, 8)):
+    rng = np.random.default_rng(1)
+    card = Card(kinds=kinds, hidden=hidden, arm="fixed", rule="price_board", seed=7, steps=100)
+    return LearnedPolicy({n: rng.normal(0, 0.3, s).astype(np.float32) for n, s in card.shapes().items()}, card)
+
+
+def _observations(policy, count=5):
+    return np.random.default_rng(2).normal(size=(count, policy.card.observation_size)).astype(np.float32)
+
+
+def test_policy__acts_as_its_network_says():
+    policy = _policy(hidden=(4,))
+    seen, noise = _observations(policy), np.full((5, 6), 0.5, np.float32)
+    weights = {name: value.astype(float) for name, value in policy.weights.items()}
+    hidden = np.tanh(seen @ weights["layer.0.weight"] + weights["layer.0.bias"])
+    mean = hidden @ weights["layer.1.weight"] + weights["layer.1.bias"]
+    np.testing.assert_allclose(policy.act(seen)[0], np.clip(mean, -1, 1), atol=1e-6)
+    sampled = np.clip(mean + 0.5 * np.exp(weights["log_std"]), -1, 1)
+    np.testing.assert_allclose(policy.act(seen, None, noise)[0], sampled, atol=1e-6)
+
+
+def test_policy__survives_the_disk(tmp_path):
+    policy = _policy()
+    folder = tmp_path / "deep" / "folder"
+    loaded = load_policy(save_policy(policy, folder))
+    seen = _observations(policy)
+    np.testing.assert_array_equal(loaded.act(seen)[0], policy.act(seen)[0])
+    assert loaded.card == policy.card
+    assert loaded.describe() == policy.describe()
+    assert sorted(path.name for path in folder.iterdir()) == ["policy.json", "policy.safetensors"]
+
+
+def test_policy__needs_no_torch():
+    code = "import sys, ruleshift.agents; assert 'torch' not in sys.modules and 'stable_baselines3' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_policy__refuses_observations_of_another_market():
+    with pytest.raises(ValueError, match=r"shape \(2, 50\); this policy reads \(n, 64\)"):
+        _policy().act(np.zeros((2, 50), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("format", 99, "format: 99"),
+        ("hidden", [8, "8"], "hidden"),
+        ("kinds", 0, "kinds: 0"),
+        ("steps", "many", "steps: 'many' is not of type int"),
+        ("activation", "__import__('os')", "activation"),
+        ("observation_size", 63, "observation_size: 63"),
+        ("weights_sha256", "0", "weights_sha256"),
+        ("arm", None, "arm: None"),
+        ("extra", 1, "extra: unknown key"),
+    ],
+)
+def test_load_policy__names_the_wrong_key(tmp_path, key, value, message):
+    path = save_policy(_policy(), tmp_path) / "policy.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    with pytest.raises(ValueError, match=r"policy\.json") as caught:
+        load_policy(tmp_path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def _damage(weights, how):
+    name = "layer.1.weight"
+    if how == "missing":
+        del weights[name]
+    elif how == "unknown":
+        weights["payload"] = weights[name]
+    elif how == "shape":
+        weights[name] = weights[name][:, :3].copy()
+    elif how == "dtype":
+        weights[name] = weights[name].astype(np.float64)
+    else:
+        weights[name][0, 0] = np.nan
+
+
+@pytest.mark.parametrize("how", ["missing", "unknown", "shape", "dtype", "nan"])
+def test_load_policy__names_the_wrong_weight(tmp_path, how):
+    path = save_policy(_policy(), tmp_path) / "policy.safetensors"
+    weights = load_file(path)
+    _damage(weights, how)
+    save_file(weights, path)
+    with pytest.raises(ValueError, match=r"policy\.safetensors: (layer\.1\.weight|payload): "):
+        load_policy(tmp_path)
+
+
+def test_load_policy__refuses_what_is_no_policy(tmp_path):
+    with pytest.raises(ValueError, match=r"policy\.json: cannot be read"):
+        load_policy(tmp_path)
+    save_policy(_policy(), tmp_path)
+    (tmp_path / "policy.safetensors").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(ValueError, match=r"policy\.safetensors: not a safetensors file"):
+        load_policy(tmp_path)
+    (tmp_path / "policy.json").write_bytes(b"\xff\xfe{")
+    with pytest.raises(ValueError, match=r"policy\.json: not JSON"):
+        load_policy(tmp_path)

@@ -1,0 +1,143 @@
+"""The native VecEnv is the batched market seen by rows: nothing added, nothing lost."""
+
+import numpy as np
+import pytest
+
+from ruleshift.agents import Constant, RandomPolicy, Seats
+from ruleshift.envs import MEASURES, Economy, Market, load_rule
+from ruleshift.train import MarketVecEnv
+
+ECONOMY = Economy(organizations=4, jobs=4, rounds=5)
+SEATS = Seats((0, 2), ((Constant(), (1,)), (RandomPolicy(), (3,))))
+
+
+def _actions(env, count=1):
+    rng = np.random.default_rng(3)
+    return rng.uniform(-1, 1, (count, env.num_envs, *env.action_space.shape)).astype(np.float32)
+
+
+def test_vec_env__is_the_market_by_rows():
+    env = MarketVecEnv("promoted_listing", markets=3, seed=9, economy=ECONOMY)
+    market = Market("promoted_listing", markets=3, economy=ECONOMY)
+    np.testing.assert_array_equal(env.reset().reshape(3, 4, -1), market.reset(seed=9))
+    assert env.num_envs == 12
+    for actions in _actions(env, 7):
+        seen, rewards, dones, _ = env.step(actions)
+        expected, earned, truncated = market.step(actions.reshape(3, 4, -1))
+        np.testing.assert_array_equal(seen.reshape(3, 4, -1), expected)
+        np.testing.assert_array_equal(rewards.reshape(3, 4), earned)
+        assert (dones == truncated).all()
+        assert env.observation_space.contains(seen[0])
+
+
+def test_vec_env__background_seats_play_in_the_same_market():
+    env = MarketVecEnv(markets=2, economy=ECONOMY, seats=SEATS)
+    seen = env.reset()
+    assert seen.shape == (4, env.market.observation_size)
+    for actions in _actions(env, 6):
+        seen, rewards, dones, _ = env.step(actions)
+        asks = env.market.outcomes[:, 0]
+        np.testing.assert_allclose(asks[:, [0, 2]], (actions[:, 0].reshape(2, 2) + 1) / 2 * 1.25, rtol=1e-6)
+        np.testing.assert_allclose(asks[:, 1], 0.6, rtol=1e-6)
+        assert len(rewards) == len(dones) == 4
+
+
+def test_vec_env__background_noise_does_not_depend_on_the_batch():
+    asks = []
+    for markets, first in ((3, 0), (1, 2)):
+        env = MarketVecEnv(markets=markets, first_market=first, seed=4, economy=ECONOMY, seats=SEATS)
+        env.reset()
+        for _ in range(7):
+            env.step(np.zeros((env.num_envs, 6), np.float32))
+        asks.append(env.market.outcomes[-1])
+    np.testing.assert_array_equal(*asks)
+
+
+def test_vec_env__truncation_tells_the_learner_everything():
+    env = MarketVecEnv(markets=2, economy=ECONOMY, seats=SEATS)
+    env.reset()
+    total = np.zeros(4)
+    for step, actions in enumerate(_actions(env, 10)):
+        seen, rewards, dones, infos = env.step(actions)
+        total += rewards
+        assert dones.all() == (step in (4, 9))
+        if not dones[0]:
+            assert not any(infos)
+            continue
+        for row, info in enumerate(infos):
+            assert info["TimeLimit.truncated"] is True
+            assert info["episode"]["l"] == 5
+            assert info["episode"]["r"] == pytest.approx(total[row])
+            assert tuple(info["measures"]) == MEASURES
+            last = env.market.last_observations[row // 2, SEATS.learning[row % 2]]
+            np.testing.assert_array_equal(info["terminal_observation"], last)
+            assert not np.array_equal(info["terminal_observation"], seen[row])
+        total[:] = 0
+
+
+def test_vec_env__infos_of_a_running_episode_are_read_only():
+    env = MarketVecEnv(markets=1, economy=ECONOMY)
+    env.reset()
+    _, _, _, infos = env.step(_actions(env)[0])
+    with pytest.raises(TypeError):
+        infos[0]["leak"] = 1
+
+
+def test_vec_env__hands_out_fresh_arrays():
+    env = MarketVecEnv(markets=1, economy=ECONOMY)
+    handed = [env.reset()]
+    for actions in _actions(env, 6):
+        handed += env.step(actions)[:3]
+    assert not any(np.shares_memory(a, b) for i, a in enumerate(handed) for b in handed[:i])
+
+
+def test_vec_env__seed_and_options_are_used_once():
+    env = MarketVecEnv(markets=2, economy=ECONOMY)
+    first = env.reset()
+    assert env.seed(11) == [11] * env.num_envs
+    env.set_options({"rule": "sealed_tender"})
+    seeded = env.reset()
+    assert not np.array_equal(seeded, first)
+    assert env.market.rule_in_force(0) == load_rule("sealed_tender")
+    env.step(_actions(env)[0])
+    following = env.reset()
+    assert not np.array_equal(following, seeded)
+    env.seed(11)
+    np.testing.assert_array_equal(env.reset(), seeded)
+    env.set_options([{"rule": "sealed_tender"}] + [{}] * (env.num_envs - 1))
+    with pytest.raises(ValueError, match="plays one rule"):
+        env.reset()
+
+
+def test_vec_env__attributes_and_methods_are_those_of_the_whole():
+    env = MarketVecEnv(markets=2, economy=ECONOMY)
+    env.reset()
+    assert env.get_attr("round") == [0] * 8
+    assert env.get_attr("render_mode", indices=[0, 1]) == [None, None]
+    assert env.env_method("rule_in_force", 1, indices=0) == [load_rule("price_board")]
+    env.set_attr("note", "whole")
+    assert env.get_attr("note", 3) == ["whole"]
+    with pytest.raises(ValueError, match="note cannot be set for some rows only"):
+        env.set_attr("note", "part", indices=[0])
+    assert env.env_is_wrapped(object) == [False] * 8
+    assert not env.has_attr("nonsense")
+
+
+def test_vec_env__state_continues_with_the_same_bits():
+    env, other = (MarketVecEnv(markets=2, economy=ECONOMY, seats=SEATS) for _ in range(2))
+    env.reset()
+    actions = _actions(env, 12)
+    for row in actions[:3]:
+        env.step(row)
+    other.load_state_dict(env.state_dict())
+    for row in actions[3:]:
+        for one, two in zip(env.step(row)[:3], other.step(row)[:3], strict=True):
+            np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(env.state_dict()["returns"], other.state_dict()["returns"])
+
+
+def test_vec_env__refuses_seats_of_another_market():
+    with pytest.raises(ValueError, match="8 organizations have seats 0 to 7"):
+        MarketVecEnv(markets=1, seats=SEATS)
+    with pytest.raises(ValueError, match="no learning seat"):
+        MarketVecEnv(markets=1, economy=ECONOMY, seats=Seats((), ((Constant(), (0, 1, 2, 3)),)))

@@ -1,0 +1,205 @@
+"""A native VecEnv of stable-baselines3 over B markets x their learning seats, with nothing in between."""
+
+import time
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from stable_baselines3.common.vec_env import VecEnv
+
+from ruleshift.agents.policy import Memory
+from ruleshift.agents.seats import Background, Seats, as_index
+from ruleshift.envs import MEASURES, Economy, Market, Rule, Shift, Structure
+
+# The info of a row whose episode goes on. One read-only value for all of them: hundreds of fresh dicts a step would
+# cost more than the markets themselves, and one shared writable dict would leak whatever a caller wrote into it.
+EMPTY: Any = MappingProxyType({})
+
+
+class MarketVecEnv(VecEnv):
+    """B markets in lock-step as one VecEnv; row b * L + l is learning seat l of market b.
+
+    Observations are float32 (B * L, F) in [-10, 10], actions Box(-1, 1, (3 + K,)), rewards float32 profits. Every
+    episode is truncated after the economy's rounds, never terminated: its last infos hold `terminal_observation`,
+    `TimeLimit.truncated`, `episode` (r, l, t) and `measures` (means of the ended episode by market). The rows share
+    the markets: attributes and methods are those of the whole, and seeds, options and attributes are set for all rows.
+
+    Args:
+        rule: a name, a path, a Rule, or a Structure (a rule is then drawn anew for each market and episode).
+        markets: B.
+        first_market: number of the first market; noise belongs to the number.
+        seed: used at the first reset, until `seed()` gives another.
+        economy: sizes, costs, demand; the default economy where None.
+        seats: who sits where; every seat learns where None.
+        schedule: shifts of the rule in mid-episode.
+        mechanisms: modules or functions with mechanisms of the user's own.
+        threads: markets are stepped on so many threads.
+
+    >>> env = MarketVecEnv("price_board", markets=2)
+    >>> env.reset().shape, env.num_envs
+    ((16, 64), 16)
+    """
+
+    clips_actions = True
+    """Actions outside the box are clipped and counted by the market itself: a learner need not clip them first."""
+
+    def __init__(
+        self,
+        rule: "str | Rule | Structure" = "price_board",
+        markets: int = 64,
+        first_market: int = 0,
+        seed: int = 0,
+        economy: Economy | None = None,
+        seats: Seats | None = None,
+        schedule: Sequence[Shift] = (),
+        mechanisms: Sequence[Any] = (),
+        threads: int = 1,
+    ) -> None:
+        self.market = Market(
+            rule,
+            markets=markets,
+            first_market=first_market,
+            economy=economy,
+            schedule=tuple(schedule),
+            mechanisms=tuple(mechanisms),
+            threads=threads,
+        )
+        organizations = self.market.organizations
+        self.seats = seats if seats is not None else Seats.all_learn(organizations)
+        self.seats.check(organizations)
+        if not self.seats.learning:
+            raise ValueError("seats has no learning seat; a VecEnv needs at least one")
+        self.render_mode = None
+        self._shape = (markets, organizations, self.market.action_size)
+        self._joint = (markets, len(self.seats.learning), self.market.action_size)
+        self._places = as_index(self.seats.learning)
+        self._everyone = self.seats.learning == tuple(range(organizations))
+        self._background = Background(self.seats, markets)
+        self._first_seed: int | None = seed
+        self._observations = np.zeros((markets, organizations, self.market.observation_size), np.float32)
+        self._actions = np.zeros(self._shape, np.float32)
+        super().__init__(
+            markets * len(self.seats.learning),
+            spaces.Box(-10.0, 10.0, (self.market.observation_size,), np.float32),
+            spaces.Box(-1.0, 1.0, (self.market.action_size,), np.float32),
+        )
+        self._returns = np.zeros(self.num_envs)
+        self._started = time.time()
+
+    def reset(self) -> np.ndarray:
+        """Begin an episode and return observations (B * L, F).
+
+        Uses up what `seed` and `set_options` left; without a seed the next episode begins. Options may hold `rule`.
+        """
+        seed = self._seeds[0] if self._seeds[0] is not None else self._first_seed
+        rules = [options.get("rule") for options in self._options]
+        if any(rule is not rules[0] and rule != rules[0] for rule in rules):
+            raise ValueError("options give different rules to rows; a MarketVecEnv plays one rule or structure")
+        self._observations = self.market.reset(seed=seed, rule=rules[0])
+        self._first_seed = None
+        self._reset_seeds()
+        self._reset_options()
+        self._background.reset()
+        self._returns[:] = 0.0
+        return self._rows(self._observations)
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Take actions (B * L, 3 + K) float32; the background policies choose theirs."""
+        if self._everyone:
+            self._actions = actions.reshape(self._shape)
+            return
+        joint = np.empty(self._shape, np.float32)
+        joint[:, self._places] = actions.reshape(self._joint)
+        market = self.market
+        self._background.act(self._observations, joint, market.key, round=market.round, episode=market.episode)
+        self._actions = joint
+
+    def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
+        """Play the round: observations, rewards, dones, infos, a row for each learning seat, all fresh."""
+        observations, rewards, truncated = self.market.step(self._actions)
+        self._observations = observations
+        if self._everyone:
+            rows, earned = observations.reshape(self.num_envs, -1), rewards.reshape(-1)
+        else:
+            rows, earned = self._rows(observations), rewards[:, self._places].reshape(-1)
+        self._returns += earned
+        if truncated:
+            return rows, earned, np.ones(self.num_envs, bool), self._end_episode()
+        return rows, earned, np.zeros(self.num_envs, bool), [EMPTY] * self.num_envs
+
+    def _rows(self, observations: np.ndarray) -> np.ndarray:
+        return observations[:, self._places].reshape(self.num_envs, -1)
+
+    def _end_episode(self) -> list[dict[str, Any]]:
+        last = self._rows(self.market.last_observations)
+        measures = [dict(zip(MEASURES, row.tolist(), strict=True)) for row in self.market.episode_measures]
+        length, elapsed = self.market.economy.rounds, round(time.time() - self._started, 6)
+        seats = len(self.seats.learning)
+        infos = [
+            {
+                "terminal_observation": last[row],
+                "TimeLimit.truncated": True,
+                "episode": {"r": total, "l": length, "t": elapsed},
+                "measures": measures[row // seats],
+            }
+            for row, total in enumerate(self._returns.tolist())
+        ]
+        self._returns[:] = 0.0
+        self._background.reset()
+        return infos
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def seed(self, seed: int | None = None) -> list[int | None]:
+        """One seed for all markets (their numbers tell them apart), used at the next reset; None draws one."""
+        if seed is None:
+            seed = int(np.random.SeedSequence().generate_state(1)[0])
+        self._seeds = [seed] * self.num_envs
+        return self._seeds
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """The attribute of this VecEnv, or else of its market, once for each row."""
+        owner = self if hasattr(self, attr_name) else self.market
+        return [getattr(owner, attr_name)] * len(self._indices(indices))
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Set an attribute of this VecEnv; ValueError where `indices` leaves rows out."""
+        if len(self._indices(indices)) != self.num_envs:
+            raise ValueError(f"{attr_name} cannot be set for some rows only; the rows of a market share it")
+        setattr(self, attr_name, value)
+
+    def env_method(self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any) -> list[Any]:
+        """Call a method of this VecEnv, or else of its market, once; its result, once for each row."""
+        owner = self if hasattr(self, method_name) else self.market
+        return [getattr(owner, method_name)(*method_args, **method_kwargs)] * len(self._indices(indices))
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+        """No row is ever wrapped."""
+        return [False] * len(self._indices(indices))
+
+    def _indices(self, indices: Any) -> Sequence[int]:
+        return list(self._get_indices(indices))
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Everything that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
+        state = {f"market.{name}": np.array(value) for name, value in self.market.snapshot().items()}
+        state["observations"] = self._observations.copy()
+        state["returns"] = self._returns.copy()
+        for group, memory in enumerate(self._background.memories):
+            if memory is not None:
+                state[f"memory.{group}"] = memory.copy()
+        return state
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Continue where `state_dict` was taken, on a VecEnv made with the same arguments."""
+        prefix = "market."
+        self.market.restore({name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)})
+        self._observations = state["observations"].copy()
+        self._returns = state["returns"].copy()
+        memories: list[Memory] = [state.get(f"memory.{group}") for group in range(len(self._background.memories))]
+        self._background.memories = memories
+        self._first_seed = None
+        self._reset_seeds()
