@@ -67,7 +67,7 @@ def jit(function: Callable[..., Any]) -> Any:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = CACHE_DIRECTORY
     try:
-        return numba.njit(nogil=True, error_model="numpy", cache=bool(CACHE_DIRECTORY))(function)
+        return numba.njit(nogil=True, error_model="numpy", _nrt=False, cache=bool(CACHE_DIRECTORY))(function)
     finally:
         numba.config.CACHE_DIR = before
 
@@ -145,18 +145,24 @@ def bits_float(typing_context, value):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def borrow(typing_context, array):  # type: ignore[no-untyped-def]
-    """The same array without a share in its ownership: views of it count no references.
-
-    Counting is atomic, cost a quarter of a round, and made threads wait for each other. Only for arrays whose owner
-    outlives the kernel's call: its arguments.
-    """
+def matrix(typing_context, memory, start, rows, columns):  # type: ignore[no-untyped-def]
+    """A piece of one-dimensional memory, from index `start`, as a C-contiguous (rows, columns) array, unchecked."""
+    kind = types.Array(memory.dtype, 2, "C")
 
     def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
-        make = context.make_array(signature.args[0])
-        borrowed = make(context, builder, values[0])
-        borrowed.meminfo = ir.Constant(borrowed.meminfo.type, None)
-        borrowed.parent = ir.Constant(borrowed.parent.type, None)
-        return borrowed._getvalue()
+        whole = context.make_array(signature.args[0])(context, builder, values[0])
+        size = context.get_abi_sizeof(context.get_data_type(memory.dtype))
+        item = context.get_constant(types.intp, size)
+        stride = builder.mul(values[3], item)
+        piece = context.make_array(kind)(context, builder)
+        context.populate_array(
+            piece,
+            data=builder.gep(whole.data, [values[1]]),
+            shape=(values[2], values[3]),
+            strides=(stride, item),
+            itemsize=item,
+            meminfo=None,
+        )
+        return piece._getvalue()
 
-    return array(array), generate
+    return kind(memory, types.intp, types.intp, types.intp), generate

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ruleshift.envs import layout as at
-from ruleshift.envs.compile import jit
+from ruleshift.envs.compile import jit, matrix
 from ruleshift.envs.learn import update_capability
 from ruleshift.envs.numerics import BOARD, INITIAL, SHOCK, exp, log, uniform, words
 
@@ -55,7 +55,7 @@ def draw_shocks(key, round_, episode, economy, shock):
     if sd == 0.0:
         shock[:] = mean
         return
-    flat = shock.reshape(kinds * n)
+    flat = matrix(shock, 0, 1, kinds * n)[0]
     for start in range(0, len(flat), 4):
         four = words(key[0], key[1], start // 4, round_, episode, SHOCK)
         for offset in range(min(4, len(flat) - start)):

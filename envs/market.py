@@ -263,7 +263,8 @@ class Market:
         return np.repeat(table, self.markets, axis=0) if len(rows) < self.markets else table
 
     def _grow_scratch(self, names: set[str]) -> None:
-        sizes = [find_mechanism(name).scratch(self.organizations, self.jobs, self.kinds) for name in sorted(names)]
+        shape = (self.organizations, self.jobs, self.kinds, self.economy.capacity)
+        sizes = [find_mechanism(name).scratch(*shape) for name in sorted(names)]
         floats, integers = round_.scratch_sizes(
             self.organizations, self.jobs, self.kinds, max(s[0] for s in sizes), max(s[1] for s in sizes)
         )

@@ -24,25 +24,23 @@ from pettingzoo.utils import BaseWrapper, OrderEnforcingWrapper
 from pettingzoo.utils.conversions import parallel_to_aec_wrapper
 
 from ruleshift.envs.economy import Economy
-from ruleshift.envs.inputs import (
-    RENDER_MODES,
-    check_render_mode,
-    fit_economy,
-    fresh_seed,
-    read_action,
-    read_seed,
-    rule_option,
-)
-from ruleshift.envs.layout import FEATURES, OUTCOME_SINGLE, Outcome
+from ruleshift.envs.layout import FEATURES
 from ruleshift.envs.market import Market
 from ruleshift.envs.rule import Rule
 from ruleshift.envs.schedule import Shift
 from ruleshift.envs.structure import Structure
-
-LEDGER = Outcome._fields[:OUTCOME_SINGLE]
-"""Keys of an organization's info: what it did and got in the round, as described at `ruleshift.envs.layout.Outcome`."""
-
-OBSERVATION_BOUND = 10.0
+from ruleshift.envs.views import (
+    LEDGER,
+    OBSERVATION_BOUND,
+    RENDER_MODES,
+    check_render_mode,
+    fit_economy,
+    fresh_seed,
+    listed,
+    read_action,
+    read_seed,
+    rule_option,
+)
 
 
 class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
@@ -69,13 +67,11 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         self.render_mode = render_mode
         self.max_cycles = economy.rounds  # may be set; the next reset takes it
         self._options: dict[str, Any] = {
-            "schedule": tuple(schedule), "mechanisms": tuple(mechanisms), "first_market": first_market
+            "schedule": listed(schedule, Shift), "mechanisms": listed(mechanisms, str), "first_market": first_market
         }  # fmt: skip
-        self._rule, self._economy = rule, economy
+        self._open(rule, economy)
         self._seed: int | None = None
-        self._started = False
         self._renderer: Any = None
-        self._open()
         self.possible_agents = [f"org_{i}" for i in range(economy.organizations)]
         self.agents: list[str] = []
         low_high = (-OBSERVATION_BOUND, OBSERVATION_BOUND)
@@ -84,10 +80,11 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         self._action_spaces = {a: Box(-1, 1, (self._market.action_size,), np.float32) for a in self.possible_agents}
         self.state_space = Box(*low_high, (economy.organizations * size + len(FEATURES),), np.float32)
 
-    def _open(self) -> None:
-        self._market = Market(self._rule, markets=1, economy=self._economy, **self._options)
+    def _open(self, rule: Any, economy: Economy) -> None:
+        self._market = Market(rule, markets=1, economy=economy, **self._options)
         self._observations = np.zeros((self._market.organizations, self._market.observation_size), np.float32)
         self._rule_played: Rule | None = None
+        self._started = False
 
     @property
     def market(self) -> Market:
@@ -97,7 +94,7 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
     @property
     def economy(self) -> Economy:
         """The numbers of the market that are not its rule."""
-        return self._economy
+        return self._market.economy
 
     @property
     def rule(self) -> Rule:
@@ -121,14 +118,11 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         `options={"rule": ...}` changes the rule from now on; other options are ignored.
         """
         seed, rule = read_seed(seed), rule_option(options)
-        if self.max_cycles != self._economy.rounds:
-            self._economy = replace(self._economy, rounds=self.max_cycles)
-            self._open()
-            self._started = False
+        if self.max_cycles != self.economy.rounds:
+            self._open(self._market.rule, replace(self.economy, rounds=self.max_cycles))
         if seed is None and not self._started:
             seed = fresh_seed() if self._seed is None else self._seed
         observations = self._market.reset(seed=seed, rule=rule)
-        self._rule = self._rule if rule is None else rule
         self._seed = self._seed if seed is None else seed
         self._started, self._rule_played = True, None
         self.agents = self.possible_agents[:]
@@ -190,7 +184,7 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
     def twin(self) -> "ParallelMarket":
         """The same environment with the same noise and without the schedule, to be reset."""
         options = {**self._options, "schedule": ()}
-        other = ParallelMarket(self._rule, self._economy, render_mode=self.render_mode, **options)
+        other = ParallelMarket(self._market.rule, self.economy, render_mode=self.render_mode, **options)
         other._seed = self._seed
         return other
 
@@ -232,12 +226,13 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
 
     def __getstate__(self) -> dict[str, Any]:
         kept = {name: value for name, value in vars(self).items() if name not in ("_market", "_renderer")}
-        return {**kept, "snapshot": self._market.snapshot() if self._started else None}
+        snapshot = self._market.snapshot() if self._started else None
+        return {**kept, "rule": self._market.rule, "economy": self.economy, "snapshot": snapshot}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        snapshot = state.pop("snapshot")
+        rule, economy, snapshot = (state.pop(name) for name in ("rule", "economy", "snapshot"))
         self.__dict__.update(state, _renderer=None)
-        self._market = Market(self._rule, markets=1, economy=self._economy, **self._options)
+        self._market = Market(rule, markets=1, economy=economy, **self._options)
         if snapshot is not None:
             self._market.restore(snapshot)
 

@@ -1,6 +1,13 @@
-"""Order: stable sorting of organizations, in memory that the caller owns."""
+"""Order: stable sorting and copying, in memory that the caller owns."""
 
 from ruleshift.envs.compile import jit
+
+
+@jit
+def copy(source, target):
+    """Copy one array into another of its length; the two do not overlap."""
+    for index in range(len(target)):
+        target[index] = source[index]
 
 
 @jit
@@ -21,7 +28,7 @@ def sort_descending(first, second, order, spare):
     while width < n:
         for low in range(0, n, 2 * width):
             _merge(first, second, order, spare, low, min(low + width, n), min(low + 2 * width, n))
-        order[:] = spare
+        copy(spare, order)
         width *= 2
 
 

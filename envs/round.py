@@ -8,7 +8,7 @@ from numba.core.typing import signature
 
 from ruleshift.envs import layout as at
 from ruleshift.envs.act import act
-from ruleshift.envs.compile import borrow, calls_through_address, jit
+from ruleshift.envs.compile import calls_through_address, jit, matrix
 from ruleshift.envs.deliver import deliver
 from ruleshift.envs.disclose import disclose, sum_board, sum_public
 from ruleshift.envs.enter import draw_shocks, enter, post_jobs
@@ -17,6 +17,7 @@ from ruleshift.envs.layout import outcome_view, state_view
 from ruleshift.envs.learn import learn
 from ruleshift.envs.match import draw_priorities, draw_uniforms, faults, open_capacities, rank_kinds
 from ruleshift.envs.mechanisms.base import Match, Problem
+from ruleshift.envs.order import copy
 from ruleshift.envs.pay import pay
 from ruleshift.envs.score import place, score
 
@@ -92,14 +93,14 @@ def carve(floats, integers, n, j, k):
     r = q + 2 * n
     s = r + 2 * longest
     return Scratch(
-        floats[:a].reshape((k, n + 1)), floats[a:b].reshape((k, n)),
-        floats[b:c].reshape((j, 3)),
+        matrix(floats, 0, k, n + 1), matrix(floats, a, k, n),
+        matrix(floats, b, j, 3),
         floats[c : c + n], floats[c + n : c + 2 * n], floats[c + 2 * n : d],
         floats[d : d + j],
         floats[e : e + k], floats[e + k : e + 2 * k], floats[e + 2 * k : f],
         floats[f:g],
-        integers[:p].reshape((k, n)),
-        integers[p:q].reshape((n, k)),
+        matrix(integers, 0, k, n),
+        matrix(integers, p, n, k),
         integers[q : q + n], integers[q + n : r], integers[r : r + longest], integers[r + longest : s],
         floats[d + j : e],
         floats[g:], integers[s:],
@@ -241,8 +242,8 @@ def _play_round(
     """One round of market b, and what comes after it."""
     key, state, outcome = keys[b], state_view(states[b], count), outcome_view(outcomes[b], count)
     kinds, values, winner = served_kinds[b], served_values[b], winners[b]
-    kinds[:] = job_kinds[b]
-    values[:] = job_values[b]
+    copy(job_kinds[b], kinds)
+    copy(job_values[b], values)
     rule = now.rows[b]
     act(actions[b], outcome)
     wrong[b] = _match(
@@ -285,19 +286,16 @@ def play(
     `now` are the rules of this round, `then` those of the next, which is the first of a new episode where this one is
     the `last`. Writes observations (B, N, F), rewards (B, N) and, in the last round, last_observations (B, N, F).
     """
-    keys, economy, states = borrow(arrays.keys), borrow(arrays.economy), borrow(arrays.state)
-    outcomes, job_kinds, job_values = borrow(arrays.outcomes), borrow(arrays.job_kinds), borrow(arrays.job_values)
-    served_kinds, served_values = borrow(arrays.served_kinds), borrow(arrays.served_values)
-    winners, payments, wrong = borrow(arrays.winners), borrow(arrays.payments), borrow(arrays.faults)
-    measures, totals = borrow(arrays.measures), borrow(arrays.totals)
-    present = Stage(borrow(now.rows), borrow(now.features), borrow(now.addresses))
-    coming = Stage(borrow(then.rows), borrow(then.features), borrow(then.addresses))
+    keys, economy, states = arrays.keys, arrays.economy, arrays.state
+    outcomes, job_kinds, job_values = arrays.outcomes, arrays.job_kinds, arrays.job_values
+    served_kinds, served_values = arrays.served_kinds, arrays.served_values
+    winners, payments, wrong = arrays.winners, arrays.payments, arrays.faults
+    measures, totals = arrays.measures, arrays.totals
     count = (states.shape[1] - 6) // 4
-    scratch = carve(borrow(floats), borrow(integers), states.shape[2], job_kinds.shape[1], count)
-    acted, seen, earned, ended = borrow(actions), borrow(observations), borrow(rewards), borrow(last_observations)
+    scratch = carve(floats, integers, states.shape[2], job_kinds.shape[1], count)
     for b in range(start, stop):
         _play_round(
             b, round_, episode, notice, last, keys, economy, states, outcomes, job_kinds, job_values, served_kinds,
-            served_values, winners, payments, measures, totals, wrong, present, coming, acted, seen, earned, ended,
-            scratch, count,
+            served_values, winners, payments, measures, totals, wrong, now, then, actions, observations,
+            rewards, last_observations, scratch, count,
         )  # fmt: skip

@@ -40,7 +40,7 @@ Function = Callable[[Any, Any, Any, Any], None]
 class Mechanism:
     """A matching mechanism: `function(problem, match, floats, integers)` and what is claimed of it.
 
-    `floats` and `integers` are scratch memory of the sizes that `scratch(N, J, K)` asks for, not cleared.
+    `floats` and `integers` are scratch memory of the sizes that `scratch(N, J, K, C)` asks for, not cleared.
     """
 
     name: str
@@ -57,5 +57,5 @@ class Mechanism:
     """Proposers under which the proposing side cannot gain by misreporting: organizations, jobs."""
     efficient: bool = False
     """No other matching is better for all organizations, or for the sum of costs."""
-    scratch: Callable[[int, int, int], tuple[int, int]] = lambda n, j, k: (0, 0)
-    """Numbers of float64 and int64 of scratch memory for N organizations, J jobs and K kinds."""
+    scratch: Callable[[int, int, int, int], tuple[int, int]] = lambda n, j, k, c: (0, 0)
+    """Numbers of float64 and int64 of scratch memory for N organizations of capacity C, J jobs and K kinds."""

@@ -8,10 +8,9 @@ The lead of a winner is its race over that of the best-placed organization that 
 O(K N C + N C K log J) for organizations proposing, O(J N log C) for jobs proposing.
 """
 
-import numpy as np
-
-from ruleshift.envs.compile import jit
+from ruleshift.envs.compile import jit, matrix
 from ruleshift.envs.mechanisms.base import Mechanism
+from ruleshift.envs.order import copy, sort_descending
 
 
 @jit
@@ -41,7 +40,15 @@ def _push(heap, size, item):
 
 
 @jit
-def _jobs_by_kind(problem, order, first):
+def _sort_up(heap, size):
+    """Turn a heap into ascending order."""
+    for last in range(size - 1, 0, -1):
+        heap[0], heap[last] = heap[last], heap[0]
+        _sift_down(heap, last)
+
+
+@jit
+def _jobs_by_kind(problem, order, first, by_value, spare):
     """Jobs of each kind, the dearest first (arrival breaks ties): `order[first[k]:first[k + 1]]`."""
     jobs, kinds = len(problem.kinds), len(first) - 1
     first[:] = 0
@@ -49,7 +56,9 @@ def _jobs_by_kind(problem, order, first):
         first[problem.kinds[j] + 1] += 1
     for k in range(kinds):
         first[k + 1] += first[k]
-    by_value = np.argsort(-problem.values, kind="mergesort")
+    for j in range(jobs):
+        by_value[j] = j
+    sort_descending(problem.values, problem.values, by_value, spare)
     for j in by_value:
         k = problem.kinds[j]
         order[first[k]] = j
@@ -64,7 +73,7 @@ def _organizations_propose(problem, first, held, heaps, place, refused):
     """Fill `heaps`: for each kind the places (in its priority) of the units that it holds, the worst on top."""
     kinds, n = problem.priority.shape
     free, pointer, waiting = place[kinds], place[kinds + 1], place[kinds + 2]
-    free[:] = problem.capacities
+    copy(problem.capacities, free)
     pointer[:] = 0
     for start in range(n):
         waiting[0] = start
@@ -99,7 +108,7 @@ def _organizations_propose(problem, first, held, heaps, place, refused):
 
 
 @jit
-def _jobs_propose(problem, order, first, place, taste, match, refused):
+def _jobs_propose(problem, order, first, place, taste, keeps, match):
     """Each job proposes down its kind's priority; an organization keeps the jobs that it likes best.
 
     Jobs of a kind propose the dearest first: none is ever displaced by a later one of its own kind.
@@ -108,14 +117,13 @@ def _jobs_propose(problem, order, first, place, taste, match, refused):
     jobs = len(order)
     free, load, slots = place[kinds], place[kinds + 1], place[kinds + 2]
     next_, rank = taste[0], taste[1]
-    free[:] = problem.capacities
+    copy(problem.capacities, free)
     next_[:] = 0
     total = 0
     for i in range(n):
         slots[i] = total
         total += min(free[i], jobs)
         load[i] = 0
-    keeps = np.empty(total, np.int64)
     for k in range(kinds):
         for position in range(first[k], first[k + 1]):
             rank[order[position]] = position
@@ -163,16 +171,17 @@ def deferred_acceptance(problem, match, floats, integers):
     refused = integers[2 * kinds + 1 : 3 * kinds + 1]
     rest = integers[3 * kinds + 1 :]
     order = rest[:jobs]
-    taste = rest[jobs : 3 * jobs].reshape((2, jobs))
-    place = rest[3 * jobs : 3 * jobs + (kinds + 3) * n].reshape((kinds + 3, n))
-    _jobs_by_kind(problem, order, first)
+    taste = matrix(rest, jobs, 2, jobs)
+    place = matrix(rest, 3 * jobs, kinds + 3, n)
+    keeps = rest[3 * jobs + (kinds + 3) * n :]
+    _jobs_by_kind(problem, order, first, taste[0], taste[1])
     held[:] = 0
     refused[:] = n
     for k in range(kinds):
         for position in range(n):
             place[k, problem.priority[k, position]] = position
     if problem.proposer == 1:
-        _jobs_propose(problem, order, first, place, taste, match, refused)
+        _jobs_propose(problem, order, first, place, taste, keeps, match)
         if problem.wants_lead == 1:
             _best_unserving(problem, match, first, order, place, refused)
     else:
@@ -180,7 +189,7 @@ def deferred_acceptance(problem, match, floats, integers):
         _organizations_propose(problem, first, held, heaps, place, refused)
         for k in range(kinds):
             units = heaps[first[k] : first[k] + held[k]]
-            units.sort()
+            _sort_up(units, held[k])
             for seat in range(held[k]):
                 match.winner[order[first[k] + seat]] = problem.priority[k, units[seat]]
     if problem.wants_lead == 1:
@@ -226,5 +235,5 @@ MECHANISM = Mechanism(
     reads_preferences=True,
     stable=True,
     strategy_proof=("organizations",),
-    scratch=lambda n, j, k: (0, 3 * k + 1 + 3 * j + (k + 3) * n),
+    scratch=lambda n, j, k, c: (0, 3 * k + 1 + 3 * j + (k + 3) * n + n * min(c, j)),
 )

@@ -136,5 +136,5 @@ MECHANISM = Mechanism(
     function=serial,
     source="Luce 1959",
     cost="K N + (J + N K) log N",
-    scratch=lambda n, j, k: (4 * k * (n + 1), k),
+    scratch=lambda n, j, k, c: (4 * k * (n + 1), k),
 )

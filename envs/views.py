@@ -1,4 +1,4 @@
-"""What users hand to the views of a market (PettingZoo, Gymnasium), read and checked before anything changes."""
+"""What the views of a market (PettingZoo, Gymnasium) share: names, and the reading of what users hand in."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,6 +7,13 @@ from typing import Any
 import numpy as np
 
 from ruleshift.envs.economy import Economy
+from ruleshift.envs.layout import OUTCOME_SINGLE, Outcome
+
+LEDGER = Outcome._fields[:OUTCOME_SINGLE]
+"""Keys of an organization's info: what it did and got in the round, as described at `ruleshift.envs.layout.Outcome`."""
+
+OBSERVATION_BOUND = 10.0
+"""Observations are clipped to this on both sides."""
 
 RENDER_MODES = ("human", "ansi", "rgb_array")
 _FAR = 1e6  # beyond any box and within float32; larger numbers are brought there before the market clips them
@@ -55,6 +62,11 @@ def read_action(action: Any, shape: tuple[int, ...], who: str) -> np.ndarray:
         place = ", ".join(str(index) for index in np.argwhere(bad)[0])
         raise ValueError(f"{who}: the action holds {array[bad][0]} at [{place}]")
     return np.clip(array, -_FAR, _FAR).astype(np.float32)
+
+
+def listed(given: Any, single: type) -> tuple[Any, ...]:
+    """Several things as a tuple, or one of type `single` alone."""
+    return (given,) if isinstance(given, single) else tuple(given)
 
 
 def check_render_mode(mode: str | None) -> None:
