@@ -62,7 +62,7 @@ def check_market(market: Any, *, episodes: int = 2, seed: int = 0) -> None:
     """
     if isinstance(market, AECEnv):
         raise TypeError("check_market: give the parallel market, not its AEC view")
-    is_factory = callable(market) and not hasattr(market, "step")
+    is_factory = isinstance(market, type) or (callable(market) and not hasattr(market, "step"))
     make: Callable[[], Any] = market if is_factory else lambda: market
     first = make()
     if not hasattr(first, "possible_agents") or not hasattr(first, "economy"):
@@ -76,16 +76,22 @@ def check_market(market: Any, *, episodes: int = 2, seed: int = 0) -> None:
     _check_same(plain, scribbled, "writing into what was returned changed the market")
     provoked = _play(make(), seed, episodes, before=_provoke)
     _check_same(plain, provoked, "a refused action changed the market")
-    _check_different(plain, _play(make(), seed + 1, 1), f"seeds {seed} and {seed + 1} give the same trajectory")
+    other = _play(make(), seed + 1, 1, actions=seed)
+    _check_different(plain, other, f"seeds {seed} and {seed + 1} give the same trajectory")
     if episodes > 1:
         length = first.economy.rounds + 1
         _check_different(plain[:length], plain[length:], "reset() without a seed repeats the episode")
 
 
-def _play(env: Any, seed: int, episodes: int, before: Callable[[Any, Step], None] | None = None) -> list[Step]:
-    """All steps of the episodes, each checked; `before` is called ahead of each step with the last one."""
+def _play(
+    env: Any, seed: int, episodes: int, before: Callable[[Any, Step], None] | None = None, actions: int | None = None
+) -> list[Step]:
+    """All steps of the episodes, each checked; `before` is called ahead of each step with the last one.
+
+    Every episode has the same actions, drawn from the seed `actions` (None: `seed`).
+    """
     steps: list[Step] = []
-    for step in _steps(env, seed, episodes, before):
+    for step in _steps(env, seed, episodes, before, seed if actions is None else actions):
         _check_step(env, step, steps[-1] if steps else None)
         steps.append(step)
     for step in steps:
@@ -95,23 +101,28 @@ def _play(env: Any, seed: int, episodes: int, before: Callable[[Any, Step], None
     return steps
 
 
-def _steps(env: Any, seed: int, episodes: int, before: Callable[[Any, Step], None] | None) -> Iterator[Step]:
-    random = np.random.default_rng(seed)
+def _steps(
+    env: Any, seed: int, episodes: int, before: Callable[[Any, Step], None] | None, actions_seed: int
+) -> Iterator[Step]:
     for episode in range(episodes):
+        random = np.random.default_rng(actions_seed)
         observations, infos = env.reset(seed=seed if episode == 0 else None, options={"an unknown option": 1})
-        step = _record(f"episode {episode}, reset", 0, observations, {}, {}, {}, infos, {})
+        step = _record(f"episode {episode}, reset", 0, (observations, {}, {}, {}, infos), {})
         yield step
         for played in range(1, env.economy.rounds + 1):
             if before is not None:
                 before(env, step)
             actions = _draw_actions(env, random, reach=1.5 if played % 3 == 2 else 1.0)
             outside = {agent: int(np.sum(np.abs(action) > 1)) for agent, action in actions.items()}
-            step = _record(f"episode {episode}, round {played}", played, *env.step(actions), outside)
+            step = _record(f"episode {episode}, round {played}", played, env.step(actions), outside)
             yield step
         _check_refused(env, f"episode {episode}, after the end", _any_actions(env), RuntimeError)
 
 
-def _record(place: str, played: int, observations, rewards, terminations, truncations, infos, outside) -> Step:
+def _record(place: str, played: int, returned: tuple[Any, ...], outside: dict[str, int]) -> Step:
+    if len(returned) != 5:
+        raise MarketError(f"{place}: step returned {len(returned)} things, not 5 dicts")
+    observations, rewards, terminations, truncations, infos = returned
     for name, given in (
         ("observations", observations), ("rewards", rewards), ("terminations", terminations),
         ("truncations", truncations), ("infos", infos),
@@ -137,7 +148,7 @@ def _check_step(env: Any, step: Step, last: Step | None) -> None:
 
 def _check_agents(env: Any, step: Step) -> None:
     expected = list(env.possible_agents)
-    parts = {"observations": step.observations, "infos": step.infos}
+    parts: dict[str, dict[str, Any]] = {"observations": step.observations, "infos": step.infos}
     if step.round:
         parts |= {"rewards": step.rewards, "terminations": step.terminations, "truncations": step.truncations}
     for name, given in parts.items():
@@ -275,8 +286,11 @@ def _scribble(env: Any, step: Step) -> None:
         step.observations[agent][:] = -1.0
         step.infos[agent][_MARK] = 0.0
         step.infos[agent].update(dict.fromkeys(LEDGER_KEYS, -1.0))
-    for given in (step.observations, step.rewards, step.terminations, step.truncations, step.infos):
-        given[_MARK] = False  # type: ignore[index]
+    given: tuple[dict[str, Any], ...] = (
+        step.observations, step.rewards, step.terminations, step.truncations, step.infos
+    )  # fmt: skip
+    for part in given:
+        part[_MARK] = False
 
 
 def _provoke(env: Any, step: Step) -> None:

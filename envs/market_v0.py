@@ -149,8 +149,8 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         observations, rewards, truncated = self._market.step(batch)
         self._rule_played = rule
         if truncated:
-            observations = self._market.last_observations
-            self.agents = []
+            assert self._market.last_observations is not None
+            observations, self.agents = self._market.last_observations, []
         self._observations = observations[0].copy()
         self._show()
         agents = self.possible_agents
@@ -221,7 +221,7 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         if self._renderer is None:
             from ruleshift.envs.render import Renderer
 
-            self._renderer = Renderer(self.render_mode)
+            self._renderer = Renderer(str(self.render_mode))
         return self._renderer.draw(self._market)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -320,7 +320,7 @@ def _one_by_one(market: ParallelMarket) -> AECEnv:
     return OrderEnforcingWrapper(RefuseBadActions(parallel_to_aec_wrapper(market)))
 
 
-def _of_agent(spaces: dict[str, Box], agent: str) -> Box:
+def _of_agent(spaces: Mapping[str, Box], agent: str) -> Box:
     if agent not in spaces:
         raise ValueError(f"{agent}: no such agent in this market")
     return spaces[agent]
