@@ -44,10 +44,10 @@ def unit_costs(observations: np.ndarray, economy: Economy, effort: float | np.nd
         float64 (n, K), never below 0.
     """
     layout, _ = _layout(observations.shape[1])
-    seen = observations.astype(np.float64)
-    relief = (1.0 + seen[:, layout["infrastructure"]]) ** -economy.infrastructure_gain
-    base = economy.base_cost * (1.0 - seen[:, layout["capability"]]) * relief
-    return np.maximum(base + economy.effort_cost * effort + seen[:, layout["shock"]], 0.0)
+    infrastructure = observations[:, layout["infrastructure"]].astype(np.float64)
+    relief = (1.0 + infrastructure) ** -economy.infrastructure_gain
+    base = economy.base_cost * (1.0 - observations[:, layout["capability"]]) * relief
+    return np.maximum(base + economy.effort_cost * effort + observations[:, layout["shock"]], 0.0)
 
 
 class _Scripted(Policy):
@@ -55,7 +55,8 @@ class _Scripted(Policy):
         return {"policy": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
 
 
-def _actions(count: int, kinds: int, ask: Any, effort: Any, promotion: Any, focus: Any = 0.0) -> np.ndarray:
+def _actions(observations: np.ndarray, ask: Any, effort: Any, promotion: Any, focus: Any = 0.0) -> np.ndarray:
+    count, kinds = len(observations), _layout(observations.shape[1])[1]
     return to_action(ask=ask * np.ones(count), effort=effort, promotion=promotion, focus=focus, kinds=kinds)
 
 
@@ -98,7 +99,7 @@ class Constant(_Scripted):
         if self.focus and len(self.focus) != kinds:
             raise ValueError(f"focus has {len(self.focus)} numbers; the market has {kinds} kinds")
         focus = self.focus or 0.0
-        return _actions(len(observations), kinds, self.ask, self.effort, self.promotion, focus), memory
+        return _actions(observations, self.ask, self.effort, self.promotion, focus), memory
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class PostedPrice(_Scripted):
     ) -> tuple[np.ndarray, Memory]:
         cost = unit_costs(observations, self.economy, self.effort)
         ask = np.minimum(self.markup * cost.mean(axis=1), 1.0)
-        return _actions(*cost.shape, ask, self.effort, self.promotion), memory
+        return _actions(observations, ask, self.effort, self.promotion), memory
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class Follower(_Scripted):
     def act(
         self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
     ) -> tuple[np.ndarray, Memory]:
-        layout, kinds = _layout(observations.shape[1])
+        layout, _ = _layout(observations.shape[1])
         # Shares of focus sum to 1 once a round has been played, and are all 0 before.
         played = observations[:, layout["last_focus"]].sum(axis=1) > 0.5
         public = observations[:, layout["public"]] * observations[:, layout["public_mask"]]
@@ -160,7 +161,7 @@ class Follower(_Scripted):
         ask, effort, promotion = conduct
         effort, promotion = np.clip(effort, 0.0, 1.0), np.clip(promotion, 0.0, 1.0)
         cost = unit_costs(observations, self.economy, effort[:, None]).mean(axis=1)
-        return _actions(len(observations), kinds, np.clip(ask, cost, 1.0), effort, promotion), memory
+        return _actions(observations, np.clip(ask, cost, 1.0), effort, promotion), memory
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ class FirstPriceBidder(_Scripted):
         costs = unit_costs(observations, self.economy, self.effort)
         cost, rivals = costs.min(axis=1), self.bidders or self.economy.organizations
         ask = (cost + np.maximum(self.ceiling - cost, 0.0) / rivals) / (1.0 - self.commission)
-        return _actions(*costs.shape, ask, self.effort, 0.0), memory
+        return _actions(observations, ask, self.effort, 0.0), memory
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ class SecondPriceBidder(_Scripted):
         self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
     ) -> tuple[np.ndarray, Memory]:
         costs = unit_costs(observations, self.economy, self.effort)
-        return _actions(*costs.shape, costs.min(axis=1) / (1.0 - self.commission), self.effort, 0.0), memory
+        return _actions(observations, costs.min(axis=1) / (1.0 - self.commission), self.effort, 0.0), memory
 
 
 def rival_population(economy: Economy) -> tuple[Policy, ...]:

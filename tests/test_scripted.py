@@ -16,7 +16,7 @@ from ruleshift.agents import (
     unit_costs,
 )
 from ruleshift.envs import Economy, Market, observation_layout
-from ruleshift.envs.layout import outcome_view
+from ruleshift.envs.layout import Outcome
 from ruleshift.envs.numerics import ACTION, uniforms
 
 ECONOMY = Economy(kinds=1, base_cost=0.4, effort_cost=0.2, infrastructure_gain=0.5)
@@ -46,9 +46,9 @@ def test_unit_costs__are_what_serving_costs_in_the_market():
     actions = np.stack([Constant(0.7, 0.4, 0.0).act(rows)[0] for rows in seen])
     market.step(actions)
     for rows, outcome in zip(seen, market.outcomes, strict=True):
-        view = outcome_view(outcome, 1)
-        assert view.served.sum() == 8
-        np.testing.assert_allclose(view.cost, unit_costs(rows, economy, 0.4)[:, 0] * view.served, atol=1e-5)
+        cost, served = (outcome[Outcome._fields.index(name)] for name in ("cost", "served"))
+        assert served.sum() == 8
+        np.testing.assert_allclose(cost, unit_costs(rows, economy, 0.4)[:, 0] * served, atol=1e-5)
 
 
 def test_constant__never_changes():

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from ruleshift.train.checkpoint import learned_policy
 
 ECONOMY = Economy(organizations=4, jobs=4, rounds=7)
 SETTINGS = Settings(markets=4, rollout=40, minibatch=20, epochs=2, hidden=(8,))
-RUN = {
+RUN: dict[str, Any] = {
     "economy": ECONOMY,
     "settings": SETTINGS,
     "steps": 360,

@@ -69,6 +69,7 @@ def test_vec_env__truncation_tells_the_learner_everything():
             assert info["episode"]["l"] == 5
             assert info["episode"]["r"] == pytest.approx(total[row])
             assert tuple(info["measures"]) == MEASURES
+            assert env.market.last_observations is not None
             last = env.market.last_observations[row // 2, SEATS.learning[row % 2]]
             np.testing.assert_array_equal(info["terminal_observation"], last)
             assert not np.array_equal(info["terminal_observation"], seen[row])

@@ -30,8 +30,9 @@ class MeasuresCallback(_Callback):
         self._env = env
 
     def _on_step(self) -> bool:
-        if self.locals["dones"][0]:
-            for name, value in zip(MEASURES, self._env.market.episode_measures.mean(axis=0), strict=True):
+        measures = self._env.market.episode_measures
+        if self.locals["dones"][0] and measures is not None:
+            for name, value in zip(MEASURES, measures.mean(axis=0), strict=True):
                 self.logger.record_mean(f"market/{name}", float(value))
         return True
 

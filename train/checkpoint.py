@@ -32,8 +32,9 @@ def save_checkpoint(path: str | Path, model: MarketPPO, env: MarketVecEnv) -> No
     arrays["last_observations"] = np.array(model._last_obs)
     arrays["episode_starts"] = np.array(model._last_episode_starts)
     arrays["rng.torch"] = th.get_rng_state().numpy()
-    _, words, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002, the generator that stable-baselines3 draws from
-    arrays["rng.numpy"] = words
+    # stable-baselines3 draws from numpy's global generator.
+    _, words, position, has_gauss, gauss = np.random.get_state(legacy=True)  # noqa: NPY002
+    arrays["rng.numpy"] = np.asarray(words)
     counters = {
         "format": FORMAT,
         "steps": model.num_timesteps,

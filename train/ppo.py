@@ -77,7 +77,7 @@ class MarketPPO(PPO):
                 values,
                 log_probs,
             )
-            self._last_obs, self._last_episode_starts = new_obs, dones
+            self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
         with th.no_grad():
             values = self.policy.predict_values(th.as_tensor(new_obs, device=self.device))  # type: ignore[arg-type]
         rollout_buffer.compute_returns_and_advantage(last_values=values, dones=dones)

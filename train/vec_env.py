@@ -105,6 +105,11 @@ class MarketVecEnv(VecEnv):
         self._returns[:] = 0.0
         return self._rows(self._observations)
 
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
+        """`step_async` and `step_wait` in one."""
+        self.step_async(actions)
+        return self.step_wait()
+
     def step_async(self, actions: np.ndarray) -> None:
         """Take actions (B * L, 3 + K) float32; the background policies choose theirs."""
         if self._everyone:
@@ -133,9 +138,12 @@ class MarketVecEnv(VecEnv):
         return observations[:, self._places].reshape(self.num_envs, -1)
 
     def _end_episode(self) -> list[dict[str, Any]]:
-        last = self._rows(self.market.last_observations)
-        measures = [dict(zip(MEASURES, row.tolist(), strict=True)) for row in self.market.episode_measures]
-        length, elapsed = self.market.economy.rounds, round(time.time() - self._started, 6)
+        market = self.market
+        assert market.last_observations is not None
+        assert market.episode_measures is not None
+        last = self._rows(market.last_observations)
+        measures = [dict(zip(MEASURES, row.tolist(), strict=True)) for row in market.episode_measures]
+        length, elapsed = market.economy.rounds, round(time.time() - self._started, 6)
         seats = len(self.seats.learning)
         infos = [
             {
