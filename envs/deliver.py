@@ -13,6 +13,18 @@ def cost_share(economy, state, outcome, k, i):
 
 
 @jit
+def _draw_noise(key, round_, episode, width, noise):
+    """Uniform noise of this half-width, a number a job."""
+    noise[:] = 0.0
+    if width == 0.0:
+        return
+    for start in range(0, len(noise), 4):
+        four = words(key[0], key[1], start // 4, round_, episode, QUALITY)
+        for offset in range(min(4, len(noise) - start)):
+            noise[start + offset] = width * (2.0 * uniform(four[offset]) - 1.0)
+
+
+@jit
 def deliver(key, round_, episode, economy, state, winner, kinds, values, outcome, qualities):
     """Write qualities (J,) in [0, 1], and cost, won, served, quality and profit of `outcome`."""
     outcome.cost[:] = 0.0
@@ -20,17 +32,15 @@ def deliver(key, round_, episode, economy, state, winner, kinds, values, outcome
     outcome.quality[:] = 0.0
     outcome.won[:] = 0.0
     weight, noise = economy[at.QUALITY_CAPABILITY], economy[at.QUALITY_NOISE]
+    _draw_noise(key, round_, episode, noise, qualities)
     for j in range(len(winner)):
-        qualities[j] = 0.0
         i, k = winner[j], kinds[j]
         if i < 0:
+            qualities[j] = 0.0
             continue
         outcome.cost[i] += values[j] * cost_share(economy, state, outcome, k, i)
         quality = weight * state.capability[k, i] + (1.0 - weight) * outcome.effort[i]
-        if noise > 0.0:
-            four = words(key[0], key[1], j // 4, round_, episode, QUALITY)
-            quality += noise * (2.0 * uniform(four[j % 4]) - 1.0)
-        qualities[j] = min(max(quality, 0.0), 1.0)
+        qualities[j] = min(max(quality + qualities[j], 0.0), 1.0)
         outcome.quality[i] += qualities[j]
         outcome.won[k, i] += 1.0
         outcome.served[i] += 1.0

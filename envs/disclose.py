@@ -62,59 +62,83 @@ def sum_public(state, outcome, mean_capability, public):
 def disclose(level, capacity, first, notice, state, outcome, count, mean, public, features, observations):
     """Write observations (N, F), in the order of `layout.observation_layout`.
 
-    In the first round of an episode there is no last outcome: it reads 0.
+    In the first round of an episode there is no last outcome: it reads 0. What all organizations see alike is written
+    once and copied; what is an organization's own is then written over it.
     """
+    n, size = observations.shape
+    shows_scores = level >= 2.0 and not first
+    _write_common(level, first, notice, count, mean, public, features, observations[0])
+    for i in range(1, n):
+        for f in range(size):
+            observations[i, f] = observations[0, f]
+    _write_state(state, observations)
+    if not first:
+        _write_outcome(capacity, outcome, observations)
+    if shows_scores:
+        f = size - len(features) - 4
+        for i in range(n):
+            observations[i, f] = _clip(outcome.priority[i] * n)
+            observations[i, f + 1] = outcome.rank[i]
+
+
+@jit
+def _write_common(level, first, notice, count, mean, public, features, seen):
+    """The board, the notice, the public statistics, the masks and the features, and 0 elsewhere, into one row."""
+    kinds = len(count)
+    seen[:] = np.float32(0.0)
+    f = 2 * kinds + 5
+    for k in range(kinds):
+        seen[f + k] = count[k]
+        seen[f + kinds + k] = mean[k]
+    seen[f + 2 * kinds] = notice
+    f = len(seen) - len(features) - 5 - len(public)
+    if level >= 1.0 and not first:
+        for p in range(len(public)):
+            seen[f + p] = public[p]
+        seen[f + len(public)] = 1.0
+    f += len(public) + 1
+    if level >= 2.0 and not first:
+        seen[f + 2] = 1.0
+    if level >= 3.0:
+        seen[f + 3] = 1.0
+        for p in range(len(features)):
+            seen[f + 4 + p] = features[p]
+
+
+@jit
+def _write_state(state, observations):
     kinds, n = state.capability.shape
     popularity = 0.0
     for i in range(n):
         popularity += state.popularity[i]
     popularity = n / popularity if popularity > 0.0 else 0.0
-    shows_public = level >= 1.0 and not first
-    shows_scores = level >= 2.0 and not first
+    for k in range(kinds):
+        for i in range(n):
+            observations[i, k] = state.capability[k, i]
+            observations[i, kinds + k] = _clip(state.shock[k, i])
+    f = 2 * kinds
     for i in range(n):
-        seen = observations[i]
-        f = 0
-        for k in range(kinds):
-            seen[k] = state.capability[k, i]
-            seen[kinds + k] = _clip(state.shock[k, i])
-        f = 2 * kinds
-        seen[f] = state.reputation[i]
-        seen[f + 1] = _clip(state.popularity[i] * popularity)
-        seen[f + 2] = _clip(state.cash[i] * 0.1)
-        seen[f + 3] = _clip(state.infrastructure[i])
-        seen[f + 4] = state.newcomer[i]
-        f += 5
-        for k in range(kinds):
-            seen[f + k] = count[k]
-            seen[f + kinds + k] = mean[k]
-        f += 2 * kinds
-        seen[f] = notice
-        _write_outcome(seen[f + 1 : f + 7 + 2 * kinds], i, kinds, capacity, first, outcome)
-        f += 7 + 2 * kinds
-        for p in range(len(public)):
-            seen[f + p] = public[p] if shows_public else 0.0
-        f += len(public)
-        seen[f] = 1.0 if shows_public else 0.0
-        seen[f + 1] = _clip(outcome.priority[i] * n) if shows_scores else 0.0
-        seen[f + 2] = outcome.rank[i] if shows_scores else 0.0
-        seen[f + 3] = 1.0 if shows_scores else 0.0
-        seen[f + 4] = 1.0 if level >= 3.0 else 0.0
-        for p in range(len(features)):
-            seen[f + 5 + p] = features[p] if level >= 3.0 else np.float32(0.0)
+        observations[i, f] = state.reputation[i]
+        observations[i, f + 1] = _clip(state.popularity[i] * popularity)
+        observations[i, f + 2] = _clip(state.cash[i] * 0.1)
+        observations[i, f + 3] = _clip(state.infrastructure[i])
+        observations[i, f + 4] = state.newcomer[i]
 
 
 @jit
-def _write_outcome(seen, i, kinds, capacity, first, outcome):
-    if first:
-        seen[:] = 0.0
-        return
-    seen[0] = outcome.ask[i]
-    seen[1] = outcome.effort[i]
-    seen[2] = outcome.promotion[i]
+def _write_outcome(capacity, outcome, observations):
+    kinds, n = outcome.won.shape
+    f = 4 * kinds + 6
+    per_unit = 1.0 / capacity
     for k in range(kinds):
-        seen[3 + k] = outcome.focus[k, i]
-        seen[3 + kinds + k] = outcome.won[k, i] / capacity
-    f = 3 + 2 * kinds
-    seen[f] = _clip(outcome.paid[i] / capacity)
-    seen[f + 1] = _clip(outcome.profit[i])
-    seen[f + 2] = outcome.quality[i]
+        for i in range(n):
+            observations[i, f + 3 + k] = outcome.focus[k, i]
+            observations[i, f + 3 + kinds + k] = outcome.won[k, i] * per_unit
+    after = f + 3 + 2 * kinds
+    for i in range(n):
+        observations[i, f] = outcome.ask[i]
+        observations[i, f + 1] = outcome.effort[i]
+        observations[i, f + 2] = outcome.promotion[i]
+        observations[i, after] = _clip(outcome.paid[i] * per_unit)
+        observations[i, after + 1] = _clip(outcome.profit[i])
+        observations[i, after + 2] = outcome.quality[i]

@@ -57,23 +57,31 @@ def _remove(level, mass, leaf):
 
 @jit
 def _draw(level, mass, leaves, u):
-    """The leaf drawn by u in (0, 1), and the level and mass of all the others together."""
-    node, goal = 1, u * mass[1]
-    top = level[1]
-    other_level, other_mass = -np.inf, 0.0
+    """The leaf drawn by u in (0, 1) among those of the highest level, in proportion to mass."""
+    node, goal, top = 1, u * mass[1], level[1]
     while node < leaves:
-        left, right = 2 * node, 2 * node + 1
-        share = mass[left] if level[left] == top else 0.0
-        go_left = level[right] != top or (level[left] == top and goal < share)
-        chosen, passed = (left, right) if go_left else (right, left)
-        if not go_left:
-            goal -= share
-        if level[passed] > other_level:
-            other_level, other_mass = level[passed], mass[passed]
-        elif level[passed] == other_level:
-            other_mass += mass[passed]
-        node = chosen
-    return node, other_level, other_mass
+        left = 2 * node
+        left_mass = mass[left] if level[left] == top else 0.0
+        right_mass = mass[left + 1] if level[left + 1] == top else 0.0
+        goes_right = (goal >= left_mass) & (right_mass > 0.0)
+        goal -= left_mass if goes_right else 0.0
+        node = left + np.int64(goes_right)
+    return node
+
+
+@jit
+def _others(level, mass, leaf):
+    """The level and mass of all the leaves but one."""
+    other_level, other_mass = -np.inf, 0.0
+    node = leaf
+    while node > 1:
+        sibling = node ^ 1
+        if level[sibling] > other_level:
+            other_level, other_mass = level[sibling], mass[sibling]
+        elif level[sibling] == other_level:
+            other_mass += mass[sibling]
+        node //= 2
+    return other_level, other_mass
 
 
 @jit
@@ -114,12 +122,13 @@ def serial(problem, match, floats, integers):
                     _remove(level, mass, columns + i)
         if mass[1] == 0.0:
             continue
-        leaf, other_level, other_mass = _draw(level, mass, columns, problem.uniforms[j, 0])
+        leaf = _draw(level, mass, columns, problem.uniforms[j, 0])
         i = leaf - columns
         if i == organizations:
             continue
         match.winner[j] = i
         if problem.wants_lead == 1:
+            other_level, other_mass = _others(level, mass, leaf)
             match.lead[j] = _lead(
                 level[leaf], mass[leaf], other_level, other_mass, sharp, problem.uniforms[j, 1], problem.uniforms[j, 2]
             )
