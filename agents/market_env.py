@@ -166,6 +166,8 @@ class MarketEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start an episode: the first one of a seed, or without a seed the next one.
 
+        An episode of which no round was played is not over: it is started again.
+
         Never given a seed, it takes one from the operating system.
         `options={"rule": ...}` changes the rule from now on; other options are ignored.
         """

@@ -114,6 +114,8 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
     ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
         """Start an episode: the first one of a seed, or without a seed the next one.
 
+        An episode of which no round was played is not over: it is started again.
+
         Never given a seed, it takes one from the operating system, so that unseeded copies differ.
         `options={"rule": ...}` changes the rule from now on; other options are ignored.
         """

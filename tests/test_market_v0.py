@@ -253,9 +253,9 @@ def test_step__survives_what_trainers_do_to_the_dicts():
     observations, infos = env.reset(seed=5)
     seen, actions = [list(map(np.copy, observations.values()))], draw(env)
     for _ in range(6):
-        observations, *others, infos = env.step(next(actions))
+        observations, rewards, ends, truncations, infos = env.step(next(actions))
         seen.append([np.copy(observations[agent]) for agent in env.possible_agents])
-        given: list[dict[str, Any]] = [observations, *others, infos]
+        given: list[dict[str, Any]] = [observations, rewards, ends, truncations, infos]
         for part in given:
             part["__all__"] = False
         for agent in env.possible_agents:
