@@ -41,9 +41,8 @@ def test_imports__flow_one_way(path):
     allowed = MAY_IMPORT[path.relative_to(ROOT).parts[0]]
     for module in _imported(ast.parse(path.read_text())):
         assert not module.startswith("."), f"{_name(path)} imports {module}: imports are absolute"
-        if module.split(".")[0] == "ruleshift":
-            layer = module.split(".")[1] if "." in module else module
-            assert layer in allowed, f"{_name(path)} imports {module}"
+        if module.startswith("ruleshift."):
+            assert module.split(".")[1] in allowed, f"{_name(path)} imports {module}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)

@@ -1,15 +1,22 @@
-"""The README keeps its promises: its Python runs, its commands and files exist."""
+"""README and guide keep their promises: their code runs, the commands and files that they name exist."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import gymnasium
 import numpy as np
 import pytest
 
+from ruleshift.cli import parse
+from ruleshift.envs import Economy, Market, Rule, list_rules, load_rule
+from ruleshift.envs.layout import state_view
+from ruleshift.envs.rule import Disclosure, Feedback, Matching, Payment, Scoring, Weights
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+COMMANDS = next(block for block in re.findall(r"```\n(.*?)```", README, re.DOTALL) if block.startswith("ruleshift"))
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
@@ -28,12 +35,11 @@ def test_readme__has_all_blocks():
     assert len(BLOCKS) == 5
 
 
-def test_readme__commands_parse(capsys):
-    from ruleshift.cli import parse
-
-    lines = [line.split("#")[0].split() for line in README.splitlines() if line.startswith("ruleshift ")]
+def test_readme__commands_parse():
+    lines = [line.split("#")[0].split() for line in COMMANDS.splitlines()]
     assert len(lines) > 7
     for words in lines:
+        assert words[0] == "ruleshift"
         parse(words[1:])
 
 
@@ -43,7 +49,38 @@ def test_readme__links_lead_somewhere():
 
 
 def test_readme__names_every_rule():
-    from ruleshift.envs import list_rules
-
     for name in list_rules():
         assert f"| `{name}` |" in README
+
+
+def _block(language: str) -> str:
+    match = re.search(rf"```{language}\n(.*?)```", (ROOT / "docs" / "rules.md").read_text(), re.DOTALL)
+    assert match
+    return match[1]
+
+
+def test_guide__its_rule_file_is_a_rule():
+    rule = Rule.from_toml(_block("toml"))
+    assert rule.name == "reviewed_board"
+    Market(rule).reset(seed=0)
+
+
+def test_guide__its_mechanism_gives_each_job_to_the_best(tmp_path, monkeypatch):
+    (tmp_path / "my_mechanisms.py").write_text(_block("python"))
+    monkeypatch.syspath_prepend(tmp_path)
+    rule = load_rule("price_board").replace(
+        **{"scoring.weights": Weights(capability=1.0), "matching.mechanism": "best_first"}
+    )  # fmt: skip
+    economy = Economy(kinds=1, capacity=8, learning="exogenous", outside_share=0.0)
+    market = Market(rule, economy=economy, mechanisms=("my_mechanisms:best_first",))
+    market.reset(seed=0)
+    capability = state_view.py_func(market.state[0], 1).capability[0].copy()
+    market.step(np.zeros((1, 8, market.action_size), np.float32))
+    assert (market.winners == capability.argmax()).all()
+
+
+def test_guide__names_every_key_of_a_rule():
+    text = (ROOT / "docs" / "rules.md").read_text()
+    for part in (Disclosure, Scoring, Matching, Payment, Feedback):
+        for each in fields(part):
+            assert f"| `{part.__name__.lower()}.{each.name}" in text

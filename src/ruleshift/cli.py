@@ -47,6 +47,7 @@ class Train:
     def run(self) -> None:
         from ruleshift.train import train
 
+        _say_if_compiling()
         train(self.rule, out=self.out, arm=self.arm, steps=self.steps, seed=self.seed, mechanisms=self.mechanisms)
         print(f"policy: {self.out}")
 
@@ -78,6 +79,7 @@ class Evaluate:
     def run(self) -> None:
         from ruleshift.eval import evaluate
 
+        _say_if_compiling()
         options = {name: value for name, value in vars(self).items() if name not in ("policy", "rule")}
         print(evaluate(self.policy, self.rule, **options))
 
@@ -99,6 +101,7 @@ class Study:
     def run(self) -> None:
         from ruleshift.eval import study
 
+        _say_if_compiling()
         print(f"report: {study(self.preset, self.out, workers=self.workers)}")
 
 
@@ -220,6 +223,7 @@ class Play:
         from ruleshift.envs.render import Renderer
 
         market = self._market()
+        _say_if_compiling()
         background = Background(self._seats(market.economy), 1)
         renderer = Renderer(mode, rounds=self.rounds)
         observations = market.reset(seed=self.seed)
@@ -286,7 +290,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left; nothing more to say
-    except (ValueError, TypeError, RuntimeError, OSError) as error:
+    except (ValueError, RuntimeError, OSError) as error:
         print(f"ruleshift: {_one_line(error)}", file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt:
@@ -316,6 +320,13 @@ def _rule_or_structure(name: str) -> "Rule | Structure":
             return load_structure(name)
         except ValueError:
             raise no_rule from None
+
+
+def _say_if_compiling() -> None:
+    from ruleshift.envs.compile import CACHE_DIRECTORY
+
+    if not CACHE_DIRECTORY or not any(Path(CACHE_DIRECTORY).rglob("*.nbi")):
+        print("compiling the market, once: about a minute", file=sys.stderr)
 
 
 def _first_sentence(text: str) -> str:

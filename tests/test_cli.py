@@ -1,0 +1,169 @@
+"""The command line: each command does its work, and a mistake is one clear line and exit status 2."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ruleshift.agents import Card, LearnedPolicy, save_policy
+from ruleshift.cli import main, parse
+from ruleshift.envs import Rule, list_rules, load_rule
+
+COMMANDS = ("train", "evaluate", "study", "report", "rules", "rules list", "rules show", "rules compare", "play")
+
+
+@pytest.fixture
+def policy(tmp_path):
+    """A policy that has learned nothing: all weights 0, and next to no noise."""
+    card = Card(kinds=3)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in card.shapes().items()}
+    weights["layer.2.bias"][0] = 0.5
+    weights["log_std"] -= 30
+    return str(save_policy(LearnedPolicy(weights, card), tmp_path / "policy"))
+
+
+def test_help__needs_nothing_heavy():
+    code = (
+        "import sys, ruleshift.cli as cli\n"
+        f"for words in {['', *COMMANDS]!r}:\n"
+        "    try: cli.parse([*words.split(), '--help'])\n"
+        "    except SystemExit as end: assert end.code == 0\n"
+        "heavy = {'numba', 'torch', 'matplotlib', 'stable_baselines3', 'scipy', 'pettingzoo'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    for name in COMMANDS:
+        assert name.split()[-1] in done.stdout
+
+
+def test_help__explains_every_option(capsys):
+    with pytest.raises(SystemExit):
+        parse(["play", "--help"])
+    shown = capsys.readouterr().out
+    for option in ("--shift-to", "--at", "--policy", "--save", "--rounds", "--seed"):
+        assert option in shown
+    assert "PNG frames" in shown
+
+
+def test_rules__list_names_each_with_what_it_stylizes(capsys):
+    assert main(["rules", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(list_rules())
+    assert all(len(line.split()) > 4 for line in lines)
+
+
+def test_rules__show_prints_a_file_that_is_the_same_rule(capsys):
+    assert main(["rules", "show", "price_board"]) == 0
+    assert Rule.from_toml(capsys.readouterr().out) == load_rule("price_board")
+
+
+def test_rules__compare_names_what_differs(capsys):
+    assert main(["rules", "compare", "sealed_tender", "second_price_exchange"]) == 0
+    shown = capsys.readouterr().out
+    assert "payment.pricing" in shown
+    assert "scoring.amplification" not in shown
+
+
+def test_play__shows_every_round_and_the_change(capsys):
+    words = ["--shift-to", "promoted_listing", "--at", "2", "--rounds", "3", "--pause", "0"]
+    assert main(["play", "price_board", *words]) == 0
+    shown = capsys.readouterr().out
+    assert [f"round {round_} of 3" in shown for round_ in range(5)] == [True, True, True, True, False]
+    assert "FROM THE NEXT ROUND ON: promoted_listing" in shown
+
+
+def test_play__is_the_same_each_time_and_another_with_another_seed(capsys):
+    shown = []
+    for seed in ("1", "1", "2"):
+        assert main(["play", "--rounds", "2", "--pause", "0", "--seed", seed]) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1] != shown[2]
+
+
+def test_play__takes_a_structure_a_rule_file_and_a_policy(policy, tmp_path, capsys):
+    mine = tmp_path / "mine.toml"
+    mine.write_text(load_rule("price_board").replace(name="mine").to_toml())
+    for words in (["platforms"], [str(mine)], ["price_board", "--policy", policy]):
+        assert main(["play", *words, "--rounds", "1", "--pause", "0"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("org_")][-8:]
+    assert {row[1] for row in rows[:4]} == {"0.94"}, "the policy's mean action, asked in each of the first seats"
+
+
+def test_play__saves_an_animation_or_frames(tmp_path, capsys):
+    for name in ("market.gif", "frames"):
+        assert main(["play", "--rounds", "2", "--save", str(tmp_path / name)]) == 0
+        assert capsys.readouterr().out.strip() == str(tmp_path / name)
+    with Image.open(tmp_path / "market.gif") as animation:
+        assert animation.n_frames == 3
+    assert len(list((tmp_path / "frames").glob("*.png"))) == 3
+
+
+def test_train_and_evaluate__go_together(tmp_path, capsys):
+    out = str(tmp_path / "run")
+    assert main(["train", "price_board", "--out", out, "--steps", "1"]) == 0
+    assert out in capsys.readouterr().out
+    words = ["--shift-to", "promoted_listing", "--at", "50", "--markets", "2"]
+    assert main(["evaluate", out, *words]) == 0
+    assert "promoted_listing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("rules show nowhere", "nowhere"),
+        ("rules show nowhere.toml", "nowhere.toml"),
+        ("rules compare price_board nowhere", "nowhere"),
+        ("play nowhere", "nowhere"),
+        ("play --rounds -1", "rounds"),
+        ("play --pause -1", "--pause"),
+        ("play --shift-to promoted_listing --at 0", "shift"),
+        ("play --seed -1", "seed"),
+        ("play --policy nowhere", "nowhere"),
+        ("play --kinds 2 --policy POLICY", "kinds"),
+        ("play --mechanisms nowhere:none", "nowhere:none"),
+        ("play --save /dev/null/frames --rounds 1", "/dev/null"),
+        ("evaluate nowhere", "nowhere"),
+        ("evaluate POLICY --shift-to nowhere", "nowhere"),
+        ("train nowhere --out OUT", "nowhere"),
+        ("train price_board --arm randomized --out OUT", "price_board"),
+        ("train price_board --steps 0 --out OUT", "steps"),
+        ("study --preset nowhere --out OUT", "nowhere"),
+        ("report OUT", "OUT"),
+    ],
+)
+def test_mistake__is_one_clear_line_and_status_2(words, named, policy, tmp_path, capsys):
+    out = str(tmp_path / "out")
+    given = words.replace("POLICY", policy).replace("OUT", out)
+    assert main(given.split()) == 2
+    shown = capsys.readouterr().err.removeprefix("compiling the market, once: about a minute\n")
+    assert shown.count("\n") == 1
+    assert shown.startswith("ruleshift: ")
+    assert named.replace("OUT", out) in shown
+
+
+@pytest.mark.parametrize("words", ["", "trian", "train", "train price_board --out x --steps many", "rules show"])
+def test_mistake__of_spelling_ends_with_status_2(words, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(words.split())
+    assert end.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_interrupt__says_that_the_same_command_goes_on(monkeypatch, capsys, tmp_path):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ruleshift.eval.study", interrupted)
+    assert main(["study", "--out", str(tmp_path)]) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_closed_pipe__ends_quietly():
+    command = f"{sys.executable} -m ruleshift.cli play --rounds 200 --pause 0 | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
+    assert done.stdout.startswith("price_board")
+    assert "Traceback" not in done.stderr
+    assert "roken" not in done.stderr
