@@ -1,0 +1,27 @@
+"""What is asked: one policy under a shift, a study of arms, and the report of it."""
+
+from ruleshift.eval.compare import Comparison, Difference, compare_rules
+from ruleshift.eval.evaluate import Evaluation, evaluate
+from ruleshift.eval.panels import Panel, scripted_panel
+from ruleshift.eval.play import Played, play
+from ruleshift.eval.pool import CellError
+from ruleshift.eval.preset import Preset, load_preset
+from ruleshift.eval.report import write_report
+from ruleshift.eval.study import study
+
+__all__ = [
+    "CellError",
+    "Comparison",
+    "Difference",
+    "Evaluation",
+    "Panel",
+    "Played",
+    "Preset",
+    "compare_rules",
+    "evaluate",
+    "load_preset",
+    "play",
+    "scripted_panel",
+    "study",
+    "write_report",
+]

@@ -1,0 +1,118 @@
+"""The folder of a study: cells that are whole or absent, one owner at a time."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that is either whole or absent: to a temporary file, synced, renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+def publish(folder: Path, place: Path) -> None:
+    """Move a finished folder to its place in one step, with all that it holds on the disk."""
+    for each in [*folder.rglob("*"), folder]:
+        _sync(each)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    os.rename(folder, place)
+    _sync(place.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class Folder:
+    """Where a study keeps what it has: `cells/` of results, `policies/` of trained cells, `partial/` in the making."""
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = Path(root)
+
+    def has(self, cell: str) -> bool:
+        """Whether the cell is there, whole."""
+        return self._result(cell).exists() or self.policies(cell).exists()
+
+    def policies(self, cell: str) -> Path:
+        """The folder of the policies that a training cell made."""
+        return self.root / "policies" / cell
+
+    def partial(self, cell: str) -> Path:
+        """Where a training cell works until it is whole; what is there survives a kill, so that training goes on."""
+        return self.root / "partial" / cell
+
+    def write(self, cell: str, result: dict[str, Any]) -> None:
+        """Store the result of a cell."""
+        write_text(self._result(cell), json.dumps(result, indent=1, allow_nan=False) + "\n")
+
+    def read(self, cell: str) -> dict[str, Any]:
+        """The result of a cell.
+
+        Raises:
+            ValueError: it is absent, or not what a study writes.
+        """
+        path = self._result(cell)
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ValueError(f"{self.root}: the study is not finished, {cell} is missing; run it again") from None
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}: not a cell of a study ({error}); delete it and run the study again") from None
+
+    def clean(self) -> None:
+        """Remove what interrupted writers left behind."""
+        for path in [*self.root.glob(".partial-*"), *self.root.glob("cells/.partial-*")]:
+            path.unlink()
+
+    def _result(self, cell: str) -> Path:
+        return self.root / "cells" / f"{cell}.json"
+
+
+@contextmanager
+def owned(root: Path) -> Iterator[None]:
+    """Hold the folder of a study for this process; the lock goes with the process, however it ends.
+
+    Raises:
+        ValueError: another study is running there.
+    """
+    import fcntl
+
+    root.mkdir(parents=True, exist_ok=True)
+    with open(root / ".lock", "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"{root}: another study is running in this folder; choose another") from None
+        with open(root / ".workers", "a+") as workers:
+            fcntl.flock(workers, fcntl.LOCK_EX)  # workers of a killed study end within moments
+        yield
+
+
+@contextmanager
+def working(root: Path) -> Iterator[None]:
+    """Say, as a worker, that this process may still write to the folder."""
+    import fcntl
+
+    with open(root / ".workers", "a+") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield

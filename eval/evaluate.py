@@ -1,0 +1,122 @@
+"""One policy, one shift: the focal return before and after, beside its unshifted twin."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ruleshift.agents import Policy, load_policy
+from ruleshift.envs import Economy, Rule, Shift, load_rule
+from ruleshift.eval.panels import Panel, scripted_panel
+from ruleshift.eval.play import play
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Focal profit a round, in mean job values, of one frozen policy; arrays hold one number a market."""
+
+    rule: str
+    shift_to: str | None
+    at: int
+    panel: str
+    """The background in words."""
+    before: np.ndarray
+    """(B,) before round `at`."""
+    after: np.ndarray
+    """(B,) from round `at` on."""
+    twin_after: np.ndarray
+    """(B,) the same rounds of the twin: the same noise and the same rule throughout."""
+    profile: np.ndarray
+    """(T,) by round, mean over markets."""
+    twin_profile: np.ndarray
+    """(T,) of the twin."""
+
+    @property
+    def change(self) -> np.ndarray:
+        """(B,) what the shift did, paired market by market: after less the twin's."""
+        return self.after - self.twin_after
+
+    def __str__(self) -> str:
+        markets = len(self.before)
+        rows = [(f"before, under {self.rule}", self.before)]
+        if self.shift_to is None:
+            rows.append((f"from round {self.at} on", self.after))
+        else:
+            rows.append((f"after the shift to {self.shift_to}", self.after))
+            rows.append(("the same rounds without the shift (twin)", self.twin_after))
+            rows.append(("change, paired", self.change))
+        width = max(len(label) for label, _ in rows)
+        lines = [f"focal profit a round, in mean job values; {markets} markets against {self.panel}"]
+        lines += [f"  {label:<{width}}  {value.mean():+.4f}{_error(value)}" for label, value in rows]
+        return "\n".join([*lines, "  (+- one standard error over markets: it says nothing about other training seeds)"])
+
+
+def evaluate(
+    policy: Policy | str | os.PathLike[str],
+    rule: Rule | str,
+    *,
+    shift_to: Rule | str | None = None,
+    at: int = 50,
+    panel: Panel | None = None,
+    markets: int = 64,
+    seed: int = 0,
+    economy: Economy | None = None,
+    mechanisms: Iterable[str] = (),
+    deterministic: bool = False,
+) -> Evaluation:
+    """Score a frozen policy in one seat under `rule`, and under another one from round `at` on.
+
+    Args:
+        policy: a policy, or the folder of a saved one.
+        shift_to: the rule that comes; the rule stays where None.
+        panel: the background; scripted organizations where None. Natives change with the rule.
+        seed: of the markets; no policy should have been trained on it.
+        deterministic: mean actions in place of sampled ones.
+
+    Raises:
+        ValueError: no such rule or policy, `at` outside the episode, or a panel that does not know a rule.
+    """
+    economy = economy or Economy()
+    if not 0 < at < economy.rounds:
+        raise ValueError(f"at is {at}; a shift comes in rounds 1 to {economy.rounds - 1}")
+    first = load_rule(rule)
+    then = first if shift_to is None else load_rule(shift_to)
+    focal = policy if isinstance(policy, Policy) else load_policy(policy)
+    panel = panel or scripted_panel(economy)
+    before, after = (panel.seats(each.name, focal, economy.organizations) for each in (first, then))
+    mechanisms = tuple(mechanisms)
+
+    def run(shifted: bool) -> np.ndarray:
+        return play(
+            before,
+            first,
+            schedule=(Shift(at=at, to=then),) if shifted else (),
+            successors={at: after} if shifted else None,
+            markets=markets,
+            seed=seed,
+            economy=economy,
+            mechanisms=mechanisms,
+            deterministic=deterministic,
+        ).focal
+
+    twin = run(False)
+    shifted = twin if shift_to is None else run(True)
+    return Evaluation(
+        rule=first.name,
+        shift_to=None if shift_to is None else then.name,
+        at=at,
+        panel=panel.description,
+        before=shifted[:, :at].mean(axis=1),
+        after=shifted[:, at:].mean(axis=1),
+        twin_after=twin[:, at:].mean(axis=1),
+        profile=shifted.mean(axis=0),
+        twin_profile=twin.mean(axis=0),
+    )
+
+
+def _error(values: np.ndarray) -> str:
+    """The standard error of a mean over markets, which are independent given the policies."""
+    if len(values) < 2:
+        return ""
+    return f" +- {values.std(ddof=1) / np.sqrt(len(values)):.4f}"

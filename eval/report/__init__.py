@@ -1,0 +1,5 @@
+"""The report of a study: one file that needs no network."""
+
+from ruleshift.eval.report.write import write_report
+
+__all__ = ["write_report"]

@@ -1,0 +1,48 @@
+"""A study: train the arms, score them before and after the shift, leave a report."""
+
+import os
+from pathlib import Path
+
+from ruleshift.eval.cells import Folder, owned
+from ruleshift.eval.pool import compute
+from ruleshift.eval.preset import load_preset
+from ruleshift.eval.progress import Progress
+from ruleshift.eval.record import claim
+from ruleshift.eval.report import write_report
+from ruleshift.eval.results import write_results
+from ruleshift.eval.work import plan, weight
+
+
+def study(
+    preset: str | os.PathLike[str] = "quick",
+    out: str | os.PathLike[str] = "results/quick",
+    *,
+    workers: int | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Run a study in the folder `out`, or go on with the one that is there, and return the path of its report.
+
+    A study that was killed ends with the same results as one never interrupted.
+
+    Args:
+        preset: name of a preset (`quick`, `testing`) or path of a study file.
+        out: folder of this study alone.
+        workers: processes, one core each; at most two by default, 0 for none beside this one.
+        quiet: show no progress.
+
+    Raises:
+        ValueError: a study file that is wrong, a folder that holds another study or in which one is running.
+        CellError: a part of the study failed.
+    """
+    asked = load_preset(preset)
+    root = Path(out)
+    workers = min(2, os.cpu_count() or 1) if workers is None else workers
+    with owned(root):
+        claim(root, asked, os.fspath(preset))
+        folder = Folder(root)
+        folder.clean()
+        cells = plan(asked)
+        with Progress(cells, [weight(cell, asked) for cell in cells], folder, quiet=quiet) as progress:
+            compute(cells, asked, folder, workers, progress.report)
+        write_results(folder, asked)
+        return write_report(root)
