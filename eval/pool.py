@@ -54,6 +54,8 @@ def _share_out(absent: list[Cell], pool: "_Pool", report: Report) -> None:
                 busy[worker] = ready
                 pool.send(worker, ready)
         worker, message = pool.events.get()
+        if worker not in busy:
+            raise CellError(f"{message['error']} (details in {pool.log(worker)})")
         if "share" in message:
             report(busy[worker], message["share"])
             continue

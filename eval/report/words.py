@@ -14,17 +14,16 @@ def summary(tables: Tables) -> str:
         return "Every target lies inside the generalist's training support, so nothing is said about rules held out."
     pairs = tables.pairs(tables.away)
     wins, ties = _wins(pairs)
-    shares = [f"the generalist {_percent(tables.share('randomized', tables.away))}"]
-    shares.append(f"the specialists {_percent(tables.share('fixed', tables.away))}")
+    shares = [f"the specialists {_percent(tables.share('fixed', tables.away))}"]
     if tables.best_constant:
         constant = _percent(tables.share(tables.best_constant, tables.away))
         shares.append(f"a conduct that never reacts (“{conduct(tables.best_constant)}”) {constant}")
     tied = f" ({ties} tied)" if ties else ""
-    earned = "; ".join([", ".join(shares[:-1]) + f" and {shares[-1]}"]) if len(shares) > 1 else shares[0]
     return (
         f"After a shift to a rule held out of training, the generalist earned more than the specialist in {wins} of "
-        f"{len(pairs)} paired comparisons{tied}. Of what natives of those rules earn there, {earned} was earned. "
-        f"{_no_verdict(tables)}"
+        f"{len(pairs)} paired comparisons{tied}. The generalist earned "
+        f"{_percent(tables.share('randomized', tables.away))} of what natives of those rules earn there, "
+        f"{_and(shares)}. {_no_verdict(tables)}"
     )
 
 

@@ -36,10 +36,16 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["soft"] = _soft
     text = environment.get_template("report.html.jinja").render(_content(record, tables))
     path = root / "report.html"
     write_text(path, text)
     return path
+
+
+def _soft(name: str) -> Markup:
+    """A name that may be broken after its underscores, escaped."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 @dataclass(frozen=True)
