@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class Renderer:
         self.mode, self.rounds = mode, rounds
         self._seen: dict[int, tuple[int, dict[int, tuple[float, ...]]]] = {}
 
-    def draw(self, market: "Market", b: int = 0) -> str | np.ndarray | None:
+    def draw(self, market: "Market", b: int = 0) -> Any:
         """Draw market `b`: a str, a uint8 array (height, width, 3), or None in mode `human`.
 
         The curves of the picture cover the rounds of the episode that this renderer has drawn.

@@ -7,6 +7,8 @@ import numpy as np
 
 from ruleshift.envs.layout import MEASURES, Outcome, State, outcome_view, state_view
 from ruleshift.envs.rule import Rule
+from ruleshift.envs.schedule import Shift
+from ruleshift.envs.structure import Structure
 
 if TYPE_CHECKING:
     from ruleshift.envs.market import Market
@@ -99,8 +101,8 @@ def read_scene(market: "Market", b: int = 0, rounds: int | None = None) -> Scene
         rule=rule,
         marks=marks,
         news=_news(marks, market.round, rule.name),
-        state=State(*(part[..., :shown].copy() for part in state_view.py_func(market.state[b], market.kinds))),
-        outcome=Outcome(*(part[..., :shown].copy() for part in outcome_view.py_func(market.outcomes[b], market.kinds))),
+        state=State(*(part[..., :shown].copy() for part in state_view(market.state[b], market.kinds))),
+        outcome=Outcome(*(part[..., :shown].copy() for part in outcome_view(market.outcomes[b], market.kinds))),
         jobs=_jobs(market, b),
         jobs_in_all=market.economy.jobs,
         measures=dict(zip(MEASURES, market.measures[b].tolist(), strict=True)),
@@ -109,7 +111,11 @@ def read_scene(market: "Market", b: int = 0, rounds: int | None = None) -> Scene
 
 def _marks(market: "Market", rounds: int) -> tuple[Mark, ...]:
     shifts = (shift for shift in market.schedule if shift.at <= rounds)
-    return tuple(Mark(shift.at, shift.to.name, shift.placebo, shift.notice or 0) for shift in shifts)
+    return tuple(Mark(shift.at, _name(shift), shift.placebo, shift.notice or 0) for shift in shifts)
+
+
+def _name(shift: Shift) -> str:
+    return shift.to.name if isinstance(shift.to, Rule | Structure) else str(shift.to)
 
 
 def _news(marks: tuple[Mark, ...], played: int, rule: str) -> str:

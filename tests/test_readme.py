@@ -74,7 +74,7 @@ def test_guide__its_mechanism_gives_each_job_to_the_best(tmp_path, monkeypatch):
     economy = Economy(kinds=1, capacity=8, learning="exogenous", outside_share=0.0)
     market = Market(rule, economy=economy, mechanisms=("my_mechanisms:best_first",))
     market.reset(seed=0)
-    capability = state_view.py_func(market.state[0], 1).capability[0].copy()
+    capability = state_view(market.state[0], 1).capability[0].copy()
     market.step(np.zeros((1, 8, market.action_size), np.float32))
     assert (market.winners == capability.argmax()).all()
 

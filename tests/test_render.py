@@ -1,6 +1,7 @@
 """What an onlooker sees: who served whom, the rule in force, and the moment it changes."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from ruleshift.envs.layout import outcome_view
 from ruleshift.envs.render import MODES, Renderer, save_frames, save_gif
 
 
-def _market(rounds: int = 20, schedule: tuple[Shift, ...] = (), rule: str = "price_board", **sizes: int) -> Market:
+def _market(rounds: int = 20, schedule: tuple[Shift, ...] = (), rule: str = "price_board", **sizes: Any) -> Market:
     market = Market(rule, markets=2, economy=Economy(rounds=rounds, **sizes), schedule=schedule)
     market.reset(seed=3)
     return market
@@ -29,7 +30,7 @@ def test_ansi__each_job_stands_beside_the_organization_that_served_it():
     lines = Renderer("ansi").draw(market, 1).splitlines()
     rows = {line.split()[0]: line for line in lines if line.startswith("org_")}
     assert len(rows) == market.organizations
-    served = [outcome_view.py_func(market.outcomes[1], market.kinds).served[i] for i in range(market.organizations)]
+    served = [outcome_view(market.outcomes[1], market.kinds).served[i] for i in range(market.organizations)]
     assert sum(served) > 0
     assert [rows[f"org_{i}"].count("@") for i in range(market.organizations)] == served
     for job, winner in enumerate(market.winners[1]):
@@ -40,7 +41,7 @@ def test_ansi__each_job_stands_beside_the_organization_that_served_it():
 def test_ansi__shows_asks_and_profits():
     market = _market()
     _play(market)
-    outcome = outcome_view.py_func(market.outcomes[0], market.kinds)
+    outcome = outcome_view(market.outcomes[0], market.kinds)
     text = Renderer("ansi").draw(market)
     for i in range(market.organizations):
         line = next(line for line in text.splitlines() if line.startswith(f"org_{i}"))
@@ -165,7 +166,9 @@ def test_save__a_gif_holds_every_frame_and_a_folder_too(tmp_path):
         frames.append(renderer.draw(market))
         _play(market)
     with Image.open(save_gif(frames, tmp_path / "new" / "market.gif")) as animation:
-        assert animation.n_frames == 3
+        animation.seek(2)
+        with pytest.raises(EOFError):
+            animation.seek(3)
         assert animation.size == frames[0].shape[1::-1]
     folder = save_frames(iter(frames), tmp_path / "frames")
     assert sorted(path.name for path in folder.iterdir()) == [f"frame_000{i}.png" for i in range(3)]

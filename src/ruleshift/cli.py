@@ -239,8 +239,7 @@ class Play:
         """A market one round longer than is watched: at its end it would already stand at the next episode."""
         from ruleshift.envs import Economy, Market, Shift
 
-        sizes = {"organizations": self.organizations, "jobs": self.jobs, "kinds": self.kinds}
-        economy = Economy(**sizes, rounds=self.rounds + 1)
+        economy = Economy(organizations=self.organizations, jobs=self.jobs, kinds=self.kinds, rounds=self.rounds + 1)
         at = self.rounds // 2 if self.at is None else self.at
         schedule = () if self.shift_to is None else (Shift(at=at, to=self.shift_to),)
         return Market(_rule_or_structure(self.rule), economy=economy, schedule=schedule, mechanisms=self.mechanisms)
