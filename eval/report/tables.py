@@ -99,17 +99,21 @@ class Tables:
             for seed in self.preset.seeds
         ]
 
-    def total(self, arm: str, targets: Iterable[str], protocol: str = "shift") -> float:
-        """Sum over homes and targets of the return, mean over seeds: one side of a ratio of sums."""
-        seeds = self.seeds(arm)
-        cells = ((home, target) for home in self.homes for target in targets)
-        return sum(float(np.mean([self.after(arm, *cell, seed, protocol) for seed in seeds])) for cell in cells)
+    def mean(self, arm: str, targets: Iterable[str], measure: str = "after", protocol: str = "shift") -> float:
+        """A measure's mean over homes, targets and the arm's seeds."""
+        values = [
+            self.entry(arm, home, target, seed, protocol).values[measure]
+            for target in targets
+            for home in self.homes
+            for seed in self.seeds(arm)
+        ]
+        return float(np.mean(values))
 
     def share(self, arm: str, targets: Iterable[str]) -> float | None:
-        """An arm's total over the natives' total; None where natives earn nothing to compare with."""
+        """An arm's return over the natives', as a ratio of sums; None where natives earn nothing to compare with."""
         targets = list(targets)
-        natives = self.total("native", targets)
-        return self.total(arm, targets) / natives if natives > 0 else None
+        natives = self.mean("native", targets)
+        return self.mean(arm, targets) / natives if natives > 0 else None
 
     def curve(self, arm: str, home: str, seed: int) -> list[tuple[int, float]]:
         """(agent-steps, return on the home rule against the panel) of the policies kept on the way."""

@@ -120,13 +120,7 @@ def _away(tables: Tables) -> str:
 def _market_change(tables: Tables) -> str:
     parts = []
     for arm, name in (("fixed", "specialists"), ("randomized", "the generalist"), ("native", "natives")):
-        changes = [
-            tables.entry(arm, home, target, seed).values["change"]
-            for home in tables.homes
-            for target in tables.away
-            for seed in tables.seeds(arm)
-        ]
-        parts.append(f"{name} {sum(changes) / len(changes):+.3f}")
+        parts.append(f"{name} {tables.mean(arm, tables.away, 'change'):+.3f}")
     return f"Against the twin without the shift, return changed on average by: {', '.join(parts)}."
 
 

@@ -71,7 +71,7 @@ def _content(record: Record, tables: Tables) -> dict[str, Any]:
         "inside": {name: preset.inside(name) for name in tables.targets},
         "matrix": _matrix(tables),
         "differences": _differences(tables),
-        "beside": _beside(tables),
+        "before_and_after": _before_and_after(tables),
         "market": [(target, tables.market(target)) for target in tables.targets],
         "market_names": _MARKET,
         "outside": list(zip(preset.targets, preset.outside, strict=True)),
@@ -118,17 +118,15 @@ def _differences(tables: Tables) -> list[tuple[str, list[_Box]]]:
     return rows
 
 
-def _beside(tables: Tables) -> list[tuple[str, float, float]]:
-    """Mean return on rules held out with sampled and with deterministic actions of everybody."""
+def _before_and_after(tables: Tables) -> list[tuple[str, list[float]]]:
+    """Rows of means over homes, rules held out and seeds: who; before, after, twin, change, after with mean actions."""
     arms = [("specialists", "fixed"), ("generalist", "randomized"), ("natives", "native")]
     arms += [(f"constant conduct “{words.conduct(arm)}”", arm) for arm in tables.constants]
     arms.append(("scripted posted price", "scripted"))
+    columns = [(name, "shift") for name in ("before", "after", "twin_after", "change")]
+    columns.append(("after", "shift_deterministic"))
     targets = tables.away or tables.targets
-    cells = len(targets) * len(tables.homes)
-    return [
-        (label, tables.total(arm, targets) / cells, tables.total(arm, targets, "shift_deterministic") / cells)
-        for label, arm in arms
-    ]
+    return [(label, [tables.mean(arm, targets, *column) for column in columns]) for label, arm in arms]
 
 
 def _blue(share: float) -> str:
