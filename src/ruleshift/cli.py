@@ -274,7 +274,7 @@ def parse(arguments: Sequence[str] | None = None) -> Any:
         prog="ruleshift",
         description="Learning organizations in an algorithmic market whose matching rule changes.",
         args=arguments,
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagConversionOff),
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
     )
 
 
