@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from ruleshift.envs.compile import jit
+from ruleshift.envs.compile import inlined, jit
 from ruleshift.envs.numerics import exp
 
 MAX_ASK = 1.25
@@ -13,31 +13,32 @@ FOCUS_SCALE = 3.0
 
 
 @jit
-def act(actions, outcome):
-    """Write ask, effort, promotion, focus and clipped of `outcome` from actions (N, 3 + K); clip to the box."""
+def act(actions, outcome, total):
+    """Write ask, effort, promotion, focus and clipped of `outcome` from actions (N, 3 + K); clip to the box.
+
+    `total` (N,) is scratch.
+    """
     organizations, size = actions.shape
+    kinds = size - 3
     for i in range(organizations):
-        clipped = 0.0
+        clipped = 0
         for a in range(size):
-            clipped += 1.0 if abs(actions[i, a]) > np.float32(1.0) else 0.0
+            clipped += np.int64(abs(actions[i, a]) > np.float32(1.0))
         outcome.clipped[i] = clipped
         outcome.ask[i] = (_in_box(actions[i, 0]) + 1.0) * 0.5 * MAX_ASK
         outcome.effort[i] = (_in_box(actions[i, 1]) + 1.0) * 0.5
         outcome.promotion[i] = (_in_box(actions[i, 2]) + 1.0) * 0.5
-    focus = outcome.focus
-    kinds = focus.shape[0]
+        total[i] = 0.0
     for k in range(kinds):
         for i in range(organizations):
-            focus[k, i] = exp(FOCUS_SCALE * _in_box(actions[i, 3 + k]))
-    for i in range(organizations):
-        total = 0.0
-        for k in range(kinds):
-            total += focus[k, i]
-        for k in range(kinds):
-            focus[k, i] /= total
+            outcome.focus[k, i] = exp(FOCUS_SCALE * _in_box(actions[i, 3 + k]))
+            total[i] += outcome.focus[k, i]
+    for k in range(kinds):
+        for i in range(organizations):
+            outcome.focus[k, i] /= total[i]
 
 
-@jit
+@inlined
 def _in_box(value):
     return min(max(np.float64(value), -1.0), 1.0)
 

@@ -3,12 +3,13 @@
 import numpy as np
 
 from ruleshift.envs import layout as at
-from ruleshift.envs.compile import jit
+from ruleshift.envs.compile import inlined, jit
+from ruleshift.envs.order import copy
 
 _BOUND = 10.0
 
 
-@jit
+@inlined
 def _clip(value):
     return min(max(value, -_BOUND), _BOUND)
 
@@ -66,11 +67,11 @@ def disclose(level, capacity, first, notice, state, outcome, count, mean, public
     once and copied; what is an organization's own is then written over it.
     """
     n, size = observations.shape
+    shared = observations[0]
     shows_scores = level >= 2.0 and not first
-    _write_common(level, first, notice, count, mean, public, features, observations[0])
+    _write_common(level, first, notice, count, mean, public, features, shared)
     for i in range(1, n):
-        for f in range(size):
-            observations[i, f] = observations[0, f]
+        copy(shared, observations[i])
     _write_state(state, observations)
     if not first:
         _write_outcome(capacity, outcome, observations)
@@ -112,33 +113,33 @@ def _write_state(state, observations):
     for i in range(n):
         popularity += state.popularity[i]
     popularity = n / popularity if popularity > 0.0 else 0.0
-    for k in range(kinds):
-        for i in range(n):
-            observations[i, k] = state.capability[k, i]
-            observations[i, kinds + k] = _clip(state.shock[k, i])
     f = 2 * kinds
     for i in range(n):
-        observations[i, f] = state.reputation[i]
-        observations[i, f + 1] = _clip(state.popularity[i] * popularity)
-        observations[i, f + 2] = _clip(state.cash[i] * 0.1)
-        observations[i, f + 3] = _clip(state.infrastructure[i])
-        observations[i, f + 4] = state.newcomer[i]
+        seen = observations[i]
+        for k in range(kinds):
+            seen[k] = state.capability[k, i]
+            seen[kinds + k] = _clip(state.shock[k, i])
+        seen[f] = state.reputation[i]
+        seen[f + 1] = _clip(state.popularity[i] * popularity)
+        seen[f + 2] = _clip(state.cash[i] * 0.1)
+        seen[f + 3] = _clip(state.infrastructure[i])
+        seen[f + 4] = state.newcomer[i]
 
 
 @jit
 def _write_outcome(capacity, outcome, observations):
     kinds, n = outcome.won.shape
-    f = 4 * kinds + 6
+    start = 4 * kinds + 6
+    after = start + 3 + 2 * kinds
     per_unit = 1.0 / capacity
-    for k in range(kinds):
-        for i in range(n):
-            observations[i, f + 3 + k] = outcome.focus[k, i]
-            observations[i, f + 3 + kinds + k] = outcome.won[k, i] * per_unit
-    after = f + 3 + 2 * kinds
     for i in range(n):
-        observations[i, f] = outcome.ask[i]
-        observations[i, f + 1] = outcome.effort[i]
-        observations[i, f + 2] = outcome.promotion[i]
-        observations[i, after] = _clip(outcome.paid[i] * per_unit)
-        observations[i, after + 1] = _clip(outcome.profit[i])
-        observations[i, after + 2] = outcome.quality[i]
+        seen = observations[i]
+        seen[start] = outcome.ask[i]
+        seen[start + 1] = outcome.effort[i]
+        seen[start + 2] = outcome.promotion[i]
+        for k in range(kinds):
+            seen[start + 3 + k] = outcome.focus[k, i]
+            seen[start + 3 + kinds + k] = outcome.won[k, i] * per_unit
+        seen[after] = _clip(outcome.paid[i] * per_unit)
+        seen[after + 1] = _clip(outcome.profit[i])
+        seen[after + 2] = outcome.quality[i]

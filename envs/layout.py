@@ -61,7 +61,6 @@ def outcome_rows(kinds: int) -> int:
     return OUTCOME_SINGLE + OUTCOME_BY_KIND * kinds
 
 
-@jit
 def state_view(rows, kinds):
     """A market's state (6 + 4K, N) as a `State`."""
     k = kinds
@@ -72,7 +71,6 @@ def state_view(rows, kinds):
     )  # fmt: skip
 
 
-@jit
 def outcome_view(rows, kinds):
     """A market's outcome (13 + 2K, N) as an `Outcome`."""
     k = kinds
@@ -82,6 +80,9 @@ def outcome_view(rows, kinds):
         rows[7], rows[8], rows[9], rows[10], rows[11], rows[12],
         by_kind[0:k], by_kind[k : 2 * k],
     )  # fmt: skip
+
+
+state_of, outcome_of = jit(state_view), jit(outcome_view)  # for kernels
 
 
 # The kernel's row of a rule, float64 (RULE_ROW,).

@@ -3,33 +3,21 @@
 import numpy as np
 
 from ruleshift.envs.compile import jit
-from ruleshift.envs.numerics import DRAW, RACE, log, uniform, uniform_fine, words
+from ruleshift.envs.numerics import PURPOSES, RACE, draw_fine, log
 from ruleshift.envs.order import sort_descending
 
 
 @jit
-def draw_uniforms(key, round_, episode, uniforms):
-    """Three uniforms a job, (J, 3): one fine for the choice, two for the lead, from one call of the generator."""
-    for j in range(uniforms.shape[0]):
-        a, b, c, d = words(key[0], key[1], j, round_, episode, DRAW)
-        uniforms[j, 0] = uniform_fine(a, b)
-        uniforms[j, 1] = uniform(c)
-        uniforms[j, 2] = uniform(d)
-
-
-@jit
-def draw_priorities(key, round_, episode, log_odds, sharp, noise, race, priority, spare):
+def draw_priorities(key, round_, episode, log_odds, sharp, noise, race, priority, spare, draws):
     """One priority list a kind, drawn as Plackett-Luce from the odds: log odds plus Gumbel noise, in order.
 
     Under a ranking the race is the score, and the noise only breaks ties. (Yellott 1977: the Gumbel form of Luce.)
     """
     kinds, n = race.shape
     for k in range(kinds):
+        draw_fine(key, round_, episode, RACE + PURPOSES * k, n, draws)
         for i in range(n):
-            index = k * n + i
-            four = words(key[0], key[1], index // 2, round_, episode, RACE)
-            u = uniform_fine(four[0], four[1]) if index % 2 == 0 else uniform_fine(four[2], four[3])
-            noise[i] = -log(-log(u))
+            noise[i] = -log(-log(draws[0, i]))
             race[k, i] = log_odds[k, i] if sharp else log_odds[k, i] + noise[i]
             priority[k, i] = i
         sort_descending(race[k], noise, priority[k], spare)

@@ -8,10 +8,11 @@ Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"): each w
 
 import numpy as np
 
-from ruleshift.envs.compile import bits_float, float_bits, jit
+from ruleshift.envs.compile import bits_float, float_bits, inlined, jit
 
 # What a random word is for. Each purpose is a stream of its own: more draws for one shift no other's.
 BOARD, SHOCK, DRAW, RACE, QUALITY, INITIAL, ENTRY, ACTION, RULE = range(9)
+PURPOSES = 16  # purpose + 16 * block where one purpose needs several blocks
 
 _LN2_HIGH = 6.93147180369123816490e-01
 _LN2_LOW = 1.90821492927058770002e-10
@@ -19,7 +20,7 @@ _LOG2_E = 1.44269504088896338700
 _ROUNDER = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer in the low bits
 
 
-@jit
+@inlined
 def exp(x):
     """e**x for float64 x, relative error below 2.3e-16 * 2; 0 below -708, and capped at e**709.
 
@@ -46,7 +47,7 @@ def exp(x):
     return p * power if x > -708.0 else 0.0
 
 
-@jit
+@inlined
 def log(x):
     """Natural logarithm of a normal positive float64, relative error below 2.3e-16 * 2.
 
@@ -73,7 +74,7 @@ def log(x):
     return n * _LN2_HIGH - ((half - (s * (half + z * p) + n * _LN2_LOW)) - f)
 
 
-@jit
+@inlined
 def words(key0, key1, index, round_, episode, purpose):
     """Four random 32-bit words, as uint64, of Philox4x32-10 at counter (index, round, episode, purpose)."""
     mask = np.uint64(0xFFFFFFFF)
@@ -89,24 +90,52 @@ def words(key0, key1, index, round_, episode, purpose):
     return a, b, c, d
 
 
-@jit
+@inlined
 def uniform(word):
     """A uniform number in (0, 1) from one 32-bit word: the middle of its cell, never 0 or 1."""
     return (np.float64(np.int64(word)) + 0.5) * 2.3283064365386963e-10
 
 
-@jit
+@inlined
 def uniform_fine(word0, word1):
     """A uniform number in (0, 1) with 52 random bits from two 32-bit words."""
-    return (np.float64(np.int64((word0 << np.uint64(20)) | (word1 >> np.uint64(12)))) + 0.5) * 2.220446049250313e-16
+    high = np.float64(np.int64(word0)) * 2.3283064365386963e-10
+    return high + (np.float64(np.int64(word1 >> np.uint64(12))) + 0.5) * 2.220446049250313e-16
+
+
+LANES = 8
+
+
+def padded(count: int) -> int:
+    """The least multiple of LANES that is not below count: `draw` works in whole vectors."""
+    return -(-count // LANES) * LANES
 
 
 @jit
-def _fill(out, key0, key1, round_, episode, purpose):
-    for start in range(0, len(out), 4):
-        four = words(key0, key1, start // 4, round_, episode, purpose)
-        for offset in range(min(4, len(out) - start)):
-            out[start + offset] = uniform(four[offset])
+def draw(key, round_, episode, purpose, calls, out):
+    """Uniform numbers of calls 0 .. calls - 1 of the generator, one row a word: out (4, padded(calls) or more)."""
+    key0, key1 = key[0], key[1]
+    for index in range((calls + LANES - 1) // LANES * LANES):
+        a, b, c, d = words(key0, key1, index, round_, episode, purpose)
+        out[0, index], out[1, index], out[2, index], out[3, index] = uniform(a), uniform(b), uniform(c), uniform(d)
+
+
+@jit
+def draw_fine(key, round_, episode, purpose, calls, out):
+    """Like `draw`: row 0 a fine uniform number of two words, rows 1 and 2 coarse ones."""
+    key0, key1 = key[0], key[1]
+    for index in range((calls + LANES - 1) // LANES * LANES):
+        a, b, c, d = words(key0, key1, index, round_, episode, purpose)
+        out[0, index], out[1, index], out[2, index] = uniform_fine(a, b), uniform(c), uniform(d)
+
+
+@jit
+def spread(draws, out):
+    """The first len(out) numbers of draws, row after row of ceil(len(out) / 4)."""
+    calls = (len(out) + 3) // 4
+    for word in range(4):
+        for call in range(min(calls, len(out) - word * calls)):
+            out[word * calls + call] = draws[word, call]
 
 
 def market_key(seed: int, market: int) -> np.ndarray:
@@ -121,6 +150,8 @@ def market_key(seed: int, market: int) -> np.ndarray:
 
 def uniforms(key: np.ndarray, count: int, *, round: int, episode: int, purpose: int) -> np.ndarray:
     """`count` uniform numbers in (0, 1), float64, of one purpose at one round and episode of one market."""
-    out = np.empty(count)
-    _fill(out, key[0], key[1], round, episode, purpose)
+    out, calls = np.empty(count), -(-count // 4)
+    draws = np.empty((4, padded(calls)))
+    draw(key, round, episode, purpose, calls, draws)
+    spread(draws, out)
     return out

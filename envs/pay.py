@@ -15,31 +15,31 @@ def pay(rule, economy, winner, lead, values, outcome, payments):
     sunk = rule[at.CHARGE] == 0.0
     for i in range(len(outcome.charge)):
         outcome.charge[i] = price * outcome.promotion[i] if sunk else 0.0
+    pricing, reserve, commission = rule[at.PRICING], rule[at.RESERVE], rule[at.COMMISSION]
     slope = rule[at.W_PRICE] * (1.0 if rule[at.AMPLIFICATION] == np.inf else rule[at.AMPLIFICATION])
     for j in range(len(winner)):
         payments[j] = 0.0
         i = winner[j]
         if i < 0:
             continue
-        share = _share(rule, slope, outcome.ask[i], lead[j])
+        share = _share(pricing, reserve, slope, outcome.ask[i], lead[j])
         payments[j] = share * values[j]
         outcome.paid[i] += payments[j]
         if not sunk:
             outcome.charge[i] += price * outcome.promotion[i] * values[j]
     for i in range(len(outcome.paid)):
-        outcome.commission[i] = rule[at.COMMISSION] * outcome.paid[i]
+        outcome.commission[i] = commission * outcome.paid[i]
 
 
 @jit
-def _share(rule, slope, ask, lead):
+def _share(pricing, reserve, slope, ask, lead):
     """Payment as a share of the job's value.
 
     Second price (Vickrey 1961): the ask at which the lead would be gone. Log odds fall by `slope` a unit of log ask;
     where the ask counts for nothing, or there is no rival, the reserve binds.
     """
-    if rule[at.PRICING] == 0.0:
+    if pricing == 0.0:
         return ask
-    reserve = rule[at.RESERVE]
-    if rule[at.PRICING] == 2.0 or slope == 0.0 or lead == np.inf:
+    if pricing == 2.0 or slope == 0.0 or lead == np.inf:
         return reserve
     return min(reserve, max(ask, 0.02) * exp(min(lead / slope, 100.0)))

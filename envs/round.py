@@ -13,10 +13,11 @@ from ruleshift.envs.deliver import deliver
 from ruleshift.envs.disclose import disclose, sum_board, sum_public
 from ruleshift.envs.enter import draw_shocks, enter, post_jobs
 from ruleshift.envs.feed_back import feed_back
-from ruleshift.envs.layout import outcome_view, state_view
+from ruleshift.envs.layout import outcome_of, state_of
 from ruleshift.envs.learn import learn
-from ruleshift.envs.match import draw_priorities, draw_uniforms, faults, open_capacities, rank_kinds
+from ruleshift.envs.match import draw_priorities, faults, open_capacities, rank_kinds
 from ruleshift.envs.mechanisms.base import Match, Problem
+from ruleshift.envs.numerics import DRAW, draw_fine, padded
 from ruleshift.envs.order import copy
 from ruleshift.envs.pay import pay
 from ruleshift.envs.score import place, score
@@ -54,7 +55,7 @@ Scratch = namedtuple(
     "Scratch",
     [
         "log_odds", "race",
-        "uniforms",
+        "uniforms", "draws",
         "common", "mean", "noise",
         "qualities",
         "count", "value", "column",
@@ -72,7 +73,7 @@ def scratch_sizes(n: int, j: int, k: int, floats: int, integers: int) -> tuple[i
     """Numbers of float64 and int64 that `carve` needs, with these many for the mechanism."""
     longest = max(n, k)
     return (
-        k * (n + 1) + k * n + 3 * j + 3 * n + 2 * j + 3 * k + len(at.PUBLIC_STATISTICS) + floats,
+        k * (n + 1) + k * n + 3 * padded(j) + 4 * padded(max(j, n, -(-k * n // 4))) + 3 * n + 2 * j + 3 * k + len(at.PUBLIC_STATISTICS) + floats,
         2 * k * n + 2 * n + 2 * longest + integers,
     )
 
@@ -83,7 +84,9 @@ def carve(floats, integers, n, j, k):
     longest = max(n, k)
     a = k * (n + 1)
     b = a + k * n
-    c = b + 3 * j
+    jobs = -(-j // 8) * 8
+    calls = -(-max(j, n, -(-k * n // 4)) // 8) * 8
+    c = b + 3 * jobs + 4 * calls
     d = c + 3 * n
     e = d + 2 * j
     f = e + 3 * k
@@ -94,7 +97,7 @@ def carve(floats, integers, n, j, k):
     s = r + 2 * longest
     return Scratch(
         matrix(floats, 0, k, n + 1), matrix(floats, a, k, n),
-        matrix(floats, b, j, 3),
+        matrix(floats, b, 3, jobs), matrix(floats, b + 3 * jobs, 4, calls),
         floats[c : c + n], floats[c + n : c + 2 * n], floats[c + 2 * n : d],
         floats[d : d + j],
         floats[e : e + k], floats[e + k : e + 2 * k], floats[e + 2 * k : f],
@@ -128,10 +131,10 @@ def _match(address, key, round_, episode, rule, economy, state, outcome, kinds, 
     if rule[at.READS_PREFERENCES] == 1.0:
         draw_priorities(
             key, round_, episode, scratch.log_odds, sharp, scratch.noise, scratch.race, scratch.priority,
-            scratch.spare[:n],
+            scratch.spare[:n], scratch.draws,
         )  # fmt: skip
         rank_kinds(outcome.focus, scratch.column, scratch.order, scratch.spare, scratch.preferences)
-    draw_uniforms(key, round_, episode, scratch.uniforms)
+    draw_fine(key, round_, episode, DRAW, len(kinds), scratch.uniforms)
     open_capacities(outcome.ask, reserve, capacity, scratch.capacities)
     winner[:] = -1
     scratch.lead[:] = np.inf
@@ -215,16 +218,16 @@ def begin(arrays, stage, episode, notice, floats, integers, observations):
         arrays.totals[b] = 0.0
         _open(
             arrays.keys[b], episode, notice, stage.rows[b], stage.features[b], arrays.economy,
-            state_view(arrays.state[b], kinds), outcome_view(arrays.outcomes[b], kinds),
+            state_of(arrays.state[b], kinds), outcome_of(arrays.outcomes[b], kinds),
             arrays.job_kinds[b], arrays.job_values[b], kinds, scratch, observations[b],
         )  # fmt: skip
 
 
 @jit
 def _open(key, episode, notice, rule, features, economy, state, outcome, kinds, values, count, scratch, observations):
-    enter(key, episode, rule, economy, state)
-    post_jobs(key, 0, episode, economy, count, kinds, values)
-    draw_shocks(key, 0, episode, economy, state.shock)
+    enter(key, episode, rule, economy, state, scratch.draws)
+    post_jobs(key, 0, episode, economy, count, kinds, values, scratch.draws)
+    draw_shocks(key, 0, episode, economy, state.shock, scratch.draws)
     _show(rule, economy, True, notice, state, outcome, kinds, values, features, scratch, observations)
 
 
@@ -240,26 +243,26 @@ def _play_round(
     last_observations, scratch, count,
 ):  # fmt: skip
     """One round of market b, and what comes after it."""
-    key, state, outcome = keys[b], state_view(states[b], count), outcome_view(outcomes[b], count)
+    key, state, outcome = keys[b], state_of(states[b], count), outcome_of(outcomes[b], count)
     kinds, values, winner = served_kinds[b], served_values[b], winners[b]
     copy(job_kinds[b], kinds)
     copy(job_values[b], values)
     rule = now.rows[b]
-    act(actions[b], outcome)
+    act(actions[b], outcome, scratch.common)
     wrong[b] = _match(
         now.addresses[b], key, round_, episode, rule, economy, state, outcome, kinds, values, winner, scratch
     )
     if wrong[b] > 0:
         return
     pay(rule, economy, winner, scratch.lead, values, outcome, payments[b])
-    deliver(key, round_, episode, economy, state, winner, kinds, values, outcome, scratch.qualities)
+    deliver(key, round_, episode, economy, state, winner, kinds, values, outcome, scratch.qualities, scratch.draws)
     feed_back(rule, winner, scratch.qualities, state, outcome)
     learn(economy, state, outcome)
     _measure(economy, winner, values, scratch.qualities, payments[b], state, outcome, measures[b], totals[b])
     for i in range(len(outcome.profit)):
         rewards[b, i] = outcome.profit[i]
-    post_jobs(key, round_ + 1, episode, economy, count, job_kinds[b], job_values[b])
-    draw_shocks(key, round_ + 1, episode, economy, state.shock)
+    post_jobs(key, round_ + 1, episode, economy, count, job_kinds[b], job_values[b], scratch.draws)
+    draw_shocks(key, round_ + 1, episode, economy, state.shock, scratch.draws)
     if last:
         _show(
             rule, economy, False, 0.0, state, outcome, job_kinds[b], job_values[b], now.features[b], scratch,

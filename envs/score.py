@@ -7,7 +7,7 @@ choice (1959), with one signal Polya's exponent (1930) and Tullock's contest (19
 import numpy as np
 
 from ruleshift.envs import layout as at
-from ruleshift.envs.compile import jit
+from ruleshift.envs.compile import inlined, jit
 from ruleshift.envs.numerics import exp, log
 from ruleshift.envs.order import sort_descending
 
@@ -16,7 +16,7 @@ _LEAST_ASK = 0.02
 _FAR = 0.5
 
 
-@jit
+@inlined
 def _log(signal):
     return log(max(signal, _LEAST_SIGNAL))
 
@@ -55,19 +55,21 @@ def score(rule, economy, state, outcome, common, log_odds):
 def _sum_common(rule, state, outcome, common):
     """The weighted log signals that are the same for every kind, into common (N,)."""
     n = len(common)
+    price, reputation = rule[at.W_PRICE], rule[at.W_REPUTATION]
+    promotion, popularity, floor = rule[at.W_PROMOTION], rule[at.W_POPULARITY], rule[at.PROMOTION_FLOOR]
     common[:] = 0.0
-    if rule[at.W_PRICE] > 0.0:
+    if price > 0.0:
         for i in range(n):
-            common[i] -= rule[at.W_PRICE] * log(max(outcome.ask[i], _LEAST_ASK))
-    if rule[at.W_REPUTATION] > 0.0:
+            common[i] -= price * log(max(outcome.ask[i], _LEAST_ASK))
+    if reputation > 0.0:
         for i in range(n):
-            common[i] += rule[at.W_REPUTATION] * _log(state.reputation[i])
-    if rule[at.W_PROMOTION] > 0.0:
+            common[i] += reputation * _log(state.reputation[i])
+    if promotion > 0.0:
         for i in range(n):
-            common[i] += rule[at.W_PROMOTION] * _log(outcome.promotion[i] + rule[at.PROMOTION_FLOOR])
-    if rule[at.W_POPULARITY] > 0.0:
+            common[i] += promotion * _log(outcome.promotion[i] + floor)
+    if popularity > 0.0:
         for i in range(n):
-            common[i] += rule[at.W_POPULARITY] * _log(state.popularity[i])
+            common[i] += popularity * _log(state.popularity[i])
 
 
 @jit

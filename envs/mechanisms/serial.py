@@ -11,7 +11,7 @@ odds beyond the range of floating point keep their order. Worst case O(K N + (J 
 
 import numpy as np
 
-from ruleshift.envs.compile import jit
+from ruleshift.envs.compile import inlined, jit
 from ruleshift.envs.mechanisms.base import Mechanism
 from ruleshift.envs.numerics import exp, log
 
@@ -21,20 +21,36 @@ _SPAN = 512.0
 @jit
 def _plant(level, mass, log_odds, sharp, leaves):
     """Leaves from log odds, the nodes above them from their children; node 1 is the root."""
-    best = -np.inf
+    best, least = -np.inf, np.inf
     for i in range(leaves):
         best = max(best, log_odds[i])
-    for i in range(leaves):
-        behind = log_odds[i] - best
-        absent = log_odds[i] == -np.inf
-        steps = 0.0 if sharp or absent else -np.float64(np.int64(min(-behind, 1e15) / _SPAN))
-        level[leaves + i] = -np.inf if absent else (behind if sharp else steps)
-        mass[leaves + i] = 0.0 if absent else (1.0 if sharp else exp(behind - steps * _SPAN))
+        least = min(least, log_odds[i] if log_odds[i] > -np.inf else np.inf)
+    if sharp:
+        for i in range(leaves):
+            level[leaves + i] = log_odds[i]
+            mass[leaves + i] = 1.0 if log_odds[i] > -np.inf else 0.0
+    else:
+        for i in range(leaves):
+            level[leaves + i] = 0.0 if log_odds[i] > -np.inf else -np.inf
+            mass[leaves + i] = exp(log_odds[i] - best)
+        if least < best - _SPAN:
+            _deepen(level, mass, log_odds, best, leaves)
     for node in range(leaves - 1, 0, -1):
         _combine(level, mass, node)
 
 
 @jit
+def _deepen(level, mass, log_odds, best, leaves):
+    """Give leaves more than e**512 behind the leader levels of their own."""
+    for i in range(leaves):
+        if log_odds[i] > -np.inf:
+            behind = max(log_odds[i] - best, -1e15)
+            steps = -np.float64(np.int64(-behind / _SPAN))
+            level[leaves + i] = steps
+            mass[leaves + i] = exp(behind - steps * _SPAN)
+
+
+@inlined
 def _combine(level, mass, node):
     left, right = 2 * node, 2 * node + 1
     a, b = level[left], level[right]
@@ -122,7 +138,7 @@ def serial(problem, match, floats, integers):
                     _remove(level, mass, columns + i)
         if mass[1] == 0.0:
             continue
-        leaf = _draw(level, mass, columns, problem.uniforms[j, 0])
+        leaf = _draw(level, mass, columns, problem.uniforms[0, j])
         i = leaf - columns
         if i == organizations:
             continue
@@ -130,7 +146,7 @@ def serial(problem, match, floats, integers):
         if problem.wants_lead == 1:
             other_level, other_mass = _others(level, mass, leaf)
             match.lead[j] = _lead(
-                level[leaf], mass[leaf], other_level, other_mass, sharp, problem.uniforms[j, 1], problem.uniforms[j, 2]
+                level[leaf], mass[leaf], other_level, other_mass, sharp, problem.uniforms[1, j], problem.uniforms[2, j]
             )
         problem.capacities[i] -= 1
         if problem.capacities[i] == 0:
