@@ -20,6 +20,8 @@ def _fill(out, keys, round_, episode, purpose):
 def action_uniforms(keys: np.ndarray, *, round: int, episode: int, organizations: int, actions: int) -> np.ndarray:
     """Uniform numbers in (0, 1), float64 (B, N, A), for every action of every seat in one round.
 
+    A seat's numbers do not depend on how many others there are.
+
     Args:
         keys: (B, 2) uint64, a generator key for each market, as `Market.key`.
         round: rounds already played in the episode.

@@ -17,7 +17,6 @@ from ruleshift.agents import (
 )
 from ruleshift.envs import Economy, Market, observation_layout
 from ruleshift.envs.layout import Outcome
-from ruleshift.envs.numerics import ACTION, uniforms
 
 ECONOMY = Economy(kinds=1, base_cost=0.4, effort_cost=0.2, infrastructure_gain=0.5)
 
@@ -102,15 +101,20 @@ def test_policies__refuse_an_observation_of_no_market():
         Constant().act(np.zeros((1, 63), np.float32))
 
 
-def test_action_noise__is_the_generators_own_by_market_and_seat():
+def test_action_noise__belongs_to_market_round_and_seat():
     market = Market(markets=3)
     market.reset(seed=5)
-    noise = action_noise(market.key, round=2, episode=1, organizations=8, actions=6)
-    own = uniforms(market.key[1], 48, round=2, episode=1, purpose=ACTION).reshape(8, 6)
-    np.testing.assert_array_equal(noise[1] > 0, own > 0.5)
-    alone = action_noise(market.key[1:2], round=2, episode=1, organizations=8, actions=6)
-    np.testing.assert_array_equal(alone[0], noise[1])
-    assert not np.array_equal(noise, action_noise(market.key, round=3, episode=1, organizations=8, actions=6))
+
+    def draw(keys=market.key, round=2, episode=1, organizations=8):
+        return action_noise(keys, round=round, episode=episode, organizations=organizations, actions=6)
+
+    noise = draw()
+    np.testing.assert_array_equal(draw(market.key[1:2])[0], noise[1])
+    np.testing.assert_array_equal(draw(organizations=5), noise[:, :5])
+    for other in (draw(round=3), draw(episode=2), noise[::-1]):
+        assert (noise[0] != other[0]).all()
+    many = draw(organizations=2000)
+    np.testing.assert_allclose([many.mean(), many.std(), (many**3).mean()], [0, 1, 0], atol=0.03)
 
 
 def test_seats__every_seat_once():

@@ -17,6 +17,7 @@ from ruleshift.agents.policy import CARD_FILE, Card, LearnedPolicy, Policy, load
 from ruleshift.agents.scripted import rival_population
 from ruleshift.agents.seats import Seats
 from ruleshift.envs import Economy, Rule, Shift, Structure
+from ruleshift.envs.mechanisms import load_mechanisms
 from ruleshift.train.arms import load_arm
 from ruleshift.train.callbacks import (
     CheckpointCallback,
@@ -43,7 +44,7 @@ def train(
     economy: Economy | None = None,
     rivals: Sequence[Policy] | None = None,
     schedule: Sequence[Shift] = (),
-    mechanisms: Sequence[Any] = (),
+    mechanisms: Sequence[str] = (),
     settings: Settings | None = None,
     snapshots: int | Sequence[int] = 10,
     checkpoint_seconds: float = 60.0,
@@ -68,7 +69,7 @@ def train(
         economy: of every market; the default economy where None.
         rivals: policies of the other seats; the common scripted population where None.
         schedule: shifts of the rule in mid-episode.
-        mechanisms: modules or functions with mechanisms of the user's own.
+        mechanisms: places of users' mechanisms, `module:function`.
         settings: hyper-parameters.
         snapshots: policies saved for the learning curve: so many, evenly spaced, after the untrained one; or the step
             counts themselves.
@@ -85,6 +86,7 @@ def train(
     out = Path(out)
     if steps < 1:
         raise ValueError(f"steps is {steps}; it must be at least 1")
+    load_mechanisms(tuple(mechanisms))  # a rule's file may name them
     chosen, given = load_arm(arm, rule)
     economy, settings = economy or Economy(), settings or Settings()
     seats = Seats.shared(economy.organizations, rivals if rivals is not None else rival_population(economy))
@@ -97,7 +99,7 @@ def train(
         "economy": asdict(economy),
         "seats": seats.describe(),
         "schedule": [repr(shift) for shift in schedule],
-        "mechanisms": [_name(mechanism) for mechanism in mechanisms],
+        "mechanisms": list(mechanisms),
         "steps": steps,
         "seed": seed,
         "settings": asdict(settings),
@@ -171,10 +173,6 @@ def _counts(snapshots: int | Sequence[int], steps: int) -> list[int]:
     if isinstance(snapshots, int):
         return [steps * index // snapshots for index in range(snapshots + 1)] if snapshots > 0 else []
     return sorted(set(snapshots))
-
-
-def _name(mechanism: Any) -> str:
-    return mechanism if isinstance(mechanism, str) else f"{mechanism.__module__}:{mechanism.__qualname__}"
 
 
 def _claim_folder(out: Path, config: dict[str, Any]) -> None:

@@ -34,7 +34,7 @@ class MarketVecEnv(VecEnv):
         economy: sizes, costs, demand; the default economy where None.
         seats: who sits where; every seat learns where None.
         schedule: shifts of the rule in mid-episode.
-        mechanisms: modules or functions with mechanisms of the user's own.
+        mechanisms: places of users' mechanisms, `module:function`.
         threads: markets are stepped on so many threads.
 
     >>> env = MarketVecEnv("price_board", markets=2)
@@ -54,7 +54,7 @@ class MarketVecEnv(VecEnv):
         economy: Economy | None = None,
         seats: Seats | None = None,
         schedule: Sequence[Shift] = (),
-        mechanisms: Sequence[Any] = (),
+        mechanisms: Sequence[str] = (),
         threads: int = 1,
     ) -> None:
         self.market = Market(
