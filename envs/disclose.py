@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ruleshift.envs import layout as at
 from ruleshift.envs.compile import inlined, jit
 from ruleshift.envs.order import copy
 

@@ -1,6 +1,7 @@
 """The market: B markets of one economy, stepped together. Every view of it (PettingZoo, Gymnasium, SB3) is thin."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ class Market:
         self.served_kinds, self.served_values = self.arrays.served_kinds, self.arrays.served_values
         self.winners, self.payments, self.measures = self.arrays.winners, self.arrays.payments, self.arrays.measures
         bounds = np.linspace(0, b, self.threads + 1).astype(int)
-        self._slices = [(int(low), int(high)) for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
+        self._slices = [(int(low), int(high)) for low, high in pairwise(bounds)]
         self._scratch: list[tuple[np.ndarray, np.ndarray]] = []
 
     def reset(self, seed: int | None = None, rule: str | Path | Rule | Structure | None = None) -> np.ndarray:
@@ -217,7 +218,8 @@ class Market:
         if not np.isfinite(np.dot(flat, flat)) and not np.isfinite(actions).all():
             b, i, a = np.argwhere(~np.isfinite(actions))[0]
             value = actions[b, i, a]
-            raise ValueError(f"actions: org_{i} in market {self.first_market + b} has {value} at {a}; it must be finite")
+            place = f"org_{i} in market {self.first_market + b}"
+            raise ValueError(f"actions: {place} has {value} at {a}; it must be finite")
 
     def _break_off(self) -> None:
         b = int(np.flatnonzero(self.arrays.faults)[0])

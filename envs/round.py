@@ -71,11 +71,11 @@ Scratch = namedtuple(
 
 def scratch_sizes(n: int, j: int, k: int, floats: int, integers: int) -> tuple[int, int]:
     """Numbers of float64 and int64 that `carve` needs, with these many for the mechanism."""
-    longest = max(n, k)
-    return (
-        k * (n + 1) + k * n + 3 * padded(j) + 4 * padded(max(j, n, -(-k * n // 4))) + 3 * n + 2 * j + 3 * k + len(at.PUBLIC_STATISTICS) + floats,
-        2 * k * n + 2 * n + 2 * longest + integers,
-    )
+    calls = max(j, n, -(-k * n // 4))
+    by_kind = k * (n + 1) + k * n + 3 * k
+    by_one = 3 * n + 2 * j + len(at.PUBLIC_STATISTICS)
+    drawn = 3 * padded(j) + 4 * padded(calls)
+    return by_kind + by_one + drawn + floats, 2 * k * n + 2 * n + 2 * max(n, k) + integers
 
 
 @jit

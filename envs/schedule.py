@@ -1,6 +1,7 @@
 """Schedules: when, in an episode, the rule changes."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def check_schedule(schedule: tuple[Shift, ...], rounds: int) -> tuple[Shift, ...
         if shift.at >= rounds:
             raise ValueError(f"schedule: a shift at round {shift.at}; an episode has rounds 0 .. {rounds - 1}")
     ordered = tuple(sorted(shifts, key=lambda shift: shift.at))
-    for first, second in zip(ordered, ordered[1:], strict=False):
+    for first, second in pairwise(ordered):
         if first.at == second.at:
             raise ValueError(f"schedule: two shifts at round {first.at}; one round can have one")
     return ordered

@@ -119,7 +119,9 @@ def _drawn(law: str, argument: Any, numbers: np.ndarray) -> Any:
     if law == "uniform":
         return argument[0] + (argument[1] - argument[0]) * u
     if law == "log_uniform":
-        return min(max(float(exp(log(argument[0]) + (log(argument[1]) - log(argument[0])) * u)), argument[0]), argument[1])
+        low, high = argument
+        drawn = float(exp(log(low) + (log(high) - log(low)) * u))
+        return min(max(drawn, low), high)
     shares = [-float(log(float(number))) for number in numbers]
     total = sum(shares)
     return Weights(**{signal: share / total for signal, share in zip(argument, shares, strict=True)})
