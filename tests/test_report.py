@@ -158,6 +158,9 @@ def test_words__a_constant_that_wins_is_said_plainly(tmp_path: Path) -> None:
     key = "Against conduct that never reacts"
     assert "did not beat it on dispatch_lottery. So what it gained over specialists is not shown" in beaten[key]
     assert "beat it on dispatch_lottery, which adaptation requires and which does not prove it" in better[key]
+    above = dict(words.findings(tables(tmp_path / "c", steady(native=0.5, constant=0.6))))
+    assert "earned more than natives do on price_board and dispatch_lottery" in above[key]
+    assert "natives" not in better[key]
 
 
 def test_words__incompetent_arms_are_named(tmp_path: Path) -> None:

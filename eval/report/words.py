@@ -87,10 +87,10 @@ def _learning(tables: Tables) -> str:
         reached = [_reached(tables, arm, home, seed) for home in wanted for seed in tables.preset.seeds]
         there = sorted(steps for steps in reached if steps is not None)
         text = f"{name} reached it in {len(there)} of {len(reached)} cases"
-        if there:
-            text += f", first seen after {_steps(there[0])}" + (
-                f" at the earliest and {_steps(there[-1])} at the latest" if there[-1] > there[0] else " agent-steps"
-            )
+        if len(set(there)) > 1:
+            text += f", first seen after {there[0]:,} to {there[-1]:,} agent-steps"
+        elif there:
+            text += f", first seen after {there[0]:,} agent-steps"
         parts.append(text)
     return (
         "Taking half of the native's return on the home rule as the level, measured against the frozen panel: "
@@ -136,12 +136,17 @@ def _constant(tables: Tables) -> str:
     behind = [target for target in tables.away if target not in ahead]
     text = f"“{conduct(best)}” earned most of {_count(len(tables.constants), 'constant conduct')} on the home rules. "
     if behind:
-        return text + (
-            f"The generalist did not beat it on {_and(behind)}"
-            + (f", and did on {_and(ahead)}" if ahead else "")
-            + ". So what it gained over specialists is not shown to be adaptation."
-        )
-    return text + f"The generalist beat it on {_and(ahead)}, which adaptation requires and which does not prove it."
+        also = f", and did on {_and(ahead)}" if ahead else ""
+        text += f"The generalist did not beat it on {_and(behind)}{also}. "
+        text += "So what it gained over specialists is not shown to be adaptation."
+    else:
+        text += f"The generalist beat it on {_and(ahead)}, which adaptation requires and which does not prove it."
+    above = [target for target in tables.targets if _above_native(tables, best, target)]
+    return f"{text} It earned more than natives do on {_and(above)}, so those are no best replies." if above else text
+
+
+def _above_native(tables: Tables, arm: str, target: str) -> bool:
+    return tables.over_homes(arm, target, None) > tables.over_homes("native", target, tables.preset.panel_seed)
 
 
 def _mean_over_seeds(tables: Tables, arm: str, target: str) -> float:
@@ -185,10 +190,6 @@ def _wins(pairs: Sequence[Pair]) -> tuple[int, int]:
 
 def _percent(share: float | None) -> str:
     return "an unknown share (natives earn nothing)" if share is None else f"{100 * share:.0f} %"
-
-
-def _steps(steps: int) -> str:
-    return f"{steps:,}"
 
 
 def _count(number: int, thing: str) -> str:
