@@ -5,14 +5,14 @@
 
 import numpy as np
 
-from ruleshift.envs.compile import inlined, jit
+from ruleshift.envs.compile import inlined
 from ruleshift.envs.numerics import exp
 
 MAX_ASK = 1.25
 FOCUS_SCALE = 3.0
 
 
-@jit
+@inlined
 def act(actions, outcome, total):
     """Write ask, effort, promotion, focus and clipped of `outcome` from actions (N, 3 + K); clip to the box.
 

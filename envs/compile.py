@@ -68,17 +68,24 @@ def jit(function: Callable[..., Any]) -> Any:
     No reference is counted either (`_nrt=False`): counting is atomic, cost a third of a round and made threads wait
     for each other. So a kernel allocates nothing, and returns no array to Python.
     """
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = CACHE_DIRECTORY
-    try:
-        return numba.njit(nogil=True, error_model="numpy", _nrt=False, cache=bool(CACHE_DIRECTORY))(function)
-    finally:
-        numba.config.CACHE_DIR = before
+    return _decorated(function, forceinline=False)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """Like `jit`, always inlined into its callers, so that a loop around it can be vectorized."""
-    return numba.njit(nogil=True, error_model="numpy", _nrt=False, forceinline=True)(function)
+    """Like `jit`, always inlined into its callers: a loop around it can be vectorized, and no array of a view is
+    passed on the stack (which cost as much as the round's own work)."""
+    return _decorated(function, forceinline=True)
+
+
+def _decorated(function: Callable[..., Any], forceinline: bool) -> Any:
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = CACHE_DIRECTORY
+    try:
+        return numba.njit(
+            nogil=True, error_model="numpy", _nrt=False, forceinline=forceinline, cache=bool(CACHE_DIRECTORY)
+        )(function)
+    finally:
+        numba.config.CACHE_DIR = before
 
 
 def freeze(dispatcher: Any, *arguments: Any) -> Any:

@@ -1,7 +1,7 @@
 """Deliver: what serving costs, the quality that clients get, and the organizations' profit."""
 
 from ruleshift.envs import layout as at
-from ruleshift.envs.compile import inlined, jit
+from ruleshift.envs.compile import inlined
 from ruleshift.envs.numerics import QUALITY, draw
 
 
@@ -12,7 +12,7 @@ def cost_share(base_cost, effort_cost, state, outcome, k, i):
     return base + effort_cost * outcome.effort[i] + state.shock[k, i]
 
 
-@jit
+@inlined
 def _draw_noise(key, round_, episode, width, draws, noise):
     """Uniform noise of this half-width, a number a job."""
     if width == 0.0:
@@ -23,7 +23,7 @@ def _draw_noise(key, round_, episode, width, draws, noise):
         noise[j] = width * (2.0 * draws[0, j] - 1.0)
 
 
-@jit
+@inlined
 def deliver(key, round_, episode, economy, state, winner, kinds, values, outcome, qualities, draws):
     """Write qualities (J,) in [0, 1], and cost, won, served, quality and profit of `outcome`."""
     outcome.cost[:] = 0.0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ruleshift.envs.compile import inlined, jit
+from ruleshift.envs.compile import inlined
 from ruleshift.envs.order import copy
 
 _BOUND = 10.0
@@ -13,7 +13,7 @@ def _clip(value):
     return min(max(value, -_BOUND), _BOUND)
 
 
-@jit
+@inlined
 def sum_board(kinds, values, count, mean):
     """Jobs and mean value by kind: count (K,) relative to an even split, mean (K,) 0 where there is none."""
     count[:] = 0.0
@@ -27,7 +27,7 @@ def sum_board(kinds, values, count, mean):
         count[k] = _clip(count[k] / even)
 
 
-@jit
+@inlined
 def _lead_of_winners(signal, served, total):
     """The mean of a signal over jobs served less its mean over organizations; 0 where nothing was served."""
     won, everyone = 0.0, 0.0
@@ -37,7 +37,7 @@ def _lead_of_winners(signal, served, total):
     return won / total - everyone / len(signal) if total > 0.0 else 0.0
 
 
-@jit
+@inlined
 def sum_public(state, outcome, mean_capability, public):
     """The public statistics (6,): winners' mean signals less everyone's, in the order of PUBLIC_STATISTICS."""
     kinds, n = state.capability.shape
@@ -58,7 +58,7 @@ def sum_public(state, outcome, mean_capability, public):
     public[5] = _lead_of_winners(mean_capability, outcome.served, total)
 
 
-@jit
+@inlined
 def disclose(level, capacity, first, notice, state, outcome, count, mean, public, features, observations):
     """Write observations (N, F), in the order of `layout.observation_layout`.
 
@@ -81,7 +81,7 @@ def disclose(level, capacity, first, notice, state, outcome, count, mean, public
             observations[i, f + 1] = outcome.rank[i]
 
 
-@jit
+@inlined
 def _write_common(level, first, notice, count, mean, public, features, seen):
     """The board, the notice, the public statistics, the masks and the features, and 0 elsewhere, into one row."""
     kinds = len(count)
@@ -105,7 +105,7 @@ def _write_common(level, first, notice, count, mean, public, features, seen):
             seen[f + 4 + p] = features[p]
 
 
-@jit
+@inlined
 def _write_state(state, observations):
     kinds, n = state.capability.shape
     popularity = 0.0
@@ -125,7 +125,7 @@ def _write_state(state, observations):
         seen[f + 4] = state.newcomer[i]
 
 
-@jit
+@inlined
 def _write_outcome(capacity, outcome, observations):
     kinds, n = outcome.won.shape
     start = 4 * kinds + 6

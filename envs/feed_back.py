@@ -1,10 +1,10 @@
 """Feed back: today's outcome becomes tomorrow's reputation and popularity."""
 
 from ruleshift.envs import layout as at
-from ruleshift.envs.compile import jit
+from ruleshift.envs.compile import inlined
 
 
-@jit
+@inlined
 def feed_back(rule, winner, qualities, state, outcome):
     """Move reputation towards the quality of each job served, and popularity towards the jobs won.
 

@@ -6,7 +6,7 @@ once a round. K is the number of kinds, N of organizations, J of jobs.
 
 from collections import namedtuple
 
-from ruleshift.envs.compile import jit
+from ruleshift.envs.compile import inlined
 
 # An organization's state, float64 (6 + 4K, N).
 State = namedtuple(
@@ -82,7 +82,7 @@ def outcome_view(rows, kinds):
     )  # fmt: skip
 
 
-state_of, outcome_of = jit(state_view), jit(outcome_view)  # for kernels
+state_of, outcome_of = inlined(state_view), inlined(outcome_view)  # for kernels
 
 
 # The kernel's row of a rule, float64 (RULE_ROW,).

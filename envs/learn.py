@@ -1,11 +1,11 @@
 """Learn: capability grows by participation (Wright 1936), and is forgotten."""
 
 from ruleshift.envs import layout as at
-from ruleshift.envs.compile import jit
+from ruleshift.envs.compile import inlined
 from ruleshift.envs.numerics import exp, log
 
 
-@jit
+@inlined
 def learn(economy, state, outcome):
     """Add the jobs served to experience, depreciate it, and bring capability up to date."""
     kept = 1.0 - economy[at.DEPRECIATION]
@@ -16,7 +16,7 @@ def learn(economy, state, outcome):
     update_capability(economy[at.LEARNING_EXPONENT], state)
 
 
-@jit
+@inlined
 def update_capability(exponent, state):
     """`capability = 1 - (1 - initial) * (1 + experience)**-exponent`; exponent 0 is capability given ex ante."""
     kinds, organizations = state.experience.shape

@@ -1,5 +1,6 @@
 """The market: B markets of one economy, stepped together. Every view of it (PettingZoo, Gymnasium, SB3) is thin."""
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +18,7 @@ from ruleshift.envs.rule import Rule, load_rule
 from ruleshift.envs.schedule import Shift, check_schedule, notices, stages
 from ruleshift.envs.structure import Structure
 
+_POOLED = 8
 _ADDRESSES: dict[int, tuple[Any, int]] = {}
 _COMPILED: dict[str, Any] = {}
 
@@ -31,6 +33,25 @@ def _address(name: str) -> int:
             summary = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
             raise ValueError(f"mechanism {name!r} does not compile: {summary}") from error
     return _ADDRESSES[id(function)][1]
+
+
+class _Buffers:
+    """Fresh arrays at each step without the cost of the memory: one is handed out again once nobody else holds it."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._shape = shape
+        self._pool = [np.empty(shape, np.float32)]
+        self._unheld = sys.getrefcount(self._pool[0])
+
+    def take(self) -> np.ndarray:
+        """A float32 array that no caller, nor a view of one, still refers to."""
+        for index in range(len(self._pool)):
+            if sys.getrefcount(self._pool[index]) == self._unheld:
+                return self._pool[index]
+        fresh = np.empty(self._shape, np.float32)
+        if len(self._pool) < _POOLED:
+            self._pool.append(fresh)
+        return fresh
 
 
 class Market:
@@ -112,6 +133,7 @@ class Market:
         bounds = np.linspace(0, b, self.threads + 1).astype(int)
         self._slices = [(int(low), int(high)) for low, high in pairwise(bounds)]
         self._scratch: list[tuple[np.ndarray, np.ndarray]] = []
+        self._observations, self._rewards = _Buffers((b, n, self.observation_size)), _Buffers((b, n))
 
     def reset(self, seed: int | None = None, rule: str | Path | Rule | Structure | None = None) -> np.ndarray:
         """Open an episode: of new markets where a seed is given, else the next of the same (the first time, seed 0).
@@ -170,9 +192,8 @@ class Market:
             self._plan(self.episode + 1)
         next_round = 0 if last else round_played + 1
         then = self._stage_list[self._stages[next_round]]
-        b, n, f = self.markets, self.organizations, self.observation_size
-        observations, rewards = np.empty((b, n, f), np.float32), np.empty((b, n), np.float32)
-        ended = np.empty((b, n, f), np.float32) if last else observations
+        observations, rewards = self._observations.take(), self._rewards.take()
+        ended = self._observations.take() if last else observations
         self._play(
             round_played, self.episode, last, float(self._notices[next_round]), self.arrays, now, then, actions,
             observations, rewards, ended,
@@ -270,7 +291,9 @@ class Market:
         floats, integers = round_.scratch_sizes(
             self.organizations, self.jobs, self.kinds, max(s[0] for s in sizes), max(s[1] for s in sizes)
         )
-        if not self._scratch or len(self._scratch[0][0]) < floats or len(self._scratch[0][1]) < integers:
+        held = (len(self._scratch[0][0]), len(self._scratch[0][1])) if self._scratch else (0, 0)
+        floats, integers = max(floats, held[0]), max(integers, held[1])  # other stages need what is there
+        if (floats, integers) != held:
             self._scratch = [(np.empty(floats), np.empty(integers, np.int64)) for _ in range(self.threads)]
 
     def snapshot(self) -> dict[str, np.ndarray]:
@@ -294,6 +317,18 @@ class Market:
         self.seed, self._broken = (None if seed < 0 else seed), False
         if self.seed is not None:
             self._plan(self.episode)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What `__setstate__` builds the same market from elsewhere: a mechanism's address holds in one process."""
+        arguments = {
+            "rule": self.rule, "markets": self.markets, "first_market": self.first_market, "economy": self.economy,
+            "schedule": self.schedule, "mechanisms": self.mechanisms, "threads": self.threads,
+        }  # fmt: skip
+        return {"arguments": arguments, "snapshot": self.snapshot()}
+
+    def __setstate__(self, pickled: dict[str, Any]) -> None:
+        self.__init__(**pickled["arguments"])  # type: ignore[misc]
+        self.restore(pickled["snapshot"])
 
     def twin(self) -> "Market":
         """The same markets and noise without the schedule, not yet reset."""

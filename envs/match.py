@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ruleshift.envs.compile import jit
+from ruleshift.envs.compile import inlined, jit
 from ruleshift.envs.numerics import PURPOSES, RACE, draw_fine, log
 from ruleshift.envs.order import sort_descending
 
@@ -36,7 +36,7 @@ def rank_kinds(focus, column, order, spare, preferences):
             preferences[i, k] = order[k]
 
 
-@jit
+@inlined
 def faults(winner, lead, asks, reserve, capacity, load):
     """How many assignments a mechanism got wrong: no such organization, one not offering, one beyond capacity."""
     load[:] = 0
@@ -54,7 +54,7 @@ def faults(winner, lead, asks, reserve, capacity, load):
     return wrong
 
 
-@jit
+@inlined
 def open_capacities(asks, reserve, capacity, capacities):
     """Jobs that each organization can serve: its capacity where its ask is offered, else 0."""
     for i in range(len(asks)):

@@ -3,11 +3,11 @@
 import numpy as np
 
 from ruleshift.envs import layout as at
-from ruleshift.envs.compile import jit
+from ruleshift.envs.compile import inlined
 from ruleshift.envs.numerics import exp
 
 
-@jit
+@inlined
 def pay(rule, economy, winner, lead, values, outcome, payments):
     """Write payments (J,), and paid, commission and charge of `outcome`, in mean job values."""
     outcome.paid[:] = 0.0
@@ -31,7 +31,7 @@ def pay(rule, economy, winner, lead, values, outcome, payments):
         outcome.commission[i] = commission * outcome.paid[i]
 
 
-@jit
+@inlined
 def _share(pricing, reserve, slope, ask, lead):
     """Payment as a share of the job's value.
 

@@ -8,7 +8,7 @@ from numba.core.typing import signature
 
 from ruleshift.envs import layout as at
 from ruleshift.envs.act import act
-from ruleshift.envs.compile import calls_through_address, jit, matrix
+from ruleshift.envs.compile import calls_through_address, inlined, jit, matrix
 from ruleshift.envs.deliver import deliver
 from ruleshift.envs.disclose import disclose, sum_board, sum_public
 from ruleshift.envs.enter import draw_shocks, enter, post_jobs
@@ -121,7 +121,7 @@ MECHANISM_SIGNATURE = signature(types.none, _PROBLEM, types.NamedTuple((_I1, _F1
 _call_mechanism = calls_through_address(MECHANISM_SIGNATURE)
 
 
-@jit
+@inlined
 def _match(address, key, round_, episode, rule, economy, state, outcome, kinds, values, winner, scratch):
     """Who serves whom; returns the number of assignments that the mechanism got wrong."""
     score(rule, economy, state, outcome, scratch.common, scratch.log_odds)
@@ -147,7 +147,7 @@ def _match(address, key, round_, episode, rule, economy, state, outcome, kinds, 
     return faults(winner, scratch.lead, outcome.ask, reserve, capacity, scratch.load)
 
 
-@jit
+@inlined
 def _measure(economy, winner, values, qualities, payments, state, outcome, measures, totals):
     """The market's measures of a round (M,), in the order of `layout.MEASURES`, added to those of the episode."""
     n, jobs = len(outcome.ask), len(winner)
@@ -191,7 +191,7 @@ def _measure(economy, winner, values, qualities, payments, state, outcome, measu
         totals[m] += measures[m]
 
 
-@jit
+@inlined
 def _show(rule, economy, first, notice, state, outcome, kinds, values, features, scratch, observations):
     """Disclose the board and what the rule lets organizations see."""
     level = rule[at.LEVEL]
@@ -263,19 +263,15 @@ def _play_round(
         rewards[b, i] = outcome.profit[i]
     post_jobs(key, round_ + 1, episode, economy, count, job_kinds[b], job_values[b], scratch.draws)
     draw_shocks(key, round_ + 1, episode, economy, state.shock, scratch.draws)
+    stage = now if last else then  # nothing is in force after the last round
+    _show(
+        stage.rows[b], economy, False, 0.0 if last else notice, state, outcome, job_kinds[b], job_values[b],
+        stage.features[b], scratch, last_observations[b] if last else observations[b],
+    )  # fmt: skip
     if last:
-        _show(
-            rule, economy, False, 0.0, state, outcome, job_kinds[b], job_values[b], now.features[b], scratch,
-            last_observations[b],
-        )  # fmt: skip
         _open(
             key, episode + 1, notice, then.rows[b], then.features[b], economy, state, outcome, job_kinds[b],
             job_values[b], count, scratch, observations[b],
-        )  # fmt: skip
-    else:
-        _show(
-            then.rows[b], economy, False, notice, state, outcome, job_kinds[b], job_values[b], then.features[b],
-            scratch, observations[b],
         )  # fmt: skip
 
 

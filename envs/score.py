@@ -21,7 +21,7 @@ def _log(signal):
     return log(max(signal, _LEAST_SIGNAL))
 
 
-@jit
+@inlined
 def score(rule, economy, state, outcome, common, log_odds):
     """Fill log_odds (K, N + 1): -inf where the ask is above the reserve; the last column is the outside option.
 
@@ -51,7 +51,7 @@ def score(rule, economy, state, outcome, common, log_odds):
     _score_outside(rule, economy, state, scale, sharp, log_odds)
 
 
-@jit
+@inlined
 def _sum_common(rule, state, outcome, common):
     """The weighted log signals that are the same for every kind, into common (N,)."""
     n = len(common)
@@ -79,7 +79,7 @@ def _add_proximity(weight, blocs, k, row, n):
         row[i] += 0.0 if i % blocs == k % blocs else far
 
 
-@jit
+@inlined
 def _score_outside(rule, economy, state, scale, sharp, log_odds):
     """The outside option's odds against the reference organization (see `Economy.outside_share`)."""
     kinds, columns = log_odds.shape
