@@ -21,7 +21,7 @@ def act(actions, outcome, total):
     organizations, size = actions.shape
     kinds = size - 3
     for i in range(organizations):
-        clipped = 0
+        clipped = np.int64(0)
         for a in range(size):
             clipped += np.int64(abs(actions[i, a]) > np.float32(1.0))
         outcome.clipped[i] = clipped

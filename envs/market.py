@@ -218,7 +218,7 @@ class Market:
             kernel(0, self.markets, *arguments, *self._scratch[0])
             return
         others = [
-            self._pool.submit(kernel, *bounds, *arguments, *scratch)
+            self._pool.submit(kernel, *(*bounds, *arguments, *scratch))
             for bounds, scratch in zip(self._slices[1:], self._scratch[1:], strict=True)
         ]
         kernel(*self._slices[0], *arguments, *self._scratch[0])

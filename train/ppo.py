@@ -122,7 +122,7 @@ def make_learner(env: VecEnv, settings: Settings, *, learning: int, seed: int) -
     return MarketPPO(
         "MlpPolicy",
         env,
-        learning_rate=lambda remaining: start * (0.1 + 0.9 * remaining),
+        learning_rate=lambda remaining: start * (0.1 + 0.9 * max(remaining, 0.0)),
         n_steps=settings.rounds(learning),
         batch_size=settings.minibatch if rollout % settings.minibatch == 0 else rollout,
         n_epochs=settings.epochs,

@@ -74,7 +74,7 @@ def _remove(level, mass, leaf):
 @jit
 def _draw(level, mass, leaves, u):
     """The leaf drawn by u in (0, 1) among those of the highest level, in proportion to mass."""
-    node, goal, top = 1, u * mass[1], level[1]
+    node, goal, top = np.int64(1), u * mass[1], level[1]
     while node < leaves:
         left = 2 * node
         left_mass = mass[left] if level[left] == top else 0.0
