@@ -1,0 +1,111 @@
+"""The compiled round against the same equations in plain Python, given the same random words."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ruleshift.envs import Economy, Market, Rule, load_rule
+from ruleshift.envs.layout import outcome_view, state_view
+from ruleshift.envs.numerics import words
+
+PLAIN = Path(__file__).parents[1] / "bench" / "peers" / "plain" / "plain_market.py"
+EVERYTHING = {
+    "disclosure.level": "full",
+    "scoring.weights.price": 0.3,
+    "scoring.weights.reputation": 0.1,
+    "scoring.weights.capability": 0.1,
+    "scoring.weights.promotion": 0.2,
+    "scoring.weights.popularity": 0.1,
+    "scoring.weights.focus": 0.1,
+    "scoring.weights.proximity": 0.1,
+    "feedback.inflation": 0.3,
+}
+DENSE = Economy(
+    organizations=5, jobs=9, kinds=2, rounds=30, capacity=2, blocs=2, infrastructure=(0.0, 2.0),
+    shock_law="exponential", demand="even", outside_share=0.0, depreciation=0.05,
+)  # fmt: skip
+
+
+def _plain():
+    if not PLAIN.is_file():
+        pytest.skip("the plain market is not part of an installed package")
+    spec = importlib.util.spec_from_file_location("plain_market", PLAIN)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _rules() -> list[Rule]:
+    board = load_rule("price_board")
+    everything = board.replace(**EVERYTHING)
+    return [
+        everything.replace(**{"scoring.amplification": 4, "payment.pricing": "second_price"}),
+        everything.replace(**{"scoring.amplification": np.inf, "payment.charge": "sunk", "payment.reserve": 0.8}),
+        load_rule("dispatch_lottery").replace(**{"disclosure.level": "scores"}),
+        load_rule("second_price_exchange"),
+        load_rule("popularity_feed"),
+    ]
+
+
+@pytest.mark.parametrize("economy", [Economy(rounds=40), DENSE], ids=["default", "dense"])
+@pytest.mark.parametrize("rule", _rules(), ids=["everything", "ranking", "lottery", "second_price", "popularity"])
+def test_round__plain_python_gives_the_same(rule: Rule, economy: Economy) -> None:
+    market = Market(rule, economy=economy, first_market=3)
+    seen = market.reset(seed=5)
+    key0, key1 = market.key[0]
+    oracle = _plain().PlainMarket(
+        rule, economy, lambda purpose, round_, episode, index: words(key0, key1, index, round_, episode, purpose)
+    )
+    expected, _ = oracle.reset()
+    rng = np.random.default_rng(1)
+    for round_ in range(economy.rounds):
+        np.testing.assert_allclose(seen[0], list(expected.values()), rtol=1e-6, atol=1e-7)
+        shape = (economy.organizations, market.action_size)
+        actions = rng.uniform(-1.2, 1.2, shape).astype(np.float32)
+        actions[:, 0] = rng.uniform(-0.9, 0.6, economy.organizations)
+        seen, rewards, truncated = market.step(actions[None])
+        expected, profits, _, _, _ = oracle.step(dict(zip(oracle.agents, actions, strict=True)))
+        np.testing.assert_allclose(rewards[0], list(profits.values()), rtol=1e-6, atol=1e-7)
+        assert truncated == (round_ + 1 == economy.rounds) == (not oracle.agents)
+        _compare_outcome(market, oracle)
+        if not truncated:
+            _compare_state(market, oracle)
+    assert market.last_observations is not None
+    np.testing.assert_allclose(market.last_observations[0], list(expected.values()), rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(seen[0], list(oracle.reset()[0].values()), rtol=1e-6, atol=1e-7)
+
+
+def _compare_outcome(market: Market, oracle) -> None:
+    outcome = outcome_view(market.outcomes[0], market.kinds)
+    np.testing.assert_array_equal(market.winners[0], [-1 if w is None else w for w in oracle.winners])
+    np.testing.assert_allclose(market.payments[0], oracle.payments, rtol=1e-9, atol=1e-12)
+    for name in ("ask", "effort", "promotion", "paid", "cost", "charge", "profit", "quality"):
+        expected = [getattr(org, name) for org in oracle.organizations]
+        np.testing.assert_allclose(getattr(outcome, name), expected, rtol=1e-9, atol=1e-12)
+
+
+def _compare_state(market: Market, oracle) -> None:
+    state = state_view(market.state[0], market.kinds)
+    for name in ("reputation", "popularity", "cash", "experience", "capability", "shock"):
+        expected = np.array([getattr(org, name) for org in oracle.organizations]).T
+        np.testing.assert_allclose(getattr(state, name), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(market.job_kinds[0], [job.kind for job in oracle.jobs])
+    np.testing.assert_allclose(market.job_values[0], [job.value for job in oracle.jobs], rtol=1e-12)
+
+
+def test_plain_market__is_a_parallel_environment() -> None:
+    module = _plain()
+    market = module.make()
+    seen, _ = market.reset(seed=1)
+    assert list(seen) == market.possible_agents
+    for round_ in range(100):
+        actions = {agent: market.action_space(agent).sample() for agent in market.agents}
+        seen, _, terminated, truncated, _ = market.step(actions)
+        assert all(seen[agent] in market.observation_space(agent) for agent in seen)
+        assert not any(terminated.values())
+        assert all(truncated.values()) == any(truncated.values()) == (round_ == 99)
+    assert not market.agents
