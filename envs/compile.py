@@ -135,7 +135,7 @@ def calls_through_address(signature: Any) -> Any:
                 convention.return_status_propagate(builder, status)
             return result
 
-        return signature.return_type(types.int64, types.BaseTuple.from_types(tuple(signature.args))), generate
+        return signature.return_type(types.int64, types.Tuple(signature.args)), generate  # type: ignore[attr-defined]
 
     return call
 

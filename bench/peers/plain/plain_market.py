@@ -421,8 +421,7 @@ class PlainMarket(ParallelEnv):
         values = [-math.inf if row[0] is None else mean(row) for row in self.last_log_odds]
         best = max(values)
         odds = [
-            0.0 if value == -math.inf else float(value == best) if sharp else math.exp(value - best)
-            for value in values
+            0.0 if value == -math.inf else float(value == best) if sharp else math.exp(value - best) for value in values
         ]
         for org, value, own in zip(self.organizations, values, odds, strict=True):
             org.priority = own / sum(odds) if sum(odds) > 0 else 1 / len(odds)
