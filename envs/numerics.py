@@ -24,25 +24,19 @@ _ROUNDER = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integ
 def exp(x):
     """e**x for float64 x, relative error below 2.3e-16 * 2; 0 below -708, and capped at e**709.
 
-    Reduction by multiples of ln 2 in two parts, then the Taylor polynomial of degree 13 on |r| <= 0.35.
+    Reduction by multiples of ln 2 in two parts, then the Taylor polynomial of degree 13 on |r| <= 0.35,
+    by Estrin's scheme, whose short chains a processor overlaps.
     """
     x = min(max(x, -708.0), 709.0)
     shifted = x * _LOG2_E + _ROUNDER
     n = shifted - _ROUNDER
     r = (x - n * _LN2_HIGH) - n * _LN2_LOW
-    p = 1.6059043836821613e-10
-    p = p * r + 2.08767569878681e-09
-    p = p * r + 2.505210838544172e-08
-    p = p * r + 2.755731922398589e-07
-    p = p * r + 2.7557319223985893e-06
-    p = p * r + 2.48015873015873e-05
-    p = p * r + 0.0001984126984126984
-    p = p * r + 0.001388888888888889
-    p = p * r + 0.008333333333333333
-    p = p * r + 0.041666666666666664
-    p = p * r + 0.16666666666666666
-    p = p * r + 0.5
-    p = p * (r * r) + r + 1.0
+    r2 = r * r
+    r4 = r2 * r2
+    low = (0.5 + 0.16666666666666666 * r) + r2 * (0.041666666666666664 + 0.008333333333333333 * r)
+    middle = (0.001388888888888889 + 0.0001984126984126984 * r) + r2 * (2.48015873015873e-05 + 2.7557319223985893e-06 * r)
+    high = (2.755731922398589e-07 + 2.505210838544172e-08 * r) + r2 * (2.08767569878681e-09 + 1.6059043836821613e-10 * r)
+    p = ((low + r4 * middle) + (r4 * r4) * high) * r2 + r + 1.0
     power = bits_float((np.int64(n) + np.int64(1023)) << np.int64(52))
     return p * power if x > -708.0 else 0.0
 
@@ -60,16 +54,11 @@ def log(x):
     f = m - 1.0
     s = f / (2.0 + f)
     z = s * s
-    p = 0.09523809523809523
-    p = p * z + 0.10526315789473684
-    p = p * z + 0.11764705882352941
-    p = p * z + 0.13333333333333333
-    p = p * z + 0.15384615384615385
-    p = p * z + 0.18181818181818182
-    p = p * z + 0.2222222222222222
-    p = p * z + 0.2857142857142857
-    p = p * z + 0.4
-    p = p * z + 0.6666666666666666
+    z2 = z * z
+    z4 = z2 * z2
+    low = (0.6666666666666666 + 0.4 * z) + z2 * (0.2857142857142857 + 0.2222222222222222 * z)
+    middle = (0.18181818181818182 + 0.15384615384615385 * z) + z2 * (0.13333333333333333 + 0.11764705882352941 * z)
+    p = (low + z4 * middle) + (z4 * z4) * (0.10526315789473684 + 0.09523809523809523 * z)
     half = 0.5 * f * f
     return n * _LN2_HIGH - ((half - (s * (half + z * p) + n * _LN2_LOW)) - f)
 
@@ -96,13 +85,6 @@ def uniform(word):
     return (np.float64(np.int64(word)) + 0.5) * 2.3283064365386963e-10
 
 
-@inlined
-def uniform_fine(word0, word1):
-    """A uniform number in (0, 1) with 52 random bits from two 32-bit words."""
-    high = np.float64(np.int64(word0)) * 2.3283064365386963e-10
-    return high + (np.float64(np.int64(word1 >> np.uint64(12))) + 0.5) * 2.220446049250313e-16
-
-
 LANES = 8
 
 
@@ -122,11 +104,12 @@ def draw(key, round_, episode, purpose, calls, out):
 
 @jit
 def draw_fine(key, round_, episode, purpose, calls, out):
-    """Like `draw`: row 0 a fine uniform number of two words, rows 1 and 2 coarse ones."""
-    key0, key1 = key[0], key[1]
-    for index in range((calls + LANES - 1) // LANES * LANES):
-        a, b, c, d = words(key0, key1, index, round_, episode, purpose)
-        out[0, index], out[1, index], out[2, index] = uniform_fine(a, b), uniform(c), uniform(d)
+    """Like `draw`, but row 0 holds numbers of 52 random bits from two words, and row 1 those of the fourth word."""
+    draw(key, round_, episode, purpose, calls, out)
+    for index in range(calls):
+        fine = out[0, index] + (out[1, index] - 0.5) * 2.3283064365386963e-10
+        out[0, index] = min(max(fine, 1.1102230246251565e-16), 0.9999999999999999)
+        out[1, index] = out[3, index]
 
 
 @jit

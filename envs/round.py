@@ -74,7 +74,7 @@ def scratch_sizes(n: int, j: int, k: int, floats: int, integers: int) -> tuple[i
     calls = max(j, n, -(-k * n // 4))
     by_kind = k * (n + 1) + k * n + 3 * k
     by_one = 3 * n + 2 * j + len(at.PUBLIC_STATISTICS)
-    drawn = 3 * padded(j) + 4 * padded(calls)
+    drawn = 4 * padded(j) + 4 * padded(calls)
     return by_kind + by_one + drawn + floats, 2 * k * n + 2 * n + 2 * max(n, k) + integers
 
 
@@ -86,7 +86,7 @@ def carve(floats, integers, n, j, k):
     b = a + k * n
     jobs = -(-j // 8) * 8
     calls = -(-max(j, n, -(-k * n // 4)) // 8) * 8
-    c = b + 3 * jobs + 4 * calls
+    c = b + 4 * jobs + 4 * calls
     d = c + 3 * n
     e = d + 2 * j
     f = e + 3 * k
@@ -97,7 +97,7 @@ def carve(floats, integers, n, j, k):
     s = r + 2 * longest
     return Scratch(
         matrix(floats, 0, k, n + 1), matrix(floats, a, k, n),
-        matrix(floats, b, 3, jobs), matrix(floats, b + 3 * jobs, 4, calls),
+        matrix(floats, b, 4, jobs), matrix(floats, b + 4 * jobs, 4, calls),
         floats[c : c + n], floats[c + n : c + 2 * n], floats[c + 2 * n : d],
         floats[d : d + j],
         floats[e : e + k], floats[e + k : e + 2 * k], floats[e + 2 * k : f],

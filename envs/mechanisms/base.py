@@ -16,7 +16,7 @@ Problem = namedtuple(
         "kinds",  # (J,) int64, kind of each job, in order of arrival
         "values",  # (J,)
         "capacities",  # (N,) int64, jobs that each can still serve, 0 where it offers nothing; free to be changed
-        "uniforms",  # (3, J or more) in (0, 1), fresh each round: three a job, the first with 52 random bits
+        "uniforms",  # (4, J or more) in (0, 1): rows 0 (of 52 random bits), 1 and 2 are a job's own
         "wants_lead",  # int64, 1 where the payment reads `lead`
         "proposer",  # int64, 0 organizations, 1 jobs
         "parameters",  # (4,) the rule's own numbers for the mechanism
