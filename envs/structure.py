@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ruleshift.envs.rule import Rule, Weights, load_rule
 PARTS = ("train", "interpolation", "extrapolation", "composition", "family")
 _FOLDER = Path(__file__).parent / "structures"
 _DRAWS = {"choice", "uniform", "log_uniform", "dirichlet"}
+_SIGNALS = {each.name for each in fields(Weights)}
 _NEEDED = 64  # uniform numbers a draw of a rule may use
 
 
@@ -108,8 +109,9 @@ def _check_draw(draw: Any, place: str) -> None:
             raise ValueError(f"{place}: {law} is {argument!r}; it must be [low, high]")
         if law == "log_uniform" and argument[0] <= 0:
             raise ValueError(f"{place}: log_uniform is {argument!r}; both must be above 0")
-    if law == "dirichlet" and not (isinstance(argument, list) and argument):
-        raise ValueError(f"{place}: dirichlet is {argument!r}; it must list the signals that share the weight")
+    if law == "dirichlet" and not (isinstance(argument, list) and argument and set(argument) <= _SIGNALS):
+        signals = ", ".join(sorted(_SIGNALS))
+        raise ValueError(f"{place}: dirichlet is {argument!r}; it must list signals that share the weight: {signals}")
 
 
 def _drawn(law: str, argument: Any, numbers: np.ndarray) -> Any:
