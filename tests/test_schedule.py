@@ -1,0 +1,106 @@
+"""Shifts: when the rule changes, what is announced, and the twin without them."""
+
+import numpy as np
+import pytest
+
+from ruleshift.envs import Economy, Market, Shift, load_rule, load_structure
+
+ECONOMY = Economy(rounds=12)
+
+
+def _play(market: Market, rounds: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(4)
+    shape = (market.markets, market.organizations, market.action_size)
+    rewards = []
+    for _ in range(rounds):
+        _, reward, _ = market.step(rng.uniform(-1, 1, shape).astype(np.float32))
+        rewards.append(reward)
+    return rewards
+
+
+def test_shift__the_rule_in_force() -> None:
+    market = Market(economy=ECONOMY, schedule=(Shift(8, "dispatch_lottery"), Shift(5, "popularity_feed")))
+    market.reset(seed=0)
+    names = []
+    for _ in range(ECONOMY.rounds):
+        names.append(market.rule_in_force().name)
+        _play(market, 1)
+    assert names == ["price_board"] * 5 + ["popularity_feed"] * 3 + ["dispatch_lottery"] * 4
+    assert market.rule_in_force().name == "price_board"
+
+
+def test_shift__acts_from_its_round_on() -> None:
+    shifted = Market(economy=ECONOMY, markets=3, schedule=(Shift(5, "dispatch_lottery"),))
+    twin = shifted.twin()
+    shifted.reset(seed=2)
+    twin.reset(seed=2)
+    pairs = list(zip(_play(shifted, 12), _play(twin, 12), strict=True))
+    assert all(np.array_equal(a, b) for a, b in pairs[:5])
+    assert any(not np.array_equal(a, b) for a, b in pairs[5:])
+
+
+def test_shift__the_twin_has_the_same_noise() -> None:
+    shifted = Market(economy=ECONOMY, markets=2, schedule=(Shift(3, "clearing_house"),))
+    twin = shifted.twin()
+    seen, expected = shifted.reset(seed=9), twin.reset(seed=9)
+    noise = [shifted.layout[name] for name in ("shock", "jobs", "values")]
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        for place in noise:
+            np.testing.assert_array_equal(seen[:, :, place], expected[:, :, place])
+        actions = rng.uniform(-1, 1, (2, 8, 6)).astype(np.float32)
+        seen, expected = shifted.step(actions)[0], twin.step(actions)[0]
+
+
+def test_shift__a_placebo_only_announces() -> None:
+    placebo = Market(economy=ECONOMY, schedule=(Shift(6, "dispatch_lottery", notice=4, placebo=True),))
+    plain = placebo.twin()
+    seen = [placebo.reset(seed=1)]
+    expected = [plain.reset(seed=1)]
+    actions = np.zeros((1, 8, 6), np.float32)
+    for _ in range(11):
+        seen.append(placebo.step(actions)[0])
+        expected.append(plain.step(actions)[0])
+    place = placebo.layout["notice"]
+    np.testing.assert_allclose([each[0, 0, place.start] for each in seen], [0, 0, 0.25, 0.5, 0.75, 1] + [0] * 6)
+    for array, other in zip(seen, expected, strict=True):
+        array[:, :, place] = 0
+        np.testing.assert_array_equal(array, other)
+
+
+def test_shift__to_a_structure_draws_a_rule_for_each_market() -> None:
+    market = Market(economy=ECONOMY, markets=3, schedule=(Shift(2, load_structure("platforms")),))
+    market.reset(seed=0)
+    _play(market, 2)
+    assert len({market.rule_in_force(b).hash for b in range(3)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"at": 0}, "at"),
+        ({"at": 2.5}, "at"),
+        ({"at": 3, "notice": 0}, "notice"),
+        ({"at": 3, "to": "nowhere"}, "nowhere"),
+    ],
+)
+def test_shift__mistakes(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Shift(**{"to": "price_board", **arguments})
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ((Shift(12, "price_board"),), "rounds 0 .. 11"),
+        ((Shift(3, "price_board"), Shift(3, load_rule("sealed_tender"))), "two shifts"),
+    ],
+)
+def test_market__a_schedule_that_does_not_fit(schedule: tuple, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Market(economy=ECONOMY, schedule=schedule)
+
+
+def test_market__something_that_is_no_shift() -> None:
+    with pytest.raises(TypeError, match="Shift"):
+        Market(economy=ECONOMY, schedule=("price_board",))  # type: ignore[arg-type]
