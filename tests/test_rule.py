@@ -108,17 +108,17 @@ def test_load_rule__names_file_and_key(tmp_path: Path, old: str, new: str, key: 
 
 def test_market__a_mechanism_that_nobody_registered(tmp_path: Path) -> None:
     path = _edited(tmp_path, 'mechanism = "serial"', 'mechanism = "seriel"')
-    with pytest.raises(ValueError, match="seriel.*serial"):
+    with pytest.raises(ValueError, match=r"seriel.*serial"):
         Market(path).reset()
 
 
 def test_load_rule__an_unknown_name_or_file() -> None:
-    with pytest.raises(ValueError, match="price_bord.*price_board"):
+    with pytest.raises(ValueError, match=r"price_bord.*price_board"):
         load_rule("price_bord")
     with pytest.raises(FileNotFoundError, match=r"nowhere\.toml"):
         load_rule("nowhere.toml")
 
 
 def test_replace__an_unknown_field() -> None:
-    with pytest.raises(ValueError, match="scoring.*loudness"):
+    with pytest.raises(ValueError, match=r"scoring.*loudness"):
         load_rule("price_board").replace(**{"scoring.loudness": 1})

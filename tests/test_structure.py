@@ -83,5 +83,5 @@ def test_load_structure__a_file_of_ones_own(tmp_path: Path) -> None:
     path.write_text('base = "sealed_tender"\n[training]\n', encoding="utf-8")
     with pytest.raises(ValueError, match=r"mine\.toml.*training"):
         load_structure(path)
-    with pytest.raises(ValueError, match="platform.*platforms"):
+    with pytest.raises(ValueError, match=r"platform.*platforms"):
         load_structure("platform")
