@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -263,7 +264,13 @@ def test_reset__a_bad_argument_changes_nothing() -> None:
 
 
 def test_economy__mistakes_are_named() -> None:
-    for name, value in (("jobs", 0), ("base_cost", float("nan")), ("learning", "none"), ("initial_capability", (1, 0))):
+    mistakes: dict[str, Any] = {
+        "jobs": 0,
+        "base_cost": float("nan"),
+        "learning": "none",
+        "initial_capability": (1, 0),
+    }
+    for name, value in mistakes.items():
         with pytest.raises(ValueError, match=f"economy: {name}"):
             Economy(**{name: value})
 
