@@ -1,0 +1,149 @@
+"""A mechanism in a user's own file: registered by decorator or by place, named in a rule file, and checked."""
+
+import importlib
+import itertools
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ruleshift.envs import Economy, Market, Shift, load_rule, register_mechanism
+
+ECONOMY = Economy(organizations=4, jobs=6, kinds=2, capacity=2, rounds=5)
+_NUMBER = itertools.count()
+
+DECORATED = '''
+from ruleshift.envs import register_mechanism
+
+
+@register_mechanism("{name}", source="a test", cost="J N")
+def in_turn(problem, match, floats, integers):
+    """Jobs go round the organizations that still have capacity."""
+    n = len(problem.capacities)
+    following = 0
+    for j in range(len(problem.kinds)):
+        for step in range(n):
+            i = (following + step) % n
+            if problem.capacities[i] > 0:
+                match.winner[j] = i
+                problem.capacities[i] -= 1
+                following = i + 1
+                break
+'''
+
+PLAIN = '''
+def {name}(problem, match, floats, integers):
+    """{what}"""
+    for j in range(len(problem.kinds)):
+        {body}
+'''
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Write a module of the user's that Python can import; gives its name."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write_module(text: str) -> str:
+        name = f"users_module_{next(_NUMBER)}"
+        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+        importlib.invalidate_caches()
+        return name
+
+    return write_module
+
+
+def _rule_file(folder: Path, mechanism: str) -> Path:
+    path = folder / "mine.toml"
+    text = load_rule("price_board").to_toml()
+    path.write_text(text.replace('mechanism = "serial"', f'mechanism = "{mechanism}"'), encoding="utf-8")
+    return path
+
+
+def _step(market: Market, markets: int = 1, ask: float = 0.0) -> None:
+    actions = np.zeros((markets, 4, 5), np.float32)
+    actions[:, :, 0] = ask
+    market.step(actions)
+
+
+def test_decorator__usable_from_a_rule_file(write, tmp_path: Path) -> None:
+    module = write(DECORATED.format(name="test_in_turn"))
+    importlib.import_module(module)
+    market = Market(_rule_file(tmp_path, "test_in_turn"), economy=ECONOMY, markets=2)
+    market.reset(seed=0)
+    _step(market, 2)
+    np.testing.assert_array_equal(market.winners, [[0, 1, 2, 3, 0, 1]] * 2)
+    assert market.rule_in_force().features().shape == load_rule("price_board").features().shape
+
+
+def test_mechanisms__a_place_is_imported(write, tmp_path: Path) -> None:
+    module = write(DECORATED.format(name="test_imported"))
+    assert module not in sys.modules
+    market = Market(
+        _rule_file(tmp_path, "test_imported"), economy=ECONOMY, mechanisms=(f"{module}:in_turn",), threads=1
+    )
+    market.reset(seed=0)
+    _step(market)
+    np.testing.assert_array_equal(market.winners, [[0, 1, 2, 3, 0, 1]])
+
+
+def test_mechanisms__a_plain_function_is_known_by_its_own_name(write) -> None:
+    name = "test_nobody"
+    module = write(PLAIN.format(name=name, what="No job is served.", body="match.winner[j] = -1"))
+    market = Market(economy=ECONOMY, mechanisms=(f"{module}:{name}",))
+    market.reset(seed=0, rule=load_rule("price_board").replace(**{"matching.mechanism": name}))
+    _step(market)
+    assert np.all(market.winners == -1)
+    assert not market.payments.any()
+
+
+def test_mechanisms__in_a_shift_beside_built_in_ones(write) -> None:
+    module = write(DECORATED.format(name="test_in_a_shift"))
+    importlib.import_module(module)
+    rule = load_rule("price_board").replace(**{"matching.mechanism": "test_in_a_shift"})
+    market = Market("clearing_house", economy=ECONOMY, schedule=(Shift(1, rule), Shift(2, "price_board")))
+    market.reset(seed=0)
+    for round_ in range(ECONOMY.rounds):
+        _step(market)
+        if round_ == 1:
+            np.testing.assert_array_equal(market.winners, [[0, 1, 2, 3, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("body", "ask"),
+    [
+        ("match.winner[j] = 0", 0.0),
+        ("match.winner[j] = 7", 0.0),
+        ("match.winner[j] = -2", 0.0),
+        ("match.winner[j] = j % 4", 1.0),
+        ("match.winner[j], match.lead[j] = j % 4, -1.0", 0.0),
+    ],
+    ids=["capacity", "range above", "range below", "not offered", "negative lead"],
+)
+def test_mechanism__that_breaks_the_market_is_named(write, body: str, ask: float) -> None:
+    name = f"test_broken_{next(_NUMBER)}"
+    module = write(PLAIN.format(name=name, what="Breaks the market.", body=body))
+    rule = load_rule("price_board").replace(**{"matching.mechanism": name})
+    market = Market(economy=ECONOMY, first_market=9, mechanisms=(f"{module}:{name}",))
+    market.reset(seed=0, rule=rule)
+    with pytest.raises(RuntimeError, match=f"{name}.*market 9"):
+        _step(market, ask=ask)
+    with pytest.raises(RuntimeError, match="reset"):
+        _step(market)
+    market.reset(seed=0, rule="price_board")
+    _step(market)
+
+
+def test_mechanism__that_does_not_compile_is_named(write) -> None:
+    name = "test_uncompiled"
+    module = write(PLAIN.format(name=name, what="No such field.", body="match.looser[j] = 0"))
+    with pytest.raises(ValueError, match=name):
+        Market(economy=ECONOMY, mechanisms=(f"{module}:{name}",)).reset(
+            rule=load_rule("price_board").replace(**{"matching.mechanism": name})
+        )
+
+
+def test_register_mechanism__a_name_is_taken_once() -> None:
+    with pytest.raises(ValueError, match=r"serial.*already"):
+        register_mechanism("serial")(lambda problem, match, floats, integers: None)
