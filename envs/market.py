@@ -161,9 +161,7 @@ class Market:
         self._plan(self.episode)
         observations = np.empty((self.markets, self.organizations, self.observation_size), np.float32)
         kernel = _COMPILED.setdefault("begin", round_.begin)
-        kernel(
-            self.arrays, self._stage_list[0], self.episode, float(self._notices[0]), *self._scratch[0], observations
-        )
+        kernel(self.arrays, self._stage_list[0], self.episode, float(self._notices[0]), *self._scratch[0], observations)
         return observations
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
@@ -236,7 +234,9 @@ class Market:
         if not actions.flags.c_contiguous:
             raise ValueError("actions are strided; they must be C-contiguous (numpy.ascontiguousarray)")
         flat = actions.ravel()
-        if not np.isfinite(np.dot(flat, flat)) and not np.isfinite(actions).all():
+        with np.errstate(over="ignore", invalid="ignore"):  # numbers near the end of float32 are clipped, too
+            squares = np.dot(flat, flat)
+        if not np.isfinite(squares) and not np.isfinite(actions).all():
             b, i, a = np.argwhere(~np.isfinite(actions))[0]
             value = actions[b, i, a]
             place = f"org_{i} in market {self.first_market + b}"
