@@ -173,6 +173,7 @@ def test_step__episode_measures_are_the_means() -> None:
     for round_ in range(ECONOMY.rounds):
         market.step(_actions(market, round_))
         rounds.append(market.measures.copy())
+    assert market.episode_measures is not None
     np.testing.assert_allclose(market.episode_measures, np.mean(rounds, axis=0), rtol=1e-12)
 
 

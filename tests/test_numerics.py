@@ -10,7 +10,6 @@ from ruleshift.envs.numerics import (
     log,
     market_key,
     uniform,
-    uniform_fine,
     uniforms,
     words,
 )
@@ -35,7 +34,6 @@ def test_words__published_vectors(key, counter, expected) -> None:
 @pytest.mark.parametrize("word", [0, 2**32 - 1])
 def test_uniform__never_0_or_1(word: int) -> None:
     assert 0 < uniform(np.uint64(word)) < 1
-    assert 0 < uniform_fine(np.uint64(word), np.uint64(word)) < 1
 
 
 def test_exp__within_2_ulp() -> None:

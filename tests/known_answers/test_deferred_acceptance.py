@@ -46,7 +46,7 @@ def _priorities(market: Market, b: int) -> np.ndarray:
     noise = np.empty((n, n))
     for k, i in itertools.product(range(n), range(n)):
         a, next_, _, _ = words(key0, key1, i, 0, 0, RACE + 16 * k)
-        noise[k, i] = int(a) / 2**32 + ((int(next_) >> 12) + 0.5) / 2**52
+        noise[k, i] = int(a) + int(next_) / 2**32
     return np.argsort(-noise, axis=1)
 
 

@@ -47,7 +47,7 @@ def uniform(word):
 
 def uniform_fine(word, next_word):
     """A number in (0, 1) with 52 random bits from two words."""
-    return int(word) / 2**32 + ((int(next_word) >> 12) + 0.5) / 2**52
+    return clip(uniform(word) + (uniform(next_word) - 0.5) / 2**32, 2**-53, 1 - 2**-53)
 
 
 def clip(value, low=-10.0, high=10.0):
@@ -289,8 +289,8 @@ class PlainMarket(ParallelEnv):
             return winner, math.inf
         if sharp:
             return winner, candidates[winner] - max(candidates[i] for i in rivals)
-        first = -math.log(uniform(words[2])) / sum(odds.values())
-        next_ = first - math.log(uniform(words[3])) / sum(odds[i] for i in rivals)
+        first = -math.log(uniform(words[3])) / sum(odds.values())
+        next_ = first - math.log(uniform(words[2])) / sum(odds[i] for i in rivals)
         return winner, math.log(next_ / first)
 
     def pay(self, winners, leads):
