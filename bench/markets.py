@@ -1,0 +1,63 @@
+"""The blocks of work that several benchmarks time: a market's step, its bare kernel, the VecEnv."""
+
+import numpy as np
+
+from ruleshift.envs import Economy, Market
+from ruleshift.envs import round as market_round
+from ruleshift.train import MarketVecEnv
+
+STEPS = 50
+
+
+def random_actions(market: Market, steps: int = STEPS) -> np.ndarray:
+    """Uniform actions, float32 (steps, B, N, A)."""
+    shape = (steps, market.markets, market.organizations, market.action_size)
+    return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+
+
+def step_block(market: Market):
+    """Steps of `Market.step`."""
+    actions = random_actions(market)
+    market.reset(seed=0)
+
+    def block() -> int:
+        for action in actions:
+            market.step(action)
+        return STEPS * market.markets * market.organizations
+
+    return block
+
+
+def bare_kernel_block(rule: str, markets: int, economy: Economy | None = None):
+    """The compiled kernel alone, called on arrays that are already there: no checks, no fresh arrays."""
+    market = Market(rule, markets=markets, economy=economy)
+    actions = random_actions(market)
+    observations = market.reset(seed=0)
+    rewards = np.empty(observations.shape[:2], np.float32)
+    market.step(actions[0])
+    stage, scratch = market._stage_list[0], market._scratch[0]
+
+    def block() -> int:
+        for number, action in enumerate(actions):
+            market_round.play(
+                0, markets, number, 0, False, 0.0, market.arrays, stage, stage, action, observations, rewards,
+                observations, *scratch,
+            )  # fmt: skip
+        return STEPS * markets * market.organizations
+
+    return block
+
+
+def vec_env_block(rule: str, markets: int, threads: int = 1):
+    """Steps of the native VecEnv, every seat learning."""
+    env = MarketVecEnv(rule, markets=markets, threads=threads)
+    env.reset()
+    actions = random_actions(env.market).reshape(STEPS, env.num_envs, -1)
+
+    def block() -> int:
+        for action in actions:
+            env.step_async(action)
+            env.step_wait()
+        return STEPS * env.num_envs
+
+    return block

@@ -1,0 +1,57 @@
+"""The native VecEnv: agent-steps a second, against its own kernel, Market.step, and the peers (where set up)."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from markets import bare_kernel_block, step_block, vec_env_block
+from timing import arguments, interleave, median, ratio
+
+from ruleshift.envs import Market
+
+ROOT = Path(__file__).parents[1]
+PEERS = {
+    "supersuit": (150, ["--market", "plain_market:make", "--path", "bench/peers/plain"]),
+    "jaxmarl": (4, []),
+    "mpe2": (600, []),
+}
+
+
+def against_kernel(seconds: float) -> None:
+    """Print the VecEnv's speed and its share of the bare kernel's, at 64 and 512 markets."""
+    for markets, target in ((64, 0.8), (512, 0.9)):
+        blocks = {
+            "kernel": bare_kernel_block("price_board", markets),
+            "market": step_block(Market("price_board", markets=markets)),
+            "vec_env": vec_env_block("price_board", markets),
+        }
+        rates = interleave(blocks, seconds / 4)
+        print(f"{markets} markets x 8 organizations, price_board, one core")
+        for name, each in rates.items():
+            print(f"  {name:<10}{median(each) / 1e6:8.2f} M agent-steps/s")
+        print(f"  vec_env / kernel {ratio(rates, 'vec_env', 'kernel')}, target {target}")
+
+
+def against_peer(name: str, target: float, extra: list[str], seconds: float, core: int) -> None:
+    """Print the VecEnv's speed over a peer's, ours timed right before and right after it."""
+    python = ROOT / ".venv-peers" / name / "bin" / "python"
+    if not python.exists():
+        print(f"{name}: not set up; see bench/peers/README.md")
+        return
+    ours = {"vec_env": vec_env_block("price_board", 64)}
+    before = median(interleave(ours, seconds / 16)["vec_env"])
+    command = [python, f"bench/peers/{name}/run.py", "--seconds", str(seconds / 4), "--core", str(core), *extra]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode != 0:
+        print(f"{name}: failed: {done.stderr.strip().splitlines()[-1]}")
+        return
+    theirs = json.loads(done.stdout.splitlines()[-1])["agent_steps_per_second"]
+    after = median(interleave(ours, seconds / 16)["vec_env"])
+    print(f"vec_env / {name}: {(before + after) / 2 / theirs:.4g} ({theirs:,.0f} agent-steps/s there), target {target}")
+
+
+if __name__ == "__main__":
+    options = arguments(__doc__, seconds=20)
+    against_kernel(options.seconds)
+    for peer, (goal, flags) in PEERS.items():
+        against_peer(peer, goal, flags, options.seconds, max(options.core, 0))
