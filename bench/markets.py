@@ -6,7 +6,7 @@ from ruleshift.envs import Economy, Market
 from ruleshift.envs import round as market_round
 from ruleshift.train import MarketVecEnv
 
-STEPS = 50
+STEPS = 100  # an episode, so that every block ends with a reset inside the kernel
 
 
 def random_actions(market: Market, steps: int = STEPS) -> np.ndarray:
@@ -29,19 +29,19 @@ def step_block(market: Market):
 
 
 def bare_kernel_block(rule: str, markets: int, economy: Economy | None = None):
-    """The compiled kernel alone, called on arrays that are already there: no checks, no fresh arrays."""
+    """Episodes of the compiled kernel alone, on arrays that are already there: no checks, no fresh arrays."""
     market = Market(rule, markets=markets, economy=economy)
     actions = random_actions(market)
     observations = market.reset(seed=0)
-    rewards = np.empty(observations.shape[:2], np.float32)
+    rewards, ended = np.empty(observations.shape[:2], np.float32), np.empty_like(observations)
     market.step(actions[0])
     stage, scratch = market._stage_list[0], market._scratch[0]
 
     def block() -> int:
         for number, action in enumerate(actions):
             market_round.play(
-                0, markets, number, 0, False, 0.0, market.arrays, stage, stage, action, observations, rewards,
-                observations, *scratch,
+                0, markets, number, 0, number == STEPS - 1, 0.0, market.arrays, stage, stage, action, observations,
+                rewards, ended, *scratch,
             )  # fmt: skip
         return STEPS * markets * market.organizations
 

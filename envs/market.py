@@ -233,10 +233,7 @@ class Market:
             raise ValueError(f"actions have shape {actions.shape}; they must have {shape}")
         if not actions.flags.c_contiguous:
             raise ValueError("actions are strided; they must be C-contiguous (numpy.ascontiguousarray)")
-        flat = actions.ravel()
-        with np.errstate(over="ignore", invalid="ignore"):  # numbers near the end of float32 are clipped, too
-            squares = np.dot(flat, flat)
-        if not np.isfinite(squares) and not np.isfinite(actions).all():
+        if not np.isfinite(actions).all():
             b, i, a = np.argwhere(~np.isfinite(actions))[0]
             value = actions[b, i, a]
             place = f"org_{i} in market {self.first_market + b}"
