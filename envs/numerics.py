@@ -106,12 +106,12 @@ def draw(key, round_, episode, purpose, calls, out):
 
 @jit
 def draw_fine(key, round_, episode, purpose, calls, out):
-    """Like `draw`, but row 0 holds numbers of 52 random bits from two words, and row 1 those of the fourth word."""
-    draw(key, round_, episode, purpose, calls, out)
-    for index in range(calls):
-        fine = out[0, index] + (out[1, index] - 0.5) * 2.3283064365386963e-10
-        out[0, index] = min(max(fine, 1.1102230246251565e-16), 0.9999999999999999)
-        out[1, index] = out[3, index]
+    """Like `draw`, but row 0 holds numbers of 52 random bits from two words; rows 1 and 2 are those of the others."""
+    key0, key1 = key[0], key[1]
+    for index in range((calls + LANES - 1) // LANES * LANES):
+        a, b, c, d = words(key0, key1, index, round_, episode, purpose)
+        out[0, index] = uniform(a) + (uniform(b) - 0.5) * 2.3283064365386963e-10
+        out[1, index], out[2, index] = uniform(d), uniform(c)
 
 
 @jit
