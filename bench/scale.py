@@ -3,6 +3,7 @@
 import math
 import time
 
+from markets import random_actions
 from timing import arguments, median
 
 from ruleshift.envs import Economy, Market
@@ -12,8 +13,6 @@ SIZES = (10, 100, 1_000, 10_000, 100_000)
 
 def measure(rule: str, size: int, seconds: float) -> tuple[float, float]:
     """Nanoseconds and bytes an organization."""
-    from markets import random_actions
-
     market = Market(rule, economy=Economy(organizations=size, jobs=size))
     actions = random_actions(market, 2)
     observations = market.reset(seed=0)

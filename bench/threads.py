@@ -1,5 +1,7 @@
 """Two threads against one: steps of 512 and 2,048 markets of N = J = 8, K = 3."""
 
+import os
+
 from markets import step_block
 from timing import arguments, interleave, ratio
 
@@ -7,8 +9,6 @@ from ruleshift.envs import Market
 
 if __name__ == "__main__":
     options = arguments(__doc__)
-    import os
-
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
     for markets in (512, 2048):
         blocks = {

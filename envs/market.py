@@ -160,8 +160,9 @@ class Market:
         self.round, self._broken = 0, False
         self._plan(self.episode)
         observations = np.empty((self.markets, self.organizations, self.observation_size), np.float32)
-        kernel = _COMPILED.setdefault("begin", round_.begin)
-        kernel(self.arrays, self._stage_list[0], self.episode, float(self._notices[0]), *self._scratch[0], observations)
+        round_.begin(
+            self.arrays, self._stage_list[0], self.episode, float(self._notices[0]), *self._scratch[0], observations
+        )
         return observations
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
