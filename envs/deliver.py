@@ -13,6 +13,12 @@ def cost_share(base_cost, effort_cost, state, outcome, k, i):
 
 
 @inlined
+def expected_quality(weight, state, outcome, k, i):
+    """Quality of a job of kind k by organization i, before noise."""
+    return weight * state.capability[k, i] + (1.0 - weight) * outcome.effort[i]
+
+
+@inlined
 def _draw_noise(key, round_, episode, width, draws, noise):
     """Uniform noise of this half-width, a number a job."""
     if width == 0.0:
@@ -40,7 +46,7 @@ def deliver(key, round_, episode, economy, state, winner, kinds, values, outcome
             qualities[j] = 0.0
             continue
         outcome.cost[i] += values[j] * cost_share(base_cost, effort_cost, state, outcome, k, i)
-        quality = weight * state.capability[k, i] + (1.0 - weight) * outcome.effort[i]
+        quality = expected_quality(weight, state, outcome, k, i)
         qualities[j] = min(max(quality + qualities[j], 0.0), 1.0)
         outcome.quality[i] += qualities[j]
         outcome.won[k, i] += 1.0

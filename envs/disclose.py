@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ruleshift.envs.compile import inlined
+from ruleshift.envs.compile import inlined, jit
+from ruleshift.envs.numerics import NOISE, draw
 from ruleshift.envs.order import copy
 
 _BOUND = 10.0
@@ -58,22 +59,64 @@ def sum_public(state, outcome, mean_capability, public):
     public[5] = _lead_of_winners(mean_capability, outcome.served, total)
 
 
+@jit
+def blur(key, round_, episode, width, scores, public, outcome, draws):
+    """Add uniform noise of half-width `width` to the public statistics and, where they are shown, to the scores."""
+    draw(key, round_, episode, NOISE, len(public), draws)
+    for p in range(len(public)):
+        public[p] = _clip(public[p] + width * (2.0 * draws[0, p] - 1.0))
+    if scores:
+        n = len(outcome.priority)
+        draw(key, round_ + 1, episode, NOISE + 16, n, draws)
+        for i in range(n):
+            outcome.priority[i] = max(outcome.priority[i] + width / n * (2.0 * draws[0, i] - 1.0), 0.0)
+            outcome.rank[i] = min(max(outcome.rank[i] + width * (2.0 * draws[1, i] - 1.0), 0.0), 1.0)
+
+
+@jit
+def record(page, round_, public, scores, statistics, outcome):
+    """Keep what is disclosed before a round: page (8 + 2N,) holds the round, what it has, and the numbers."""
+    n = len(outcome.priority)
+    page[0] = round_
+    page[1] = 2.0 if scores else (1.0 if public else 0.0)
+    copy(statistics, page[2:8])
+    if scores:
+        copy(outcome.priority, page[8 : 8 + n])
+        copy(outcome.rank, page[8 + n : 8 + 2 * n])
+
+
+@jit
+def recall(page, round_, public, scores, statistics, outcome):
+    """Put what was disclosed before an earlier round in place of today's; returns what there is of it."""
+    n = len(outcome.priority)
+    there = round_ > 0 and page[0] == round_
+    public, scores = public and there and page[1] >= 1.0, scores and there and page[1] >= 2.0
+    if public:
+        copy(page[2:8], statistics)
+    if scores:
+        copy(page[8 : 8 + n], outcome.priority)
+        copy(page[8 + n : 8 + 2 * n], outcome.rank)
+    return public, scores
+
+
 @inlined
-def disclose(level, capacity, first, notice, state, outcome, count, mean, public, features, observations):
+def disclose(
+    level, shows_public, shows_scores, capacity, first, notice, state, outcome, count, mean, public, features,
+    observations,
+):  # fmt: skip
     """Write observations (N, F), in the order of `layout.observation_layout`.
 
-    In the first round of an episode there is no last outcome: it reads 0. What all organizations see alike is written
-    once and copied; what is an organization's own is then written over it.
+    In the first round of an episode there is no last outcome, and a newcomer has none: it reads 0. What all
+    organizations see alike is written once and copied; what is an organization's own is then written over it.
     """
     n, size = observations.shape
     shared = observations[0]
-    shows_scores = level >= 2.0 and not first
-    _write_common(level, first, notice, count, mean, public, features, shared)
+    _write_common(level, shows_public, shows_scores, notice, count, mean, public, features, shared)
     for i in range(1, n):
         copy(shared, observations[i])
     _write_state(state, observations)
     if not first:
-        _write_outcome(capacity, outcome, observations)
+        _write_outcome(capacity, state.newcomer, outcome, observations)
     if shows_scores:
         f = size - len(features) - 4
         for i in range(n):
@@ -82,7 +125,7 @@ def disclose(level, capacity, first, notice, state, outcome, count, mean, public
 
 
 @inlined
-def _write_common(level, first, notice, count, mean, public, features, seen):
+def _write_common(level, shows_public, shows_scores, notice, count, mean, public, features, seen):
     """The board, the notice, the public statistics, the masks and the features, and 0 elsewhere, into one row."""
     kinds = len(count)
     seen[:] = np.float32(0.0)
@@ -92,12 +135,12 @@ def _write_common(level, first, notice, count, mean, public, features, seen):
         seen[f + kinds + k] = mean[k]
     seen[f + 2 * kinds] = notice
     f = len(seen) - len(features) - 5 - len(public)
-    if level >= 1.0 and not first:
+    if shows_public:
         for p in range(len(public)):
             seen[f + p] = public[p]
         seen[f + len(public)] = 1.0
     f += len(public) + 1
-    if level >= 2.0 and not first:
+    if shows_scores:
         seen[f + 2] = 1.0
     if level >= 3.0:
         seen[f + 3] = 1.0
@@ -126,12 +169,14 @@ def _write_state(state, observations):
 
 
 @inlined
-def _write_outcome(capacity, outcome, observations):
+def _write_outcome(capacity, newcomer, outcome, observations):
     kinds, n = outcome.won.shape
     start = 4 * kinds + 6
     after = start + 3 + 2 * kinds
     per_unit = 1.0 / capacity
     for i in range(n):
+        if newcomer[i] == 1.0:
+            continue
         seen = observations[i]
         seen[start] = outcome.ask[i]
         seen[start + 1] = outcome.effort[i]

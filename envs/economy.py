@@ -72,6 +72,15 @@ class Economy:
     """Job values are uniform on 1 - spread .. 1 + spread."""
     demand: str = option("random", Choice("random", "even"))
     """Kinds of the jobs posted: drawn evenly, or job j is of kind j mod K, in random order of arrival."""
+    demand_drift: float = option(0.0, Number(0, 1))
+    """How far the mix of kinds moves (random demand only): kind k has weight 1 + demand_drift * wave(t / drift_period
+    + k / K), where wave is a triangle between -1 and 1 that starts at 0, rising."""
+    value_drift: float = option(0.0, Number(0, 1))
+    """How far job values move: all are multiplied by 1 + value_drift * wave(t / drift_period)."""
+    drift_period: int = option(50, Count(2, 1_000_000))
+    """Rounds after which drifts repeat."""
+    shares: str = option("sampled", Choice("sampled", "expected"))
+    """Each job goes to the organization drawn, or is divided among all by their odds (divisible demand)."""
 
     quality_capability: float = option(0.4, Number(0, 1))
     """Weight of capability in quality; effort has the rest."""
@@ -84,6 +93,12 @@ class Economy:
 
     def __post_init__(self) -> None:
         check_fields(self, "economy")
+        if self.demand == "even" and self.demand_drift > 0:
+            raise ValueError(f"economy: demand_drift is {self.demand_drift:g}; under even demand it must be 0")
+        if self.shares == "expected" and self.capacity < self.jobs:
+            raise ValueError(
+                f"economy: capacity is {self.capacity}; where shares are expected it must be at least jobs, {self.jobs}"
+            )
 
     @property
     def hash(self) -> str:
@@ -120,6 +135,25 @@ class Economy:
             (at.QUALITY_NOISE, self.quality_noise),
             (at.INITIAL_REPUTATION, self.initial_reputation),
             (at.INITIAL_CASH, self.initial_cash),
+            (at.EXPECTED_SHARES, self.shares == "expected"),
+            (at.DEMAND_DRIFTS, self.demand_drift > 0),
         ):
             row[index] = value
         return row
+
+    def calendar(self) -> np.ndarray:
+        """Drifts by round, float64 (rounds after which they repeat, 1 + K): the factor on values, then the cumulated
+        shares of the kinds; one row where nothing drifts."""
+        drifts = self.demand_drift > 0 or self.value_drift > 0
+        rounds = np.arange(self.drift_period if drifts else 1)[:, None] / self.drift_period
+        weights = 1 + self.demand_drift * _wave(rounds + np.arange(self.kinds) / self.kinds)
+        table = np.empty((len(rounds), 1 + self.kinds))
+        table[:, :1] = 1 + self.value_drift * _wave(rounds)
+        table[:, 1:] = np.cumsum(weights, axis=1)
+        table[:, 1:] /= table[:, -1:]
+        return table
+
+
+def _wave(phase: np.ndarray) -> np.ndarray:
+    """A triangle of period 1 between -1 and 1 that starts at 0, rising."""
+    return 1 - 4 * np.abs((phase + 0.25) % 1 - 0.5)

@@ -5,7 +5,7 @@ import numpy as np
 from ruleshift.envs import layout as at
 from ruleshift.envs.compile import jit, matrix
 from ruleshift.envs.learn import update_capability
-from ruleshift.envs.numerics import BOARD, INITIAL, SHOCK, draw, exp, log, spread
+from ruleshift.envs.numerics import BOARD, ENTRY, INITIAL, NEWCOMER, PURPOSES, SHOCK, draw, exp, log, spread
 
 _ROOT_3 = 1.7320508075688772
 
@@ -30,11 +30,63 @@ def enter(key, episode, rule, economy, state, draws):
         for i in range(n):
             state.initial[k, i] = low + width * state.initial[k, i]
             state.experience[k, i] = 0.0
+            state.billed[k, i] = 0.0
     update_capability(economy[at.LEARNING_EXPONENT], state)
 
 
 @jit
-def post_jobs(key, round_, episode, economy, kinds_count, kinds, values, draws):
+def replace_bankrupt(key, round_, episode, rule, economy, state, draws):
+    """Put newcomers into the seats of organizations whose cash is below 0; returns the share of seats."""
+    kinds, n = state.initial.shape
+    entered = 0
+    for i in range(n):
+        state.newcomer[i] = 1.0 if state.cash[i] < 0.0 else 0.0
+        entered += np.int64(state.newcomer[i])
+    if entered == 0:
+        return 0.0
+    low, width = economy[at.CAPABILITY_LOW], economy[at.CAPABILITY_HIGH] - economy[at.CAPABILITY_LOW]
+    start, range_ = economy[at.INFRASTRUCTURE_LOW], economy[at.INFRASTRUCTURE_HIGH] - economy[at.INFRASTRUCTURE_LOW]
+    draw(key, round_, episode, NEWCOMER + PURPOSES * kinds, n, draws)
+    for i in range(n):
+        if state.newcomer[i] == 1.0:
+            state.reputation[i] = economy[at.INITIAL_REPUTATION]
+            state.popularity[i] = rule[at.PRIOR]
+            state.cash[i] = economy[at.INITIAL_CASH]
+            state.infrastructure[i] = start + range_ * draws[0, i]
+            state.relief[i] = exp(-economy[at.INFRASTRUCTURE_GAIN] * log(1.0 + state.infrastructure[i]))
+    for k in range(kinds):
+        draw(key, round_, episode, NEWCOMER + PURPOSES * k, n, draws)
+        for i in range(n):
+            if state.newcomer[i] == 1.0:
+                state.initial[k, i] = low + width * draws[0, i]
+                state.capability[k, i] = state.initial[k, i]
+                state.experience[k, i] = 0.0
+                state.billed[k, i] = 0.0
+    return entered / n
+
+
+@jit
+def seat_entrants(key, round_, episode, rate, reserve, state, outcome, winner, lead, load, draws):
+    """With probability `rate` give each job served to a dormant seat, one of popularity 0, in place of its winner.
+
+    The first dormant seat that offers enters, each once a round (Simon 1955). `load` (N,) are jobs won.
+    """
+    draw(key, round_, episode, ENTRY, len(winner), draws)
+    seat = 0
+    for j in range(len(winner)):
+        if winner[j] < 0 or draws[0, j] >= rate:
+            continue
+        while seat < len(load) and (state.popularity[seat] > 0.0 or load[seat] > 0 or outcome.ask[seat] > reserve):
+            seat += 1
+        if seat == len(load):
+            return
+        load[winner[j]] -= 1
+        winner[j], lead[j] = seat, np.inf
+        load[seat] = 1
+
+
+@jit
+def post_jobs(key, round_, episode, economy, calendar, kinds_count, kinds, values, draws):
     """The jobs of a round, in order of arrival: their kinds and values."""
     jobs = len(kinds)
     width = economy[at.VALUE_SPREAD]
@@ -42,6 +94,16 @@ def post_jobs(key, round_, episode, economy, kinds_count, kinds, values, draws):
     draw(key, round_, episode, BOARD, jobs, draws)
     for j in range(jobs):
         values[j] = 1.0 + width * (2.0 * draws[1, j] - 1.0)
+    today = calendar[round_ % len(calendar)]
+    if len(calendar) > 1:
+        for j in range(jobs):
+            values[j] *= today[0]
+    if economy[at.DEMAND_DRIFTS] == 1.0:
+        for j in range(jobs):
+            kinds[j] = 0
+            for k in range(1, kinds_count):
+                kinds[j] += np.int64(draws[0, j] >= today[k])
+        return
     if not even:
         for j in range(jobs):
             kinds[j] = np.int64(draws[0, j] * kinds_count)

@@ -5,12 +5,8 @@ from ruleshift.envs.compile import inlined
 
 
 @inlined
-def feed_back(rule, winner, qualities, state, outcome):
-    """Move reputation towards the quality of each job served, and popularity towards the jobs won.
-
-    `popularity = persistence * popularity + (1 - persistence) * prior + jobs won`: at persistence 1 a Polya urn
-    (Eggenberger & Polya 1923).
-    """
+def rate(rule, winner, qualities, state):
+    """Move reputation towards the quality of each job served, inflated."""
     gain, inflation = rule[at.GAIN], rule[at.INFLATION]
     for j in range(len(winner)):
         i = winner[j]
@@ -18,6 +14,15 @@ def feed_back(rule, winner, qualities, state, outcome):
             rating = qualities[j] + inflation * (1.0 - qualities[j])
             moved = state.reputation[i] + gain * (rating - state.reputation[i])
             state.reputation[i] = min(max(moved, 0.01), 1.0)
+
+
+@inlined
+def feed_back(rule, state, outcome):
+    """Move popularity towards the jobs won.
+
+    `popularity = persistence * popularity + (1 - persistence) * prior + jobs won`: at persistence 1 a Polya urn
+    (Eggenberger & Polya 1923).
+    """
     persistence = rule[at.PERSISTENCE]
     fresh = (1.0 - persistence) * rule[at.PRIOR]
     for i in range(len(state.popularity)):

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from typing import Any
 
 
@@ -88,6 +89,28 @@ class Numbers:
 
 
 @dataclass(frozen=True)
+class Tiers:
+    """At most `most` pairs of a threshold above 0 and a share in 0 .. 1, the thresholds rising."""
+
+    most: int
+
+    def problem(self, value: Any) -> str | None:
+        threshold, share = Number(1e-9, 1e9), Number(0, 1)
+        listed = isinstance(value, list | tuple) and len(value) <= self.most
+        pairs = listed and all(isinstance(each, list | tuple) and len(each) == 2 for each in value)
+        if (
+            not pairs
+            or any(threshold.problem(each[0]) or share.problem(each[1]) for each in value)
+            or any(low[0] >= high[0] for low, high in pairwise(value))
+        ):
+            return f"must be a list of at most {self.most} pairs [from, share], rising, each share from 0 to 1"
+        return None
+
+    def canonical(self, value: Any) -> Any:
+        return tuple((float(start), float(share) + 0.0) for start, share in value)
+
+
+@dataclass(frozen=True)
 class Word:
     """Any text that is not empty."""
 
@@ -98,7 +121,7 @@ class Word:
         return value
 
 
-Kind = Number | Count | Choice | Range | Numbers | Word
+Kind = Number | Count | Choice | Range | Numbers | Tiers | Word
 
 
 def option(default: Any, kind: Kind) -> Any:

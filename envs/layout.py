@@ -8,7 +8,7 @@ from collections import namedtuple
 
 from ruleshift.envs.compile import inlined
 
-# An organization's state, float64 (6 + 4K, N).
+# An organization's state, float64 (6 + 5K, N).
 State = namedtuple(
     "State",
     [
@@ -22,6 +22,7 @@ State = namedtuple(
         "initial",  # (K, N) capability without any experience
         "capability",  # (K, N) in (0, 1)
         "shock",  # (K, N) private cost shock of the round, a share of the job's value
+        "billed",  # (K, N) what it was paid since it entered, in mean job values; kept only under tiers of commission
     ],
 )
 
@@ -47,7 +48,7 @@ Outcome = namedtuple(
     ],
 )
 
-STATE_SINGLE, STATE_BY_KIND = 6, 4
+STATE_SINGLE, STATE_BY_KIND = 6, 5
 OUTCOME_SINGLE, OUTCOME_BY_KIND = 13, 2
 
 
@@ -62,12 +63,12 @@ def outcome_rows(kinds: int) -> int:
 
 
 def state_view(rows, kinds):
-    """A market's state (6 + 4K, N) as a `State`."""
+    """A market's state (6 + 5K, N) as a `State`."""
     k = kinds
     by_kind = rows[6:]
     return State(
         rows[0], rows[1], rows[2], rows[3], rows[4], rows[5],
-        by_kind[0:k], by_kind[k : 2 * k], by_kind[2 * k : 3 * k], by_kind[3 * k : 4 * k],
+        by_kind[0:k], by_kind[k : 2 * k], by_kind[2 * k : 3 * k], by_kind[3 * k : 4 * k], by_kind[4 * k : 5 * k],
     )  # fmt: skip
 
 
@@ -90,18 +91,20 @@ state_of, outcome_of = inlined(state_view), inlined(outcome_view)  # for kernels
     W_PRICE, W_CAPABILITY, W_REPUTATION, W_PROMOTION, W_POPULARITY, W_FOCUS, W_PROXIMITY,
     AMPLIFICATION, PROMOTION_FLOOR, LEVEL, PRICING, RESERVE, COMMISSION, CHARGE,
     GAIN, INFLATION, PERSISTENCE, PRIOR, READS_PREFERENCES, PROPOSER,
+    TIER_1, TIER_1_SHARE, TIER_2, TIER_2_SHARE, NOISE, DELAY, LOGIT_SCALE, ENTRY, ENTRY_RATE,
+    READS_COSTS, DRAWS_ORGANIZATIONS, NOTICE, RELIABILITY,
     PARAMETER_0, PARAMETER_1, PARAMETER_2, PARAMETER_3,
-) = range(24)  # fmt: skip
-RULE_ROW = 24
+) = range(37)  # fmt: skip
+RULE_ROW = 37
 
 # The kernel's row of an economy, float64 (ECONOMY_ROW,).
 (
     ROUNDS, CAPACITY, BLOCS, BASE_COST, EFFORT_COST, PROMOTION_PRICE, LOG_OUTSIDE_ODDS, OUTSIDE_ASK,
     LEARNING_EXPONENT, DEPRECIATION, CAPABILITY_LOW, CAPABILITY_HIGH, INFRASTRUCTURE_LOW, INFRASTRUCTURE_HIGH,
     INFRASTRUCTURE_GAIN, SHOCK_EXPONENTIAL, SHOCK_MEAN, SHOCK_SD, VALUE_SPREAD, DEMAND_EVEN,
-    QUALITY_CAPABILITY, QUALITY_NOISE, INITIAL_REPUTATION, INITIAL_CASH,
-) = range(24)  # fmt: skip
-ECONOMY_ROW = 24
+    QUALITY_CAPABILITY, QUALITY_NOISE, INITIAL_REPUTATION, INITIAL_CASH, EXPECTED_SHARES, DEMAND_DRIFTS,
+) = range(26)  # fmt: skip
+ECONOMY_ROW = 26
 
 # What a market as a whole did in a round, float64 (len(MEASURES),); an episode reports the means over its rounds.
 MEASURES = (
@@ -118,6 +121,7 @@ MEASURES = (
     "capability",
     "concentration",  # Herfindahl index of the jobs served in the round, 1/N .. 1
     "clipped",  # numbers outside the action box, an organization
+    "entered",  # newcomers that took the seats of the bankrupt, a seat
 )
 
 # The rule as observations and distances read it: float32 in [0, 1], each by its name.

@@ -14,8 +14,8 @@ from ruleshift.envs.compile import address_of, freeze
 from ruleshift.envs.economy import Economy
 from ruleshift.envs.mechanisms import find_mechanism, load_mechanisms
 from ruleshift.envs.numerics import market_key
-from ruleshift.envs.rule import Rule, load_rule
-from ruleshift.envs.schedule import Shift, check_schedule, notices, stages
+from ruleshift.envs.rule import MAX_DELAY, Rule, load_rule
+from ruleshift.envs.schedule import Shift, check_schedule, fates, notices, stages
 from ruleshift.envs.structure import Structure
 
 _POOLED = 8
@@ -33,6 +33,36 @@ def _address(name: str) -> int:
             summary = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
             raise ValueError(f"mechanism {name!r} does not compile: {summary}") from error
     return _ADDRESSES[id(function)][1]
+
+
+def check_rule(rule: Rule, economy: Economy) -> None:
+    """Refuse a rule that cannot be played in an economy.
+
+    Raises:
+        ValueError: names the rule and the key.
+    """
+    mechanism = rule.check_payment()
+    size = economy.organizations * economy.jobs
+    if mechanism.largest is not None and size > mechanism.largest:
+        raise ValueError(
+            f"rule {rule.name!r}: the mechanism {mechanism.name!r} takes at most {mechanism.largest:,} pairs of "
+            f"organization and job; they are {size:,}"
+        )
+    if economy.shares == "expected":
+        divisible = mechanism.name == "serial" and rule.feedback.entry_rate == 0
+        if not divisible or rule.payment.pricing not in ("as_asked", "posted"):
+            raise ValueError(
+                f"rule {rule.name!r}: expected shares need the mechanism serial, pricing as_asked or posted, and "
+                "entry_rate 0"
+            )
+
+
+def _latest(rule: Any) -> int:
+    """The longest delay of disclosure that a Rule, or any rule of a Structure, may have."""
+    if isinstance(rule, Rule):
+        return rule.disclosure.delay
+    drawn = any("disclosure.delay" in draws for draws in rule.parts.values())
+    return MAX_DELAY if drawn else rule.base.disclosure.delay
 
 
 class _Buffers:
@@ -95,6 +125,9 @@ class Market:
         self.schedule = check_schedule(schedule, self.economy.rounds)
         self.markets, self.first_market, self.threads = int(markets), int(first_market), int(threads)
         self.mechanisms = tuple(mechanisms)
+        for each in (self.rule, *(shift.to for shift in self.schedule)):
+            assert isinstance(each, Rule | Structure)
+            check_rule(each if isinstance(each, Rule) else each.base, self.economy)
         self.organizations, self.jobs, self.kinds = self.economy.organizations, self.economy.jobs, self.economy.kinds
         self.layout = at.observation_layout(self.kinds)
         self.observation_size = self.layout["features"].stop
@@ -103,8 +136,7 @@ class Market:
         self.round, self.episode = 0, 0
         self.last_observations: np.ndarray | None = None
         self.episode_measures: np.ndarray | None = None
-        self._notices = notices(self.schedule, self.economy.rounds)
-        self._stages = stages(self.schedule, self.economy.rounds)
+        self._planned: tuple[Any, ...] | None = None
         self._broken = False
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         self._allocate()
@@ -114,6 +146,7 @@ class Market:
         self.arrays = round_.Arrays(
             keys=np.zeros((b, 2), np.uint64),
             economy=self.economy.row(),
+            calendar=self.economy.calendar(),
             state=np.zeros((b, at.state_rows(self.kinds), n)),
             outcomes=np.zeros((b, at.outcome_rows(self.kinds), n)),
             job_kinds=np.zeros((b, j), np.int64),
@@ -125,12 +158,14 @@ class Market:
             measures=np.zeros((b, m)),
             totals=np.zeros((b, m)),
             faults=np.zeros(b, np.int64),
+            history=np.zeros((b, 0, 8 + 2 * n)),
         )
         self.key, self.state, self.outcomes = self.arrays.keys, self.arrays.state, self.arrays.outcomes
         self.job_kinds, self.job_values = self.arrays.job_kinds, self.arrays.job_values
         self.served_kinds, self.served_values = self.arrays.served_kinds, self.arrays.served_values
         self.winners, self.payments, self.measures = self.arrays.winners, self.arrays.payments, self.arrays.measures
         bounds = np.linspace(0, b, self.threads + 1).astype(int)
+        self._remember()
         self._slices = [(int(low), int(high)) for low, high in pairwise(bounds)]
         self._scratch: list[tuple[np.ndarray, np.ndarray]] = []
         self._observations, self._rewards = _Buffers((b, n, self.observation_size)), _Buffers((b, n))
@@ -151,17 +186,20 @@ class Market:
             numbers = range(self.first_market, self.first_market + self.markets)
             keys = np.array([market_key(seed, number) for number in numbers], np.uint64)
         if rule is not None:
-            self.rule = rule if isinstance(rule, Structure) else load_rule(rule)
+            rule = rule if isinstance(rule, Structure) else load_rule(rule)
+            check_rule(rule if isinstance(rule, Rule) else rule.base, self.economy)
+            self.rule = rule
         if keys is not None:
             self.arrays.keys[:] = keys
             self.seed, self.episode = seed, 0
         else:
             self.episode += self.round > 0 or self._broken
         self.round, self._broken = 0, False
+        self._remember()
         self._plan(self.episode)
         observations = np.empty((self.markets, self.organizations, self.observation_size), np.float32)
         round_.begin(
-            self.arrays, self._stage_list[0], self.episode, float(self._notices[0]), *self._scratch[0], observations
+            self.arrays, self._rules, self.episode, self._notices[0], *self._scratch[0], observations
         )
         return observations
 
@@ -186,16 +224,15 @@ class Market:
             raise RuntimeError("the market is not open: call reset() first")
         self._check(actions)
         round_played, last = self.round, self.round + 1 == self.economy.rounds
-        now = self._stage_list[self._stages[round_played]]
+        now, rules = self._stages[round_played], self._rules
         if last:
             self._plan(self.episode + 1)
         next_round = 0 if last else round_played + 1
-        then = self._stage_list[self._stages[next_round]]
         observations, rewards = self._observations.take(), self._rewards.take()
         ended = self._observations.take() if last else observations
         self._play(
-            round_played, self.episode, last, float(self._notices[next_round]), self.arrays, now, then, actions,
-            observations, rewards, ended,
+            round_played, self.episode, last, self.arrays, now, self._stages[next_round], self._notices[next_round],
+            rules, self._rules, actions, observations, rewards, ended,
         )  # fmt: skip
         self.round = round_played + 1
         if last:
@@ -205,7 +242,7 @@ class Market:
             self.episode += 1
             self.round = 0
         if self.arrays.faults.any():
-            self._break_off()
+            self._break_off(now, self.episode - int(last))
         return observations, rewards, last
 
     def _play(self, *arguments: Any) -> None:
@@ -240,10 +277,9 @@ class Market:
             place = f"org_{i} in market {self.first_market + b}"
             raise ValueError(f"actions: {place} has {value} at {a}; it must be finite")
 
-    def _break_off(self) -> None:
+    def _break_off(self, stages_played: np.ndarray, episode: int) -> None:
         b = int(np.flatnonzero(self.arrays.faults)[0])
-        stage = self._stages[self.round - 1 if self.round else self.economy.rounds - 1]
-        name = self._rule_of(b, int(stage)).matching.mechanism
+        name = self._rule_of(b, int(stages_played[b]), episode).matching.mechanism
         self.arrays.faults[:] = 0
         self._broken = True
         raise RuntimeError(
@@ -253,31 +289,54 @@ class Market:
 
     def rule_in_force(self, market: int = 0) -> Rule:
         """The rule under which the next round of a market is played."""
-        return self._rule_of(market, int(self._stages[self.round]))
+        return self._rule_of(market, int(self._stages[self.round, market]), self.episode)
 
-    def _rule_of(self, market: int, stage: int, episode: int | None = None) -> Rule:
+    def _rule_of(self, market: int, stage: int, episode: int) -> Rule:
         rule = self.rule if stage == 0 else self.schedule[stage - 1].to
         if isinstance(rule, Structure):
             assert self.seed is not None
-            return rule.draw(self.seed, self.first_market + market, self.episode if episode is None else episode)
+            return rule.draw(self.seed, self.first_market + market, episode)
         assert isinstance(rule, Rule)
         return rule
 
+    def _remember(self) -> None:
+        """Make room for what is disclosed late, as many rounds as any rule of this market may ask for."""
+        latest = max(_latest(rule) for rule in (self.rule, *(shift.to for shift in self.schedule)))
+        shape = (self.markets, latest + 1 if latest > 0 else 0, 8 + 2 * self.organizations)
+        if self.arrays.history.shape != shape:
+            self.arrays = self.arrays._replace(history=np.zeros(shape))
+
     def _plan(self, episode: int) -> None:
-        """Lay out the rules of an episode for the kernel, one `Stage` for the first rule and each shift."""
-        self._stage_list = []
-        for stage in range(len(self.schedule) + 1):
-            rule = self.rule if stage == 0 else self.schedule[stage - 1].to
-            drawn = isinstance(rule, Structure)
-            rules = [self._rule_of(b, stage, episode) for b in range(self.markets if drawn else 1)]
-            self._stage_list.append(
-                round_.Stage(
-                    rows=self._tiled([rule.row() for rule in rules]),
-                    features=self._tiled([rule.features() for rule in rules]),
-                    addresses=self._tiled([np.int64(_address(rule.matching.mechanism)) for rule in rules]),
-                )
-            )
-            self._grow_scratch({rule.matching.mechanism for rule in rules})
+        """Lay out an episode for the kernel: the rule of each stage and market, the stage and notice of each round."""
+        rules = [self.rule, *(shift.to for shift in self.schedule)]
+        changes = self.schedule or isinstance(self.rule, Structure)
+        plan = (self.rule, episode, self.seed) if changes else (self.rule,)
+        if self._planned == plan:
+            return
+        happens, luck = fates(self.schedule, self.arrays.keys, episode)
+        self._stages = stages(self.schedule, happens, self.economy.rounds)
+        drawn = [self._drawn(stage, rule, episode) for stage, rule in enumerate(rules)]
+        self._rules = round_.Rules(
+            rows=np.stack([self._tiled([rule.row() for rule in each]) for each in drawn]),
+            features=np.stack([self._tiled([rule.features() for rule in each]) for each in drawn]),
+            addresses=np.stack(
+                [self._tiled([np.int64(_address(rule.matching.mechanism)) for rule in each]) for each in drawn]
+            ),
+        )
+        in_force = self._rules.rows[self._stages, np.arange(self.markets)]
+        self._notices = notices(self.schedule, happens, luck, in_force[..., at.NOTICE], in_force[..., at.RELIABILITY])
+        self._grow_scratch({rule.matching.mechanism for each in drawn for rule in each})
+        self._planned = plan
+
+    def _drawn(self, stage: int, rule: Any, episode: int) -> list[Rule]:
+        """The rules of one stage: one for all markets, or one for each, drawn where the stage comes about."""
+        if not isinstance(rule, Structure):
+            return [rule]
+        comes = (self._stages == stage).any(axis=0)
+        rules = [self._rule_of(b, stage, episode) if comes[b] else rule.base for b in range(self.markets)]
+        for each in rules:
+            check_rule(each, self.economy)
+        return rules
 
     def _tiled(self, rows: list[Any]) -> np.ndarray:
         table = np.array(rows)

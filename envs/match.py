@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from ruleshift.envs import layout as at
 from ruleshift.envs.compile import inlined, jit
+from ruleshift.envs.deliver import cost_share, expected_quality
+from ruleshift.envs.mechanisms.base import WANTS_BID, WANTS_BID_EXTERNALITY, WANTS_LEAD, WANTS_PRICE
 from ruleshift.envs.numerics import PURPOSES, RACE, draw_fine, log
 from ruleshift.envs.order import sort_descending
 
@@ -34,6 +37,31 @@ def rank_kinds(focus, column, order, spare, preferences):
         sort_descending(column[:kinds], column[:kinds], order[:kinds], spare[:kinds])
         for k in range(kinds):
             preferences[i, k] = order[k]
+
+
+@jit
+def expect(economy, state, outcome, costs, qualities):
+    """What serving would truly cost (a share of the value), and the quality to expect, both (K, N)."""
+    kinds, n = costs.shape
+    for k in range(kinds):
+        for i in range(n):
+            costs[k, i] = cost_share(economy[at.BASE_COST], economy[at.EFFORT_COST], state, outcome, k, i)
+            qualities[k, i] = expected_quality(economy[at.QUALITY_CAPABILITY], state, outcome, k, i)
+
+
+@inlined
+def wanted(rule):
+    """Which parts of `Match` the rule's payment reads, as the sum of WANTS_LEAD, ..."""
+    wants = np.int64(0)
+    if rule[at.PRICING] == 1.0 or rule[at.PRICING] == 3.0:
+        wants += WANTS_LEAD
+    if rule[at.PRICING] == 4.0:
+        wants += WANTS_PRICE
+    if rule[at.CHARGE] == 2.0:
+        wants += WANTS_BID
+    if rule[at.CHARGE] == 3.0:
+        wants += WANTS_BID_EXTERNALITY
+    return wants
 
 
 @inlined

@@ -3,43 +3,106 @@
 import numpy as np
 
 from ruleshift.envs import layout as at
-from ruleshift.envs.compile import inlined
+from ruleshift.envs.compile import inlined, jit
 from ruleshift.envs.numerics import exp
+
+AS_ASKED, SECOND_PRICE, POSTED, UNIFORM, EXTERNALITY = range(5)  # the order of rule.PRICINGS
+SUNK, IF_MATCHED = range(2)  # the order of rule.CHARGES; the others charge what the mechanism tells
 
 
 @inlined
-def pay(rule, economy, winner, lead, values, outcome, payments):
-    """Write payments (J,), and paid, commission and charge of `outcome`, in mean job values."""
+def pay(rule, economy, winner, lead, price, bid, kinds, values, state, outcome, payments):
+    """Write payments (J,), and paid, commission and charge of `outcome`, in mean job values.
+
+    `price` and `bid` (J,) are what the mechanism told, where the rule's payment asks for it (see `Match`).
+    """
+    pricing = np.int64(rule[at.PRICING])
+    sharp = rule[at.AMPLIFICATION] == np.inf
+    slope = rule[at.W_PRICE] * (1.0 if sharp else rule[at.AMPLIFICATION])
     outcome.paid[:] = 0.0
-    price = economy[at.PROMOTION_PRICE]
-    sunk = rule[at.CHARGE] == 0.0
-    for i in range(len(outcome.charge)):
-        outcome.charge[i] = price * outcome.promotion[i] if sunk else 0.0
-    pricing, reserve, commission = rule[at.PRICING], rule[at.RESERVE], rule[at.COMMISSION]
-    slope = rule[at.W_PRICE] * (1.0 if rule[at.AMPLIFICATION] == np.inf else rule[at.AMPLIFICATION])
     for j in range(len(winner)):
         payments[j] = 0.0
         i = winner[j]
-        if i < 0:
-            continue
-        share = _share(pricing, reserve, slope, outcome.ask[i], lead[j])
-        payments[j] = share * values[j]
-        outcome.paid[i] += payments[j]
-        if not sunk:
-            outcome.charge[i] += price * outcome.promotion[i] * values[j]
-    for i in range(len(outcome.paid)):
-        outcome.commission[i] = commission * outcome.paid[i]
+        if i >= 0:
+            share = price[j]
+            if pricing != EXTERNALITY:
+                share = price_share(pricing, rule[at.RESERVE], slope, rule[at.LOGIT_SCALE], outcome.ask[i], lead[j])
+            payments[j] = share * values[j]
+    if pricing == UNIFORM:
+        _level(winner, kinds, values, payments, len(state.billed))
+    for j in range(len(winner)):
+        if winner[j] >= 0:
+            outcome.paid[winner[j]] += payments[j]
+    charge(rule, economy, winner, bid, values, outcome)
+    keep(rule, winner, kinds, payments, state, outcome)
 
 
 @inlined
-def _share(pricing, reserve, slope, ask, lead):
+def price_share(pricing, reserve, slope, mu, ask, lead):
     """Payment as a share of the job's value.
 
-    Second price (Vickrey 1961): the ask at which the lead would be gone. Log odds fall by `slope` a unit of log ask;
-    where the ask counts for nothing, or there is no rival, the reserve binds.
+    Second price (Vickrey 1961): the ask at which the lead would be gone. Log odds fall by `slope` a unit of log ask,
+    or, under a logit signal, by `slope / mu` a unit of ask; where the ask counts for nothing, or there is no rival,
+    the reserve binds.
     """
-    if pricing == 0.0:
+    if pricing == AS_ASKED:
         return ask
-    if pricing == 2.0 or slope == 0.0 or lead == np.inf:
+    if pricing == POSTED or slope == 0.0 or lead == np.inf:
         return reserve
+    if mu > 0.0:
+        return min(reserve, ask + lead * mu / slope)
     return min(reserve, max(ask, 0.02) * exp(min(lead / slope, 100.0)))
+
+
+@jit
+def _level(winner, kinds, values, payments, count):
+    """Uniform price: every job of a kind at the highest share that any of them is worth."""
+    for k in range(count):
+        highest = 0.0
+        for j in range(len(winner)):
+            if winner[j] >= 0 and kinds[j] == k and values[j] > 0.0:
+                highest = max(highest, payments[j] / values[j])
+        for j in range(len(winner)):
+            if winner[j] >= 0 and kinds[j] == k:
+                payments[j] = highest * values[j]
+
+
+@inlined
+def charge(rule, economy, winner, bid, values, outcome):
+    """What promotion costs: a price a round, or a share of the value of each job won."""
+    price, law = economy[at.PROMOTION_PRICE], np.int64(rule[at.CHARGE])
+    for i in range(len(outcome.charge)):
+        outcome.charge[i] = price * outcome.promotion[i] if law == SUNK else 0.0
+    if law == SUNK:
+        return
+    for j in range(len(winner)):
+        i = winner[j]
+        if i >= 0:
+            level = outcome.promotion[i] if law == IF_MATCHED else bid[j]
+            outcome.charge[i] += price * level * values[j]
+
+
+@inlined
+def keep(rule, winner, kinds, payments, state, outcome):
+    """The platform's commission: flat, or by tiers of what the organization was paid before."""
+    if rule[at.TIER_1] == 0.0:
+        for i in range(len(outcome.paid)):
+            outcome.commission[i] = rule[at.COMMISSION] * outcome.paid[i]
+        return
+    outcome.commission[:] = 0.0
+    for j in range(len(winner)):
+        i, k = winner[j], kinds[j]
+        if i >= 0:
+            before = state.billed[k, i]
+            state.billed[k, i] = before + payments[j]
+            outcome.commission[i] += commission_to(rule, before + payments[j]) - commission_to(rule, before)
+
+
+@inlined
+def commission_to(rule, billed):
+    """All the commission on the first `billed` that an organization is paid."""
+    total = rule[at.COMMISSION] * billed
+    total += (rule[at.TIER_1_SHARE] - rule[at.COMMISSION]) * max(billed - rule[at.TIER_1], 0.0)
+    if rule[at.TIER_2] > 0.0:
+        total += (rule[at.TIER_2_SHARE] - rule[at.TIER_1_SHARE]) * max(billed - rule[at.TIER_2], 0.0)
+    return total

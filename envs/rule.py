@@ -15,14 +15,22 @@ from typing import Any
 import numpy as np
 
 from ruleshift.envs import layout as at
-from ruleshift.envs.fields import Choice, Number, Numbers, Word, check_fields, option
-from ruleshift.envs.mechanisms import find_mechanism
+from ruleshift.envs.fields import Choice, Count, Number, Numbers, Tiers, Word, check_fields, option
+from ruleshift.envs.mechanisms import Mechanism, find_mechanism
 
 LEVELS = ("opaque", "outcomes", "scores", "full")
-PRICINGS = ("as_asked", "second_price", "posted")
-CHARGES = ("sunk", "if_matched")
+PRICE_SIGNALS = ("ratio", "logit")
+PRICINGS = ("as_asked", "second_price", "posted", "uniform", "externality")
+CHARGES = ("sunk", "if_matched", "next_bid", "externality")
+MAX_DELAY = 8
+ENTRIES = ("closed", "replacement")
 PROPOSERS = ("organizations", "jobs")
-_OWN_ASK_SHARE = {"as_asked": 1.0, "second_price": 0.5, "posted": 0.0}
+_OWN_ASK_SHARE = {"as_asked": 1.0, "second_price": 0.5, "posted": 0.0, "uniform": 0.25, "externality": 0.125}
+_IF_WON = {"sunk": 1.0, "if_matched": 1.0, "next_bid": 0.5, "externality": 0.25}
+_FILLED = {
+    "second_price": "lead", "uniform": "lead", "externality": "price",
+}  # what a pricing, and below a charge, needs a mechanism to fill
+_FILLED_FOR_CHARGE = {"next_bid": "bid", "externality": "bid_externality"}
 _FOLDER = Path(__file__).parent / "rules"
 
 
@@ -33,6 +41,14 @@ class Disclosure:
     level: str = option("outcomes", Choice(*LEVELS))
     """`opaque`: the own outcome only; `outcomes`: and public statistics of the winners; `scores`: and the own
     priority and rank; `full`: and the rule's features."""
+    noise: float = option(0.0, Number(0, 10))
+    """Half-width of the uniform noise on public statistics, the same for all who read them, and on scores."""
+    delay: int = option(0, Count(0, MAX_DELAY))
+    """Rounds by which public statistics and scores are late."""
+    notice: int = option(0, Count(0, 10_000))
+    """Rounds before a change of the rule from which the platform announces it; 0 for never."""
+    reliability: float = option(1.0, Number(0, 1))
+    """Probability that a change is announced, and that none is announced where nothing will change."""
 
     def __post_init__(self) -> None:
         check_fields(self, "disclosure")
@@ -43,7 +59,7 @@ class Weights:
     """What each signal counts for. They sum to 1, so that a rule has one form."""
 
     price: float = option(0.0, Number(0, 1))
-    """Value for money, 1 / max(ask, .02)."""
+    """Value for money, 1 / max(ask, .02), or as `Scoring.price_signal` says."""
     capability: float = option(0.0, Number(0, 1))
     """How well the organization serves the job's kind."""
     reputation: float = option(0.0, Number(0, 1))
@@ -74,6 +90,10 @@ class Scoring:
     """Exponent of the weighted signals in the odds: 0 a lottery, 1 proportional (Luce 1959), inf a ranking."""
     promotion_floor: float = option(0.05, Number(0, 1))
     """Visibility of those who promote nothing."""
+    price_signal: str = option("ratio", Choice(*PRICE_SIGNALS))
+    """`ratio`: 1 / max(ask, .02); `logit`: exp(-ask / logit_scale) (McFadden 1974)."""
+    logit_scale: float = option(0.25, Number(0.001, 1000))
+    """mu of the logit signal, a share of the job's value: the smaller, the more price counts."""
 
     def __post_init__(self) -> None:
         check_fields(self, "scoring")
@@ -100,13 +120,18 @@ class Payment:
 
     pricing: str = option("as_asked", Choice(*PRICINGS))
     """`as_asked`; `second_price`: the highest ask that still wins against the best excluded rival, at most the
-    reserve; `posted`: the reserve."""
+    reserve; `uniform`: the highest of these among the round's jobs of the kind; `posted`: the reserve; `externality`:
+    what the others lose by the winner's presence (Clarke 1971), where the mechanism tells."""
     reserve: float = option(1.0, Number(0, 1))
     """Highest ask that is offered to clients, a share of the job's value."""
     commission: float = option(0.1, Number(0, 1))
     """Share of a payment that the platform keeps."""
+    tiers: tuple[tuple[float, float], ...] = option((), Tiers(2))
+    """Other shares for what an organization has been paid, by kind of job since it entered, from a threshold on, in
+    mean job values: at most two pairs (from, share)."""
     charge: str = option("if_matched", Choice(*CHARGES))
-    """Promotion is paid by all who promote, or by job won."""
+    """`sunk`: all pay their promotion; `if_matched`: by job won; `next_bid`: by job won, the promotion of the next in
+    line; `externality`: by job won, what the others lose. The last two where the mechanism tells."""
 
     def __post_init__(self) -> None:
         check_fields(self, "payment")
@@ -124,6 +149,11 @@ class Feedback:
     """Share of popularity that lasts a round; 1 is a Polya urn."""
     prior: float = option(1.0, Number(0, 1000))
     """Popularity of a newcomer, and what popularity reverts to."""
+    entry: str = option("closed", Choice(*ENTRIES))
+    """`closed`: the bankrupt stay; `replacement`: an organization whose cash falls below 0 leaves, and a newcomer
+    takes its seat."""
+    entry_rate: float = option(0.0, Number(0, 1))
+    """Probability that a job goes to a dormant seat, one of popularity 0, in place of its winner (Simon 1955)."""
 
     def __post_init__(self) -> None:
         check_fields(self, "feedback")
@@ -153,6 +183,23 @@ class Rule:
     matching: Matching = field(default_factory=Matching)
     payment: Payment = field(default_factory=Payment)
     feedback: Feedback = field(default_factory=Feedback)
+
+    def check_payment(self) -> Mechanism:
+        """The mechanism; refuses a payment that it does not support.
+
+        Raises:
+            ValueError: names the mechanism and the key.
+        """
+        mechanism = find_mechanism(self.matching.mechanism)
+        for key, value, needed in (
+            ("pricing", self.payment.pricing, _FILLED.get(self.payment.pricing)),
+            ("charge", self.payment.charge, _FILLED_FOR_CHARGE.get(self.payment.charge)),
+        ):
+            if needed and needed not in mechanism.payments:
+                raise ValueError(
+                    f"rule {self.name!r}: payment.{key} is {value!r}, which {mechanism.name!r} does not tell"
+                )
+        return mechanism
 
     @property
     def hash(self) -> str:
@@ -206,9 +253,9 @@ class Rule:
             "pricing": _OWN_ASK_SHARE[self.payment.pricing],
             "reserve": self.payment.reserve,
             "commission_first": self.payment.commission,
-            "commission_last": self.payment.commission,
+            "commission_last": self.payment.tiers[-1][1] if self.payment.tiers else self.payment.commission,
             "charge_if_lost": self.payment.charge == "sunk",
-            "charge_if_won": 1.0,
+            "charge_if_won": _IF_WON[self.payment.charge],
             "reputation_gain": self.feedback.reputation_gain,
             "inflation": self.feedback.inflation,
             "persistence": self.feedback.persistence,
@@ -227,11 +274,19 @@ class Rule:
         row[at.RESERVE] = self.payment.reserve
         row[at.COMMISSION] = self.payment.commission
         row[at.CHARGE] = CHARGES.index(self.payment.charge)
+        for index, (start, share) in enumerate(self.payment.tiers):
+            row[at.TIER_1 + 2 * index], row[at.TIER_1 + 2 * index + 1] = start, share
+        row[at.NOISE], row[at.DELAY] = self.disclosure.noise, self.disclosure.delay
+        row[at.NOTICE], row[at.RELIABILITY] = self.disclosure.notice, self.disclosure.reliability
+        row[at.LOGIT_SCALE] = self.scoring.logit_scale if self.scoring.price_signal == "logit" else 0.0
+        row[at.ENTRY], row[at.ENTRY_RATE] = ENTRIES.index(self.feedback.entry), self.feedback.entry_rate
         row[at.GAIN] = self.feedback.reputation_gain
         row[at.INFLATION] = self.feedback.inflation
         row[at.PERSISTENCE] = self.feedback.persistence
         row[at.PRIOR] = self.feedback.prior
-        row[at.READS_PREFERENCES] = find_mechanism(self.matching.mechanism).reads_preferences
+        mechanism = find_mechanism(self.matching.mechanism)
+        row[at.READS_PREFERENCES], row[at.READS_COSTS] = mechanism.reads_preferences, mechanism.reads_costs
+        row[at.DRAWS_ORGANIZATIONS] = mechanism.draws_organizations
         row[at.PROPOSER] = PROPOSERS.index(self.matching.proposer)
         parameters = self.matching.parameters
         row[at.PARAMETER_0 : at.PARAMETER_0 + len(parameters)] = parameters
@@ -321,4 +376,4 @@ def _toml(value: Any) -> str:
         return "[" + ", ".join(_toml(each) for each in value) + "]"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML, unlike JSON, bars a bare DEL
-    return repr(float(value))
+    return repr(value)

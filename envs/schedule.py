@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ruleshift.envs.numerics import SHIFT, uniforms
 from ruleshift.envs.rule import Rule, load_rule
 from ruleshift.envs.structure import Structure
 
@@ -23,15 +24,21 @@ class Shift:
     to: "str | Path | Rule | Structure"
     """The new rule; a structure is drawn from anew in each market and episode."""
     notice: int | None = None
-    """Rounds before `at` from which the change is announced; None for no announcement."""
+    """Rounds before `at` from which the change is announced, without fail; None leaves it to the `disclosure.notice`
+    and `reliability` of the rule then in force."""
     placebo: bool = False
     """Whether the event fires (notice and picture) while the rule stays."""
+    chance: float = 1.0
+    """Probability that the change comes about, drawn anew in each market and episode."""
 
     def __post_init__(self) -> None:
         if isinstance(self.at, bool) or not isinstance(self.at, int) or self.at < 1:
             raise ValueError(f"shift: at is {self.at!r}; it must be a round, a whole number from 1")
         if self.notice is not None and (not isinstance(self.notice, int) or self.notice < 1):
             raise ValueError(f"shift: notice is {self.notice!r}; it must be None or a whole number of rounds from 1")
+        number = isinstance(self.chance, int | float) and not isinstance(self.chance, bool)
+        if not number or not 0 <= self.chance <= 1:
+            raise ValueError(f"shift: chance is {self.chance!r}; it must be a number from 0 to 1")
         if not isinstance(self.to, Structure):
             object.__setattr__(self, "to", load_rule(self.to))
 
@@ -56,19 +63,45 @@ def check_schedule(schedule: tuple[Shift, ...], rounds: int) -> tuple[Shift, ...
     return ordered
 
 
-def stages(schedule: tuple[Shift, ...], rounds: int) -> np.ndarray:
-    """Which rule is in force: int64 (T,), 0 the first rule, s the rule of shift s - 1; a placebo changes nothing."""
-    table = np.zeros(rounds, np.int64)
+def fates(schedule: tuple[Shift, ...], keys: np.ndarray, episode: int) -> tuple[np.ndarray, np.ndarray]:
+    """What chance decides: whether each shift comes about, and a uniform number for its announcement, both (B, S)."""
+    happens = np.ones((len(keys), len(schedule)), bool)
+    luck = np.zeros((len(keys), len(schedule)))
+    chances = np.array([shift.chance for shift in schedule])
+    if len(schedule) == 0:
+        return happens, luck
+    for b, key in enumerate(keys):
+        numbers = uniforms(key, 2 * len(schedule), round=0, episode=episode, purpose=SHIFT)
+        happens[b], luck[b] = numbers[::2] < chances, numbers[1::2]
+    return happens, luck
+
+
+def stages(schedule: tuple[Shift, ...], happens: np.ndarray, rounds: int) -> np.ndarray:
+    """Which rule is in force: int64 (T, B), 0 the first rule, s the rule of shift s - 1; a placebo changes nothing."""
+    table = np.zeros((rounds, len(happens)), np.int64)
     for index, shift in enumerate(schedule):
         if not shift.placebo:
-            table[shift.at :] = index + 1
+            table[shift.at :, happens[:, index]] = index + 1
     return table
 
 
-def notices(schedule: tuple[Shift, ...], rounds: int) -> np.ndarray:
-    """How near an announced shift is: float64 (T,), 0 none, rising linearly to 1 in the round before it."""
-    table = np.zeros(rounds)
-    for shift in schedule:
-        for ahead in range(1, min(shift.notice or 0, shift.at) + 1):
-            table[shift.at - ahead] = 1 - (ahead - 1) / (shift.notice or 1)
+def notices(
+    schedule: tuple[Shift, ...], happens: np.ndarray, luck: np.ndarray, lead: np.ndarray, reliability: np.ndarray
+) -> np.ndarray:
+    """How near an announced shift is: float64 (T, B), 0 none, rising linearly to 1 in the round before it.
+
+    `lead` and `reliability` (T, B) are those of the rule in force. A platform announces a change with the probability
+    of its reliability, and what is none with the rest of it.
+    """
+    table = np.zeros(lead.shape)
+    for index, shift in enumerate(schedule):
+        before = shift.at - 1
+        true = happens[:, index] & (not shift.placebo)
+        announced = np.where(true, luck[:, index] < reliability[before], luck[:, index] >= reliability[before])
+        ahead = np.where(announced, lead[before], 0)
+        if shift.notice is not None:
+            ahead = np.full(len(happens), shift.notice)
+        for step in range(1, min(int(ahead.max(initial=0)), shift.at) + 1):
+            near = np.where(step <= ahead, 1 - (step - 1) / np.maximum(ahead, 1), 0.0)
+            table[shift.at - step] = np.maximum(table[shift.at - step], near)
     return table

@@ -58,7 +58,10 @@ def _sum_common(rule, state, outcome, common):
     price, reputation = rule[at.W_PRICE], rule[at.W_REPUTATION]
     promotion, popularity, floor = rule[at.W_PROMOTION], rule[at.W_POPULARITY], rule[at.PROMOTION_FLOOR]
     common[:] = 0.0
-    if price > 0.0:
+    if price > 0.0 and rule[at.LOGIT_SCALE] > 0.0:
+        for i in range(n):
+            common[i] -= price * outcome.ask[i] / rule[at.LOGIT_SCALE]
+    elif price > 0.0:
         for i in range(n):
             common[i] -= price * log(max(outcome.ask[i], _LEAST_ASK))
     if reputation > 0.0:
@@ -86,7 +89,8 @@ def _score_outside(rule, economy, state, scale, sharp, log_odds):
     n = columns - 1
     outside = economy[at.LOG_OUTSIDE_ODDS]
     if outside > -np.inf:
-        total = -rule[at.W_PRICE] * log(max(economy[at.OUTSIDE_ASK], _LEAST_ASK))
+        ask, mu = economy[at.OUTSIDE_ASK], rule[at.LOGIT_SCALE]
+        total = -rule[at.W_PRICE] * (ask / mu if mu > 0.0 else log(max(ask, _LEAST_ASK)))
         total += (rule[at.W_CAPABILITY] + rule[at.W_REPUTATION]) * log(0.5)
         total += rule[at.W_PROMOTION] * log(0.25 + rule[at.PROMOTION_FLOOR])
         total += rule[at.W_FOCUS] * log(1.0 / kinds)

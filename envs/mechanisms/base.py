@@ -13,11 +13,16 @@ Problem = namedtuple(
         "race",  # (K, N) log odds with the round's noise; filled for mechanisms that read preferences
         "priority",  # (K, N) int64, organizations by race, the best first; likewise
         "preferences",  # (N, K) int64, kinds by reported focus, the best first; likewise
+        "costs",  # (K, N) true cost of serving, a share of the value; filled for mechanisms that read costs
+        "qualities",  # (K, N) quality to expect of serving; likewise
+        "asks",  # (N,) in [0, 1.25], a share of the value
+        "promotions",  # (N,) in [0, 1]
         "kinds",  # (J,) int64, kind of each job, in order of arrival
         "values",  # (J,)
         "capacities",  # (N,) int64, jobs that each can still serve, 0 where it offers nothing; free to be changed
-        "uniforms",  # (4, J or more) in (0, 1): rows 0 (of 52 random bits), 1 and 2 are a job's own
-        "wants_lead",  # int64, 1 where the payment reads `lead`
+        "uniforms",  # (4, J or more) in (0, 1): rows 0 (of 52 random bits), 1 and 2 are a job's own, or,
+        # for mechanisms that draw organizations, (4, max(J, N) or more) and an organization's as well
+        "wants",  # int64, which of `match` the payment reads: WANTS_LEAD + WANTS_PRICE + WANTS_BID, or 0
         "proposer",  # int64, 0 organizations, 1 jobs
         "parameters",  # (4,) the rule's own numbers for the mechanism
     ],
@@ -29,9 +34,13 @@ Match = namedtuple(
     [
         "winner",  # (J,) int64, the organization that serves each job, or -1
         "lead",  # (J,) log odds by which it leads the best excluded rival; inf where there is none
+        "price",  # (J,) what the client pays under the pricing `externality`, a share of the value
+        "bid",  # (J,) the promotion charged under the charges `next_bid` and `externality`, in [0, 1]
     ],
 )
-"""What a mechanism fills: -1 and inf stand there before."""
+"""What a mechanism fills: -1, inf, 0 and 0 stand there before."""
+
+WANTS_LEAD, WANTS_PRICE, WANTS_BID, WANTS_BID_EXTERNALITY = 1, 2, 4, 8
 
 Function = Callable[[Any, Any, Any, Any], None]
 
@@ -51,6 +60,14 @@ class Mechanism:
     """Worst case, in organizations N, jobs J, kinds K and capacity C."""
     reads_preferences: bool = False
     """Whether it reads `race`, `priority` and `preferences`."""
+    reads_costs: bool = False
+    """Whether it reads `costs` and `qualities`."""
+    draws_organizations: bool = False
+    """Whether `uniforms` must have a column for each organization, too."""
+    payments: tuple[str, ...] = ("lead",)
+    """What it fills beside the winner, where asked: lead, price (externality), bid (next bid), bid_externality."""
+    largest: int | None = None
+    """The largest N * J that it is meant for, where its cost is super-linear; larger markets are refused."""
     stable: bool = False
     """No organization and job would rather have each other."""
     strategy_proof: tuple[str, ...] = ()

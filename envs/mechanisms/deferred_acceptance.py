@@ -9,7 +9,7 @@ O(K N C + N C K log J) for organizations proposing, O(J N log C) for jobs propos
 """
 
 from ruleshift.envs.compile import jit, matrix
-from ruleshift.envs.mechanisms.base import Mechanism
+from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
 from ruleshift.envs.order import copy, sort_descending
 
 
@@ -182,7 +182,7 @@ def deferred_acceptance(problem, match, floats, integers):
             place[k, problem.priority[k, position]] = position
     if problem.proposer == 1:
         _jobs_propose(problem, order, first, place, taste, keeps, match)
-        if problem.wants_lead == 1:
+        if problem.wants & WANTS_LEAD:
             _best_unserving(problem, match, first, order, place, refused)
     else:
         heaps = taste[0]
@@ -192,7 +192,7 @@ def deferred_acceptance(problem, match, floats, integers):
             _sort_up(units, held[k])
             for seat in range(held[k]):
                 match.winner[order[first[k] + seat]] = problem.priority[k, units[seat]]
-    if problem.wants_lead == 1:
+    if problem.wants & WANTS_LEAD:
         for j in range(jobs):
             i, k = match.winner[j], problem.kinds[j]
             if i >= 0 and refused[k] < n:

@@ -12,7 +12,7 @@ odds beyond the range of floating point keep their order. Worst case O(K N + (J 
 import numpy as np
 
 from ruleshift.envs.compile import inlined, jit
-from ruleshift.envs.mechanisms.base import Mechanism
+from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
 from ruleshift.envs.numerics import exp, log
 
 _SPAN = 512.0
@@ -143,7 +143,7 @@ def serial(problem, match, floats, integers):
         if i == organizations:
             continue
         match.winner[j] = i
-        if problem.wants_lead == 1:
+        if problem.wants & WANTS_LEAD:
             other_level, other_mass = _others(level, mass, leaf)
             match.lead[j] = _lead(
                 level[leaf], mass[leaf], other_level, other_mass, sharp, problem.uniforms[1, j], problem.uniforms[2, j]

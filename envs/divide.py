@@ -1,0 +1,97 @@
+"""Divide: expected shares in place of draws. Every job is divided among all organizations by their odds.
+
+What a large number of small jobs would do (the demand of discrete choice, McFadden 1974): match, pay, deliver and
+rate in one, without noise.
+"""
+
+import numpy as np
+
+from ruleshift.envs import layout as at
+from ruleshift.envs.compile import jit
+from ruleshift.envs.deliver import cost_share, expected_quality
+from ruleshift.envs.numerics import exp
+from ruleshift.envs.pay import SUNK, commission_to, price_share
+
+
+@jit
+def divide(rule, economy, state, kinds, values, outcome, odds, payments, measures):
+    """Write `outcome` but for act's part, reputation, payments (J,), and what jobs sum to into `measures` (M,).
+
+    `odds` (K, N + 1) come as log odds and become shares. Returns the value served.
+    """
+    for row in (outcome.paid, outcome.commission, outcome.cost, outcome.charge, outcome.served, outcome.quality):
+        row[:] = 0.0
+    outcome.won[:] = 0.0
+    measures[:] = 0.0
+    served = 0.0
+    for k in range(len(odds)):
+        _share_out(odds[k], rule[at.AMPLIFICATION] == np.inf)
+        count, value = 0.0, 0.0
+        for j in range(len(kinds)):
+            if kinds[j] == k:
+                count += 1.0
+                value += values[j]
+        if count > 0.0:
+            served += _serve(rule, economy, state, outcome, k, count, value, odds[k], measures)
+    for j in range(len(kinds)):
+        payments[j] = 0.0
+        for i in range(len(outcome.ask)):
+            payments[j] += odds[kinds[j], i] * _price(rule, outcome.ask[i]) * values[j]
+    for i in range(len(outcome.profit)):
+        if rule[at.CHARGE] == SUNK:
+            outcome.charge[i] = economy[at.PROMOTION_PRICE] * outcome.promotion[i]
+        outcome.quality[i] = outcome.quality[i] / outcome.served[i] if outcome.served[i] > 0.0 else 0.0
+        outcome.profit[i] = outcome.paid[i] - outcome.commission[i] - outcome.cost[i] - outcome.charge[i]
+        state.cash[i] += outcome.profit[i]
+        rating = outcome.quality[i] + rule[at.INFLATION] * (1.0 - outcome.quality[i])
+        step = min(rule[at.GAIN] * outcome.served[i], 1.0)
+        state.reputation[i] = min(max(state.reputation[i] + step * (rating - state.reputation[i]), 0.01), 1.0)
+    return served
+
+
+@jit
+def _share_out(odds, sharp):
+    """Log odds into shares that sum to 1; under a ranking the best share evenly. All 0 where nobody offers."""
+    best, total = -np.inf, 0.0
+    for i in range(len(odds)):
+        best = max(best, odds[i])
+    for i in range(len(odds)):
+        behind = odds[i] - best if best > -np.inf else -np.inf
+        odds[i] = (1.0 if behind == 0.0 else 0.0) if sharp else exp(behind)
+        total += odds[i]
+    for i in range(len(odds)):
+        odds[i] = odds[i] / total if total > 0.0 else 0.0
+
+
+@jit
+def _price(rule, ask):
+    return price_share(np.int64(rule[at.PRICING]), rule[at.RESERVE], 0.0, 0.0, ask, np.inf)
+
+
+@jit
+def _serve(rule, economy, state, outcome, k, count, value, shares, measures):
+    """Jobs of kind k, `count` of them worth `value` together, by shares; returns the value served."""
+    served = 0.0
+    for i in range(len(outcome.ask)):
+        part = shares[i] * value
+        paid = _price(rule, outcome.ask[i]) * part
+        quality = expected_quality(economy[at.QUALITY_CAPABILITY], state, outcome, k, i)
+        before = state.billed[k, i]
+        if rule[at.TIER_1] > 0.0:
+            state.billed[k, i] = before + paid
+            fee = commission_to(rule, before + paid) - commission_to(rule, before)
+        else:
+            fee = rule[at.COMMISSION] * paid
+        outcome.paid[i] += paid
+        outcome.commission[i] += fee
+        outcome.cost[i] += part * cost_share(economy[at.BASE_COST], economy[at.EFFORT_COST], state, outcome, k, i)
+        outcome.charge[i] += economy[at.PROMOTION_PRICE] * outcome.promotion[i] * part
+        outcome.won[k, i] = shares[i] * count
+        outcome.served[i] += shares[i] * count
+        outcome.quality[i] += quality * shares[i] * count
+        measures[0] += shares[i] * count
+        measures[1] += quality * part - paid
+        measures[5] += paid
+        measures[6] += quality * shares[i] * count
+        served += part
+    return served
