@@ -38,7 +38,7 @@ def enter(key, episode, rule, economy, state, draws):
 def replace_bankrupt(key, round_, episode, rule, economy, state, draws):
     """Put newcomers into the seats of organizations whose cash is below 0; returns the share of seats."""
     kinds, n = state.initial.shape
-    entered = 0
+    entered = np.int64(0)
     for i in range(n):
         state.newcomer[i] = 1.0 if state.cash[i] < 0.0 else 0.0
         entered += np.int64(state.newcomer[i])
