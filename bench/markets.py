@@ -42,7 +42,7 @@ def bare_kernel_block(rule: str, markets: int, economy: Economy | None = None):
         for number, action in enumerate(actions):
             market_round.play(
                 0, markets, number, 0, number == STEPS - 1, market.arrays, stages, stages, notices, rules, rules,
-                action, observations, rewards, ended, *scratch,
+                action, observations, rewards, ended, market._interim[0], *scratch,
             )  # fmt: skip
         return STEPS * markets * market.organizations
 

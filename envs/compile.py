@@ -182,3 +182,21 @@ def matrix(typing_context, memory, start, rows, columns):  # type: ignore[no-unt
         return piece._getvalue()
 
     return kind(memory, types.intp, types.intp, types.intp), generate
+
+
+@intrinsic
+def piece(typing_context, memory, start, length):  # type: ignore[no-untyped-def]
+    """`memory[start : start + length]` of one-dimensional memory, unchecked: a slice that costs nothing."""
+    kind = types.Array(memory.dtype, 1, "C")
+
+    def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
+        whole = context.make_array(signature.args[0])(context, builder, values[0])
+        item = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(memory.dtype)))
+        part = context.make_array(kind)(context, builder)
+        context.populate_array(
+            part, data=builder.gep(whole.data, [values[1]]), shape=(values[2],), strides=(item,), itemsize=item,
+            meminfo=None,
+        )  # fmt: skip
+        return part._getvalue()
+
+    return kind(memory, types.intp, types.intp), generate

@@ -17,13 +17,12 @@ from ruleshift.envs.pay import SUNK, commission_to, price_share
 def divide(rule, economy, state, kinds, values, outcome, odds, payments, measures):
     """Write `outcome` but for act's part, reputation, payments (J,), and what jobs sum to into `measures` (M,).
 
-    `odds` (K, N + 1) come as log odds and become shares. Returns the value served.
+    `odds` (K, N + 1) come as log odds and become shares.
     """
     for row in (outcome.paid, outcome.commission, outcome.cost, outcome.charge, outcome.served, outcome.quality):
         row[:] = 0.0
     outcome.won[:] = 0.0
     measures[:] = 0.0
-    served = 0.0
     for k in range(len(odds)):
         _share_out(odds[k], rule[at.AMPLIFICATION] == np.inf)
         count, value = 0.0, 0.0
@@ -32,7 +31,7 @@ def divide(rule, economy, state, kinds, values, outcome, odds, payments, measure
                 count += 1.0
                 value += values[j]
         if count > 0.0:
-            served += _serve(rule, economy, state, outcome, k, count, value, odds[k], measures)
+            _serve(rule, economy, state, outcome, k, count, value, odds[k], measures)
     for j in range(len(kinds)):
         payments[j] = 0.0
         for i in range(len(outcome.ask)):
@@ -46,7 +45,6 @@ def divide(rule, economy, state, kinds, values, outcome, odds, payments, measure
         rating = outcome.quality[i] + rule[at.INFLATION] * (1.0 - outcome.quality[i])
         step = min(rule[at.GAIN] * outcome.served[i], 1.0)
         state.reputation[i] = min(max(state.reputation[i] + step * (rating - state.reputation[i]), 0.01), 1.0)
-    return served
 
 
 @jit
@@ -70,8 +68,7 @@ def _price(rule, ask):
 
 @jit
 def _serve(rule, economy, state, outcome, k, count, value, shares, measures):
-    """Jobs of kind k, `count` of them worth `value` together, by shares; returns the value served."""
-    served = 0.0
+    """Jobs of kind k, `count` of them worth `value` together, by shares."""
     for i in range(len(outcome.ask)):
         part = shares[i] * value
         paid = _price(rule, outcome.ask[i]) * part
@@ -91,7 +88,6 @@ def _serve(rule, economy, state, outcome, k, count, value, shares, measures):
         outcome.quality[i] += quality * shares[i] * count
         measures[0] += shares[i] * count
         measures[1] += quality * part - paid
+        measures[4] += part
         measures[5] += paid
         measures[6] += quality * shares[i] * count
-        served += part
-    return served

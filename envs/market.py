@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ruleshift.envs import layout as at
+from ruleshift.envs import memory
 from ruleshift.envs import round as round_
 from ruleshift.envs.compile import address_of, freeze
 from ruleshift.envs.economy import Economy
@@ -143,7 +144,7 @@ class Market:
 
     def _allocate(self) -> None:
         b, n, j, m = self.markets, self.organizations, self.jobs, len(at.MEASURES)
-        self.arrays = round_.Arrays(
+        self.arrays = memory.Arrays(
             keys=np.zeros((b, 2), np.uint64),
             economy=self.economy.row(),
             calendar=self.economy.calendar(),
@@ -168,6 +169,8 @@ class Market:
         self._remember()
         self._slices = [(int(low), int(high)) for low, high in pairwise(bounds)]
         self._scratch: list[tuple[np.ndarray, np.ndarray]] = []
+        shape = (-(-b // self.threads), n, j, self.kinds)
+        self._interim = [memory.interim(*shape) for _ in range(self.threads)]
         self._observations, self._rewards = _Buffers((b, n, self.observation_size)), _Buffers((b, n))
 
     def reset(self, seed: int | None = None, rule: str | Path | Rule | Structure | None = None) -> np.ndarray:
@@ -248,16 +251,16 @@ class Market:
     def _play(self, *arguments: Any) -> None:
         kernel = _COMPILED.get("play")
         if kernel is None:
-            first = (0, 0, *arguments, *self._scratch[0])
+            first = (0, 0, *arguments, self._interim[0], *self._scratch[0])
             kernel = _COMPILED["play"] = freeze(round_.play, *first)
         if self._pool is None:
-            kernel(0, self.markets, *arguments, *self._scratch[0])
+            kernel(0, self.markets, *arguments, self._interim[0], *self._scratch[0])
             return
         others = [
-            self._pool.submit(kernel, *(*bounds, *arguments, *scratch))
-            for bounds, scratch in zip(self._slices[1:], self._scratch[1:], strict=True)
+            self._pool.submit(kernel, *(*bounds, *arguments, interim, *scratch))
+            for bounds, interim, scratch in zip(self._slices[1:], self._interim[1:], self._scratch[1:], strict=True)
         ]
-        kernel(*self._slices[0], *arguments, *self._scratch[0])
+        kernel(*self._slices[0], *arguments, self._interim[0], *self._scratch[0])
         for other in others:
             other.result()
 
@@ -316,7 +319,7 @@ class Market:
         happens, luck = fates(self.schedule, self.arrays.keys, episode)
         self._stages = stages(self.schedule, happens, self.economy.rounds)
         drawn = [self._drawn(stage, rule, episode) for stage, rule in enumerate(rules)]
-        self._rules = round_.Rules(
+        self._rules = memory.Rules(
             rows=np.stack([self._tiled([rule.row() for rule in each]) for each in drawn]),
             features=np.stack([self._tiled([rule.features() for rule in each]) for each in drawn]),
             addresses=np.stack(
@@ -345,7 +348,7 @@ class Market:
     def _grow_scratch(self, names: set[str]) -> None:
         shape = (self.organizations, self.jobs, self.kinds, self.economy.capacity)
         sizes = [find_mechanism(name).scratch(*shape) for name in sorted(names)]
-        floats, integers = round_.scratch_sizes(
+        floats, integers = memory.scratch_sizes(
             self.organizations, self.jobs, self.kinds, max(s[0] for s in sizes), max(s[1] for s in sizes)
         )
         held = (len(self._scratch[0][0]), len(self._scratch[0][1])) if self._scratch else (0, 0)
