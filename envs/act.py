@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from ruleshift.envs.compile import inlined
+from ruleshift.envs.compile import inlined, jit
 from ruleshift.envs.numerics import exp
 
 MAX_ASK = 1.25
@@ -36,6 +36,16 @@ def act(actions, outcome, total):
     for k in range(kinds):
         for i in range(organizations):
             outcome.focus[k, i] /= total[i]
+
+
+@jit
+def all_finite(actions):
+    """Whether there is no NaN and no infinity among actions (B, N, 3 + K)."""
+    flat = actions.reshape(actions.size)
+    finite = True
+    for index in range(len(flat)):
+        finite &= flat[index] - flat[index] == np.float32(0.0)
+    return finite
 
 
 @inlined

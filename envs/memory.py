@@ -1,10 +1,12 @@
 """Memory of the kernel: what markets keep, what a round leaves from stage to stage, and what a stage works in."""
 
 from collections import namedtuple
+from typing import Any
 
 import numpy as np
+from numba import types
 
-from ruleshift.envs.compile import jit, matrix
+from ruleshift.envs.compile import inlined, jit, matrix, piece, reader, write_down
 from ruleshift.envs.layout import PUBLIC_STATISTICS
 from ruleshift.envs.numerics import padded
 
@@ -30,12 +32,14 @@ Arrays = namedtuple(
 )
 """What the markets keep. B markets, N organizations, J jobs, K kinds."""
 
-Rules = namedtuple(
-    "Rules",
+Plan = namedtuple(
+    "Plan",
     [
         "rows",  # (S, B, RULE_ROW) float64
         "features",  # (S, B, len(FEATURES)) float32
         "addresses",  # (S, B) int64, the mechanisms
+        "stages",  # (T, B) int64, which rule is in force
+        "notices",  # (T, B) float64, how near an announced shift is
     ],
 )
 """The rules of an episode: in market b, `[s, b]` is the first rule for s = 0, then that of shift s - 1."""
@@ -88,6 +92,42 @@ def interim(markets: int, n: int, j: int, k: int) -> Interim:
     return Interim(np.empty((size, k, n + 1)), *(np.empty((size, j)) for _ in range(4)))
 
 
+Home = namedtuple("Home", ["arrays", "interim", "floats", "integers"])
+"""All the memory of one thread: the markets' and its own. `floats` and `integers` are carved into a `Scratch`."""
+
+_WORDS = 512
+_FLOATS = tuple(types.Array(types.float64, dimensions, "C") for dimensions in range(4))
+_INTEGERS = tuple(types.Array(types.int64, dimensions, "C") for dimensions in range(4))
+_ARRAYS = types.NamedTuple(
+    (
+        types.Array(types.uint64, 2, "C"), _FLOATS[1], _FLOATS[2], _FLOATS[3], _FLOATS[3], _INTEGERS[2], _FLOATS[2],
+        _INTEGERS[2], _FLOATS[2], _INTEGERS[2], _FLOATS[2], _FLOATS[2], _FLOATS[2], _INTEGERS[1], _FLOATS[3],
+    ),
+    Arrays,
+)  # fmt: skip
+_INTERIM = types.NamedTuple((_FLOATS[3], _FLOATS[2], _FLOATS[2], _FLOATS[2], _FLOATS[2]), Interim)
+_PLAN = types.NamedTuple(
+    (_FLOATS[3], types.Array(types.float32, 3, "C"), _INTEGERS[2], _INTEGERS[2], _FLOATS[2]), Plan
+)
+home_of = reader(types.NamedTuple((_ARRAYS, _INTERIM, _FLOATS[1], _INTEGERS[1]), Home))
+plan_of = reader(_PLAN)
+
+
+@jit
+def _write(value, words):
+    write_down(value, words)
+
+
+def handle(value: Any) -> np.ndarray:
+    """A `Home` or `Plan` as machine words, int64 (512,), which `home_of` or `plan_of` read in a kernel.
+
+    To hand over an array costs a call a tenth of a microsecond, and there are dozens. A handle holds nothing alive.
+    """
+    words = np.zeros(_WORDS, np.int64)
+    _write(value, words)
+    return words
+
+
 def scratch_sizes(n: int, j: int, k: int, floats: int, integers: int) -> tuple[int, int]:
     """Numbers of float64 and int64 that `carve` needs, with these many for the mechanism."""
     drawn = 4 * padded(max(j, n)) + 4 * padded(max(j, n, -(-k * n // 4)))
@@ -95,7 +135,7 @@ def scratch_sizes(n: int, j: int, k: int, floats: int, integers: int) -> tuple[i
     return by_one + drawn + floats, 2 * k * n + 2 * n + 2 * max(n, k) + integers
 
 
-@jit
+@inlined
 def carve(floats, integers, n, j, k):
     """The named pieces of one thread's scratch memory."""
     longest, kn = max(n, k), k * n
@@ -112,11 +152,11 @@ def carve(floats, integers, n, j, k):
     return Scratch(
         matrix(floats, 0, k, n), matrix(floats, kn, k, n), matrix(floats, 2 * kn, k, n),
         matrix(floats, a, 4, jobs), matrix(floats, b, 4, calls),
-        floats[c : c + n], floats[c + n : c + 2 * n], floats[c + 2 * n : d],
-        floats[d : d + k], floats[d + k : d + 2 * k], floats[d + 2 * k : e],
-        floats[e:f],
+        piece(floats, c, n), piece(floats, c + n, n), piece(floats, c + 2 * n, n),
+        piece(floats, d, k), piece(floats, d + k, k), piece(floats, d + 2 * k, k),
+        piece(floats, e, f - e),
         matrix(integers, 0, k, n), matrix(integers, kn, n, k),
-        integers[2 * kn : 2 * kn + n], integers[2 * kn + n : r],
-        integers[r : r + longest], integers[r + longest : s],
-        floats[f:], integers[s:],
+        piece(integers, 2 * kn, n), piece(integers, 2 * kn + n, n),
+        piece(integers, r, longest), piece(integers, r + longest, longest),
+        piece(floats, f, len(floats) - f), piece(integers, s, len(integers) - s),
     )  # fmt: skip

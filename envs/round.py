@@ -20,7 +20,7 @@ from ruleshift.envs.learn import learn
 from ruleshift.envs.match import draw_priorities, expect, faults, open_capacities, rank_kinds, wanted
 from ruleshift.envs.measure import measure, sum_jobs
 from ruleshift.envs.mechanisms.base import Match, Problem
-from ruleshift.envs.memory import carve
+from ruleshift.envs.memory import carve, home_of, plan_of
 from ruleshift.envs.numerics import DRAW, draw_fine
 from ruleshift.envs.order import copy
 from ruleshift.envs.pay import pay
@@ -39,45 +39,53 @@ _call_mechanism = calls_through_address(MECHANISM_SIGNATURE)
 
 @jit
 def play(
-    start, stop, round_, episode, last, arrays, now, then, notices, rules, next_rules, actions, observations, rewards,
-    last_observations, interim, floats, integers,
-):  # fmt: skip
+    start, stop, round_, episode, last, home, plan, next_plan, actions, observations, rewards, last_observations
+):
     """Play one round in the markets start .. stop - 1.
 
-    `now` and `then` (B,) are the stages of this round and the next: in market b the rule is `rules.rows[now[b], b]`.
-    Where this round is the `last`, the next opens an episode under `next_rules`. `notices` (B,) are those of the next
-    round. Writes observations (B, N, F), rewards (B, N) and, in the last round, last_observations (B, N, F).
+    `home` is the handle of a `Home`, `plan` that of this episode's `Plan`, `next_plan` that of the next episode's,
+    which this call opens where the round is the `last`. Writes observations (B, N, F), rewards (B, N) and, in the last
+    round, last_observations (B, N, F).
     """
-    block = len(interim.lead)
+    block = len(home_of(home).interim.lead)
     for first in range(start, stop, block):
         end = min(first + block, stop)
-        _act(first, end, arrays, actions, floats, integers)
-        _score(first, end, arrays, rules, now, interim, floats, integers)
-        if arrays.economy[at.EXPECTED_SHARES] == 1.0:
-            _divide(first, end, arrays, rules, now, interim)
+        _act(first, end, home, actions)
+        _score(first, end, round_, home, plan)
+        if home_of(home).arrays.economy[at.EXPECTED_SHARES] == 1.0:
+            _divide(first, end, round_, home, plan)
         else:
-            _match(first, end, round_, episode, arrays, rules, now, interim, floats, integers)
-            _pay(first, end, arrays, rules, now, interim)
-            _deliver(first, end, round_, episode, arrays, rules, now, interim, floats, integers)
-        _learn(first, end, round_, episode, arrays, rules, now, rewards, floats, integers)
-        _post(first, end, round_ + 1, episode, arrays, floats, integers)
-        if last:  # nothing is announced after the last round, and no other rule is in force
-            _show(
-                first, end, round_ + 1, episode, arrays, rules, now, notices, 0.0, interim, last_observations, floats,
-                integers,
-            )  # fmt: skip
-            _open(first, end, episode + 1, arrays, next_rules, notices, observations, floats, integers)
+            _match(first, end, round_, episode, home, plan)
+            _pay(first, end, round_, home, plan)
+            _deliver(first, end, round_, episode, home, plan)
+        _learn(first, end, round_, episode, home, plan, rewards)
+        _post(first, end, round_ + 1, episode, home)
+        if last:
+            _show(first, end, round_ + 1, episode, last, home, plan, last_observations)
+            _open(first, end, episode + 1, home, next_plan, observations)
         else:
-            _show(
-                first, end, round_ + 1, episode, arrays, rules, then, notices, 1.0, interim, observations, floats,
-                integers,
-            )  # fmt: skip
+            _show(first, end, round_ + 1, episode, last, home, plan, observations)
 
 
 @jit
-def begin(arrays, rules, episode, notices, floats, integers, observations):
+def begin(home, plan, episode, observations):
     """Open an episode in every market: organizations enter, and the first board is disclosed."""
-    _open(0, len(arrays.keys), episode, arrays, rules, notices, observations, floats, integers)
+    _open(0, len(home_of(home).arrays.keys), episode, home, plan, observations)
+
+
+@inlined
+def _unfold(home):
+    """The arrays, the interim and the scratch memory of a `Home`."""
+    home_ = home_of(home)
+    n, j, k = _sizes(home_.arrays)
+    return home_.arrays, home_.interim, carve(home_.floats, home_.integers, n, j, k)
+
+
+@inlined
+def _rules(plan, round_):
+    """The plan, and the stage that each market is at in a round."""
+    plan_ = plan_of(plan)
+    return plan_, plan_.stages[round_]
 
 
 @inlined
@@ -88,9 +96,9 @@ def _sizes(arrays):
 
 
 @jit
-def _act(first, end, arrays, actions, floats, integers):
-    n, j, k = _sizes(arrays)
-    scratch = carve(floats, integers, n, j, k)
+def _act(first, end, home, actions):
+    arrays, _, scratch = _unfold(home)
+    _, _, k = _sizes(arrays)
     for b in range(first, end):
         copy(arrays.job_kinds[b], arrays.served_kinds[b])
         copy(arrays.job_values[b], arrays.served_values[b])
@@ -98,9 +106,10 @@ def _act(first, end, arrays, actions, floats, integers):
 
 
 @jit
-def _score(first, end, arrays, rules, now, interim, floats, integers):
-    n, j, k = _sizes(arrays)
-    scratch = carve(floats, integers, n, j, k)
+def _score(first, end, round_, home, plan):
+    arrays, interim, scratch = _unfold(home)
+    rules, now = _rules(plan, round_)
+    _, _, k = _sizes(arrays)
     for b in range(first, end):
         state, outcome = state_of(arrays.state[b], k), outcome_of(arrays.outcomes[b], k)
         score(rules.rows[now[b], b], arrays.economy, state, outcome, scratch.common, interim.log_odds[b - first])
@@ -108,10 +117,11 @@ def _score(first, end, arrays, rules, now, interim, floats, integers):
 
 
 @jit
-def _match(first, end, round_, episode, arrays, rules, now, interim, floats, integers):
+def _match(first, end, round_, episode, home, plan):
     """Who serves whom. Where a mechanism got assignments wrong, they are counted and undone."""
+    arrays, interim, scratch = _unfold(home)
+    rules, now = _rules(plan, round_)
     n, j, k = _sizes(arrays)
-    scratch = carve(floats, integers, n, j, k)
     capacity = arrays.economy[at.CAPACITY]
     for b in range(first, end):
         key, rule, address = arrays.keys[b], rules.rows[now[b], b], rules.addresses[now[b], b]
@@ -154,8 +164,10 @@ def _match(first, end, round_, episode, arrays, rules, now, interim, floats, int
 
 
 @jit
-def _divide(first, end, arrays, rules, now, interim):
+def _divide(first, end, round_, home, plan):
     """Expected shares in place of match, pay, deliver and rate."""
+    arrays, interim, _ = _unfold(home)
+    rules, now = _rules(plan, round_)
     _, _, k = _sizes(arrays)
     for b in range(first, end):
         divide(
@@ -166,7 +178,9 @@ def _divide(first, end, arrays, rules, now, interim):
 
 
 @jit
-def _pay(first, end, arrays, rules, now, interim):
+def _pay(first, end, round_, home, plan):
+    arrays, interim, _ = _unfold(home)
+    rules, now = _rules(plan, round_)
     _, _, k = _sizes(arrays)
     for b in range(first, end):
         at_ = b - first
@@ -178,9 +192,10 @@ def _pay(first, end, arrays, rules, now, interim):
 
 
 @jit
-def _deliver(first, end, round_, episode, arrays, rules, now, interim, floats, integers):
-    n, j, k = _sizes(arrays)
-    scratch = carve(floats, integers, n, j, k)
+def _deliver(first, end, round_, episode, home, plan):
+    arrays, interim, scratch = _unfold(home)
+    rules, now = _rules(plan, round_)
+    _, _, k = _sizes(arrays)
     for b in range(first, end):
         state, outcome = state_of(arrays.state[b], k), outcome_of(arrays.outcomes[b], k)
         winner, values, qualities = arrays.winners[b], arrays.served_values[b], interim.qualities[b - first]
@@ -193,8 +208,10 @@ def _deliver(first, end, round_, episode, arrays, rules, now, interim, floats, i
 
 
 @jit
-def _learn(first, end, round_, episode, arrays, rules, now, rewards, floats, integers):
+def _learn(first, end, round_, episode, home, plan, rewards):
     """Feed back, learn, and take stock of the round; newcomers enter after it."""
+    arrays, _, scratch = _unfold(home)
+    rules, now = _rules(plan, round_)
     n, j, k = _sizes(arrays)
     for b in range(first, end):
         rule = rules.rows[now[b], b]
@@ -205,16 +222,15 @@ def _learn(first, end, round_, episode, arrays, rules, now, rewards, floats, int
             rewards[b, i] = outcome.profit[i]
         entered = 0.0
         if rule[at.ENTRY] == 1.0:
-            scratch = carve(floats, integers, n, j, k)
             entered = replace_bankrupt(arrays.keys[b], round_, episode, rule, arrays.economy, state, scratch.draws)
         measure(j, entered, state, outcome, arrays.measures[b], arrays.totals[b])
 
 
 @jit
-def _post(first, end, round_, episode, arrays, floats, integers):
+def _post(first, end, round_, episode, home):
     """The jobs and the cost shocks of a round."""
-    n, j, k = _sizes(arrays)
-    scratch = carve(floats, integers, n, j, k)
+    arrays, _, scratch = _unfold(home)
+    _, _, k = _sizes(arrays)
     for b in range(first, end):
         key = arrays.keys[b]
         post_jobs(
@@ -225,18 +241,20 @@ def _post(first, end, round_, episode, arrays, floats, integers):
 
 
 @jit
-def _show(
-    first, end, round_, episode, arrays, rules, stages, notices, heed, interim, observations, floats, integers
-):
-    """Disclose the board of a round, and what the rule lets organizations see of the round before it."""
-    n, j, k = _sizes(arrays)
-    scratch = carve(floats, integers, n, j, k)
+def _show(first, end, round_, episode, ended, home, plan, observations):
+    """Disclose the board of a round, and what the rule lets organizations see of the round before it.
+
+    After the end nothing is announced, and no other rule is in force.
+    """
+    arrays, interim, scratch = _unfold(home)
+    rules, stages = _rules(plan, round_ - 1 if ended else round_)
+    n, _, k = _sizes(arrays)
     for b in range(first, end):
         rule, features = rules.rows[stages[b], b], rules.features[stages[b], b]
         state, outcome = state_of(arrays.state[b], k), outcome_of(arrays.outcomes[b], k)
         level, history = rule[at.LEVEL], arrays.history[b]
         sum_board(arrays.job_kinds[b], arrays.job_values[b], scratch.count, scratch.value)
-        public, scores = level >= 1.0 and round_ > 0, level >= 2.0 and round_ > 0
+        public, scores = level >= 1.0, level >= 2.0
         if public:
             sum_public(state, outcome, scratch.mean, scratch.public)
         if scores:
@@ -253,20 +271,22 @@ def _show(
                 page = history[max(before, 0) % len(history)]
                 public, scores = recall(page, before, public, scores, scratch.public, outcome)
         disclose(
-            level, public, scores, arrays.economy[at.CAPACITY], round_ == 0, heed * notices[b], state, outcome,
+            level, public, scores, arrays.economy[at.CAPACITY], False,
+            0.0 if ended else rules.notices[round_, b], state, outcome,
             scratch.count, scratch.value, scratch.public, features, observations[b],
         )  # fmt: skip
 
 
 @jit
-def _open(first, end, episode, arrays, rules, notices, observations, floats, integers):
+def _open(first, end, episode, home, plan, observations):
     """Organizations enter, and the first board is disclosed."""
-    n, j, k = _sizes(arrays)
-    scratch = carve(floats, integers, n, j, k)
+    arrays, _, scratch = _unfold(home)
+    rules = plan_of(plan)
+    _, _, k = _sizes(arrays)
     for b in range(first, end):
         arrays.totals[b][:] = 0.0
         enter(arrays.keys[b], episode, rules.rows[0, b], arrays.economy, state_of(arrays.state[b], k), scratch.draws)
-    _post(first, end, 0, episode, arrays, floats, integers)
+    _post(first, end, 0, episode, home)
     for b in range(first, end):
         rule, features = rules.rows[0, b], rules.features[0, b]
         state, outcome = state_of(arrays.state[b], k), outcome_of(arrays.outcomes[b], k)
@@ -274,6 +294,6 @@ def _open(first, end, episode, arrays, rules, notices, observations, floats, int
         if len(arrays.history[b]) > 0:
             record(arrays.history[b][0], 0, False, False, scratch.public, outcome)
         disclose(
-            rule[at.LEVEL], False, False, arrays.economy[at.CAPACITY], True, notices[b], state, outcome,
+            rule[at.LEVEL], False, False, arrays.economy[at.CAPACITY], True, rules.notices[0, b], state, outcome,
             scratch.count, scratch.value, scratch.public, features, observations[b],
         )  # fmt: skip

@@ -15,6 +15,7 @@ import numpy as np
 from ruleshift.envs.compile import inlined, jit, piece
 from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
 from ruleshift.envs.numerics import exp, log
+from ruleshift.envs.order import highest
 
 _SPAN = 512.0
 _FAN = 8
@@ -43,12 +44,15 @@ def _lay_out(n, starts):
 
 
 @inlined
+def _highest_of_four(levels, start):
+    return max(max(levels[start], levels[start + 1]), max(levels[start + 2], levels[start + 3]))
+
+
+@inlined
 def _combine(level, mass, upto, start, parent):
     """A parent from its eight children; `upto` (8,) cumulates the masses of those at the highest level."""
     levels, masses, sums = piece(level, start, _FAN), piece(mass, start, _FAN), piece(upto, start, _FAN)
-    top, total = -np.inf, 0.0
-    for child in range(_FAN):
-        top = max(top, levels[child])
+    top, total = max(_highest_of_four(levels, 0), _highest_of_four(levels, 4)), 0.0
     for child in range(_FAN):
         sums[child] = masses[child] * np.float64(levels[child] == top)
     for child in range(_FAN):
@@ -61,10 +65,10 @@ def _combine(level, mass, upto, start, parent):
 def _plant(level, mass, upto, starts, depth, log_odds, sharp, capacities):
     """Leaves from the log odds of organizations with capacity, and the nodes above them."""
     n = len(capacities)
-    best, least = -np.inf, np.inf
+    best = highest(log_odds, n)
+    deep = np.int64(0)
     for i in range(n):
-        best = max(best, log_odds[i])
-        least = min(least, log_odds[i] if log_odds[i] > -np.inf else np.inf)
+        deep |= np.int64((log_odds[i] < best - _SPAN) & (log_odds[i] > -np.inf))
     for leaf in range(n, starts[1]):
         level[leaf], mass[leaf] = -np.inf, 0.0
     for i in range(n):
@@ -72,7 +76,7 @@ def _plant(level, mass, upto, starts, depth, log_odds, sharp, capacities):
         odds = 1.0 if sharp else exp(log_odds[i] - best)
         level[i] = (log_odds[i] if sharp else 0.0) if there else -np.inf
         mass[i] = odds if there else 0.0
-    if least < best - _SPAN and not sharp:
+    if deep and not sharp:
         _deepen(level, mass, log_odds, best, n)
     for height in range(depth):
         for group in range((starts[height + 1] - starts[height]) // _FAN):
