@@ -316,6 +316,8 @@ def _play_round(
         entered = replace_bankrupt(key, round_, episode, rule, economy, state, scratch.draws)
         measures[b, len(at.MEASURES) - 1] = entered
         totals[b, len(at.MEASURES) - 1] += entered
+    else:
+        state.newcomer[:] = 0.0  # of a rule before
     post_jobs(key, round_ + 1, episode, economy, calendar, count, job_kinds[b], job_values[b], scratch.draws)
     draw_shocks(key, round_ + 1, episode, economy, state.shock, scratch.draws)
     if last:
