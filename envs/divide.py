@@ -14,29 +14,30 @@ from ruleshift.envs.pay import SUNK, commission_to, price_share
 
 
 @jit
-def divide(rule, economy, state, kinds, values, outcome, odds, payments, measures):
+def divide(rule, economy, state, kinds, values, outcome, log_odds, shares, payments, measures):
     """Write `outcome` but for act's part, reputation, payments (J,), and what jobs sum to into `measures` (M,).
 
-    `odds` (K, N + 1) come as log odds and become shares. Returns the value served.
+    `log_odds` (K, N + 1) are kept, for the scores that are disclosed; `shares` (K, N) is scratch. Returns the value
+    served.
     """
     for row in (outcome.paid, outcome.commission, outcome.cost, outcome.charge, outcome.served, outcome.quality):
         row[:] = 0.0
     outcome.won[:] = 0.0
     measures[:] = 0.0
     served = 0.0
-    for k in range(len(odds)):
-        _share_out(odds[k], rule[at.AMPLIFICATION] == np.inf)
+    for k in range(len(log_odds)):
+        _share_out(log_odds[k], rule[at.AMPLIFICATION] == np.inf, shares[k])
         count, value = 0.0, 0.0
         for j in range(len(kinds)):
             if kinds[j] == k:
                 count += 1.0
                 value += values[j]
         if count > 0.0:
-            served += _serve(rule, economy, state, outcome, k, count, value, odds[k], measures)
+            served += _serve(rule, economy, state, outcome, k, count, value, shares[k], measures)
     for j in range(len(kinds)):
         payments[j] = 0.0
         for i in range(len(outcome.ask)):
-            payments[j] += odds[kinds[j], i] * _price(rule, outcome.ask[i]) * values[j]
+            payments[j] += shares[kinds[j], i] * _price(rule, outcome.ask[i]) * values[j]
     for i in range(len(outcome.profit)):
         if rule[at.CHARGE] == SUNK:
             outcome.charge[i] = economy[at.PROMOTION_PRICE] * outcome.promotion[i]
@@ -50,17 +51,22 @@ def divide(rule, economy, state, kinds, values, outcome, odds, payments, measure
 
 
 @jit
-def _share_out(odds, sharp):
-    """Log odds into shares that sum to 1; under a ranking the best share evenly. All 0 where nobody offers."""
+def _share_out(log_odds, sharp, shares):
+    """Shares (N,) that, with the outside option's, sum to 1; under a ranking the best share evenly.
+
+    All 0 where nobody offers.
+    """
     best, total = -np.inf, 0.0
-    for i in range(len(odds)):
-        best = max(best, odds[i])
-    for i in range(len(odds)):
-        behind = odds[i] - best if best > -np.inf else -np.inf
-        odds[i] = (1.0 if behind == 0.0 else 0.0) if sharp else exp(behind)
-        total += odds[i]
-    for i in range(len(odds)):
-        odds[i] = odds[i] / total if total > 0.0 else 0.0
+    for i in range(len(log_odds)):
+        best = max(best, log_odds[i])
+    for i in range(len(log_odds)):
+        behind = log_odds[i] - best if best > -np.inf else -np.inf
+        odds = (1.0 if behind == 0.0 else 0.0) if sharp else exp(behind)
+        total += odds
+        if i < len(shares):
+            shares[i] = odds
+    for i in range(len(shares)):
+        shares[i] = shares[i] / total if total > 0.0 else 0.0
 
 
 @jit

@@ -299,7 +299,9 @@ def _play_round(
     if wrong[b] > 0:
         return
     if economy[at.EXPECTED_SHARES] == 1.0:
-        value = divide(rule, economy, state, kinds, values, outcome, scratch.log_odds, payments[b], measures[b])
+        value = divide(
+            rule, economy, state, kinds, values, outcome, scratch.log_odds, scratch.race, payments[b], measures[b]
+        )
     else:
         pay(
             rule, economy, winner, scratch.lead, scratch.price, scratch.bid, kinds, values, state, outcome, payments[b]
