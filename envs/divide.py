@@ -9,7 +9,7 @@ import numpy as np
 from ruleshift.envs import layout as at
 from ruleshift.envs.compile import jit
 from ruleshift.envs.deliver import cost_share, expected_quality
-from ruleshift.envs.numerics import exp
+from ruleshift.envs.numerics import exp, log
 from ruleshift.envs.pay import SUNK, commission_to, price_share
 
 
@@ -45,7 +45,8 @@ def divide(rule, economy, state, kinds, values, outcome, log_odds, shares, payme
         outcome.profit[i] = outcome.paid[i] - outcome.commission[i] - outcome.cost[i] - outcome.charge[i]
         state.cash[i] += outcome.profit[i]
         rating = outcome.quality[i] + rule[at.INFLATION] * (1.0 - outcome.quality[i])
-        step = min(rule[at.GAIN] * outcome.served[i], 1.0)
+        # half a job moves reputation so that two halves move it as one job does
+        step = 1.0 - exp(outcome.served[i] * log(max(1.0 - rule[at.GAIN], 1e-300)))
         state.reputation[i] = min(max(state.reputation[i] + step * (rating - state.reputation[i]), 0.01), 1.0)
     return served
 
