@@ -241,6 +241,9 @@ def _show(
             public, scores = recall(
                 history[max(before, 0) % len(history)], before, public, scores, scratch.public, outcome
             )
+    if not scores:
+        outcome.priority[:] = 0.0  # neither an earlier rule's, nor what is not yet disclosed
+        outcome.rank[:] = 0.0
     disclose(
         level, public, scores, economy[at.CAPACITY], round_ == 0, notice, state, outcome, scratch.count,
         scratch.value, scratch.public, features, observations,
