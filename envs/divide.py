@@ -84,8 +84,8 @@ def _serve(rule, economy, state, outcome, k, count, value, shares, measures):
         paid = _price(rule, outcome.ask[i]) * part
         quality = expected_quality(economy[at.QUALITY_CAPABILITY], state, outcome, k, i)
         before = state.billed[k, i]
+        state.billed[k, i] = before + paid
         if rule[at.TIER_1] > 0.0:
-            state.billed[k, i] = before + paid
             fee = commission_to(rule, before + paid) - commission_to(rule, before)
         else:
             fee = rule[at.COMMISSION] * paid

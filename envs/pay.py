@@ -88,6 +88,9 @@ def keep(rule, winner, kinds, payments, state, outcome):
     if rule[at.TIER_1] == 0.0:
         for i in range(len(outcome.paid)):
             outcome.commission[i] = rule[at.COMMISSION] * outcome.paid[i]
+        for j in range(len(winner)):
+            if winner[j] >= 0:
+                state.billed[kinds[j], winner[j]] += payments[j]
         return
     outcome.commission[:] = 0.0
     for j in range(len(winner)):
