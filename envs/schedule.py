@@ -64,15 +64,16 @@ def check_schedule(schedule: tuple[Shift, ...], rounds: int) -> tuple[Shift, ...
 
 
 def fates(schedule: tuple[Shift, ...], keys: np.ndarray, episode: int) -> tuple[np.ndarray, np.ndarray]:
-    """What chance decides: whether each shift comes about, and a uniform number for its announcement, both (B, S)."""
+    """What chance decides: whether each shift comes about, and a uniform number for its announcement, both (B, S).
+
+    A shift's chance belongs to its round: other shifts do not change it.
+    """
     happens = np.ones((len(keys), len(schedule)), bool)
     luck = np.zeros((len(keys), len(schedule)))
-    chances = np.array([shift.chance for shift in schedule])
-    if len(schedule) == 0:
-        return happens, luck
     for b, key in enumerate(keys):
-        numbers = uniforms(key, 2 * len(schedule), round=0, episode=episode, purpose=SHIFT)
-        happens[b], luck[b] = numbers[::2] < chances, numbers[1::2]
+        for s, shift in enumerate(schedule):
+            chance, luck[b, s] = uniforms(key, 2, round=shift.at, episode=episode, purpose=SHIFT)
+            happens[b, s] = chance < shift.chance
     return happens, luck
 
 
