@@ -91,18 +91,17 @@ def notices(
 ) -> np.ndarray:
     """How near an announced shift is: float64 (T, B), 0 none, rising linearly to 1 in the round before it.
 
-    `lead` and `reliability` (T, B) are those of the rule in force. A platform announces a change with the probability
-    of its reliability, and what is none with the rest of it.
+    `lead` and `reliability` (T, B) are those of the rule in force, which speaks while it is. A platform announces a
+    change with the probability of its reliability, and what is none with the rest of it.
     """
     table = np.zeros(lead.shape)
     for index, shift in enumerate(schedule):
-        before = shift.at - 1
-        true = happens[:, index] & (not shift.placebo)
-        announced = np.where(true, luck[:, index] < reliability[before], luck[:, index] >= reliability[before])
-        ahead = np.where(announced, lead[before], 0)
+        left = shift.at - np.arange(shift.at)[:, None]
+        lucky, true = luck[:, index], happens[:, index] & (not shift.placebo)
+        announced = np.where(true, lucky < reliability[: shift.at], lucky >= reliability[: shift.at])
+        ahead = np.where(announced, lead[: shift.at], 0.0)
         if shift.notice is not None:
-            ahead = np.full(len(happens), shift.notice)
-        for step in range(1, min(int(ahead.max(initial=0)), shift.at) + 1):
-            near = np.where(step <= ahead, 1 - (step - 1) / np.maximum(ahead, 1), 0.0)
-            table[shift.at - step] = np.maximum(table[shift.at - step], near)
+            ahead = np.full(ahead.shape, shift.notice)
+        near = np.where(left <= ahead, 1 - (left - 1) / np.maximum(ahead, 1), 0.0)
+        table[: shift.at] = np.maximum(table[: shift.at], near)
     return table
