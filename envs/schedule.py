@@ -34,7 +34,8 @@ class Shift:
     def __post_init__(self) -> None:
         if isinstance(self.at, bool) or not isinstance(self.at, int) or self.at < 1:
             raise ValueError(f"shift: at is {self.at!r}; it must be a round, a whole number from 1")
-        if self.notice is not None and (not isinstance(self.notice, int) or self.notice < 1):
+        whole = isinstance(self.notice, int) and not isinstance(self.notice, bool)
+        if self.notice is not None and (not whole or self.notice < 1):
             raise ValueError(f"shift: notice is {self.notice!r}; it must be None or a whole number of rounds from 1")
         number = isinstance(self.chance, int | float) and not isinstance(self.chance, bool)
         if not number or not 0 <= self.chance <= 1:
