@@ -10,7 +10,7 @@ from ruleshift.envs import layout as at
 from ruleshift.envs.compile import jit
 from ruleshift.envs.deliver import cost_share, expected_quality
 from ruleshift.envs.numerics import exp, log
-from ruleshift.envs.pay import SUNK, commission_to, price_share
+from ruleshift.envs.pay import SUNK, commission_on, price_share
 
 
 @jit
@@ -86,7 +86,7 @@ def _serve(rule, economy, state, outcome, k, count, value, shares, measures):
         before = state.billed[k, i]
         state.billed[k, i] = before + paid
         if rule[at.TIER_1] > 0.0:
-            fee = commission_to(rule, before + paid) - commission_to(rule, before)
+            fee = commission_on(rule, before, paid)
         else:
             fee = rule[at.COMMISSION] * paid
         outcome.paid[i] += paid
