@@ -85,10 +85,7 @@ def _serve(rule, economy, state, outcome, k, count, value, shares, measures):
         quality = expected_quality(economy[at.QUALITY_CAPABILITY], state, outcome, k, i)
         before = state.billed[k, i]
         state.billed[k, i] = before + paid
-        if rule[at.TIER_1] > 0.0:
-            fee = commission_on(rule, before, paid)
-        else:
-            fee = rule[at.COMMISSION] * paid
+        fee = commission_on(rule, before, paid) if rule[at.TIER_1] > 0.0 else rule[at.COMMISSION] * paid
         outcome.paid[i] += paid
         outcome.commission[i] += fee
         outcome.cost[i] += part * cost_share(economy[at.BASE_COST], economy[at.EFFORT_COST], state, outcome, k, i)
