@@ -55,8 +55,8 @@ def test_money__is_conserved_in_every_round(given_: dict[str, Any], seed: int) -
             assert measures["revenue"] == pytest.approx((outcome.commission + outcome.charge).sum(), abs=1e-9)
             parts = measures["surplus"] + measures["profit"] + measures["revenue"]
             assert measures["welfare"] == pytest.approx(parts, abs=1e-9)
-            assert np.all(outcome.commission >= -1e-9)
-            assert np.all(outcome.commission <= outcome.paid + 1e-9)
+            assert np.all(outcome.commission >= 0)
+            assert np.all(outcome.commission <= outcome.paid * (1 + 1e-9))
             assert np.all(outcome.charge >= 0)
             if not truncated:
                 stays = state.newcomer == 0
@@ -262,5 +262,6 @@ def test_matching__is_fair_to_those_that_do_the_same(data, economy: Economy, see
     market = Market(rule, economy=economy, markets=400)
     market.reset(seed=seed)
     market.step(np.zeros((400, 5, market.action_size), np.float32))
-    won = np.bincount(market.winners[market.winners >= 0], minlength=5)
+    first = market.winners[:, 0]
+    won = np.bincount(first[first >= 0], minlength=5)
     assert won.sum() == 0 or chisquare(won).pvalue > 1e-5
