@@ -207,14 +207,14 @@ def test_expected_shares__are_the_mean_of_what_is_drawn() -> None:
 def test_expected_shares__scores_are_those_of_the_market_that_draws() -> None:
     """Priority and rank follow from the odds, however demand then is served."""
     rule = _rule(disclosure__level="scores")
-    seen = []
+    seen: list[Any] = []
     for shares in ("sampled", "expected"):
         market = Market(rule, economy=replace(DIVISIBLE, shares=shares))
         market.reset(seed=0)
         action = np.random.default_rng(1).uniform(-1, 1, (1, 5, 5)).astype(np.float32)
         observations = market.step(action)[0]
         seen.append([observations[..., market.layout[name]] for name in ("priority", "rank")])
-    np.testing.assert_allclose(*seen, rtol=1e-6)
+    np.testing.assert_allclose(seen[0], seen[1], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,8 @@ def test_uniform__price_of_a_ranking_is_the_lowest_ask_that_lost(signal: str) ->
     """k jobs of one kind, capacity 1: the k lowest asks win, and all are paid the k + 1st (Vickrey 1961)."""
     economy = Economy(organizations=6, jobs=4, kinds=1, capacity=1, outside_share=0.0, rounds=1)
     asks = np.random.default_rng(1).uniform(0.05, 0.95, (50, 6))
-    market = _priced("uniform", asks, economy, **{"scoring.price_signal": signal, "payment.commission": 0.0})
+    more: dict[str, Any] = {"scoring.price_signal": signal, "payment.commission": 0.0}
+    market = _priced("uniform", asks, economy, **more)
     fifth = np.sort(asks, axis=1)[:, 4:5]
     np.testing.assert_allclose(market.payments, fifth * market.served_values, rtol=1e-5)
     np.testing.assert_array_equal(np.sort(market.winners, axis=1), np.sort(np.argsort(asks, axis=1)[:, :4], axis=1))
@@ -132,7 +133,7 @@ def test_uniform__price_is_the_reserve_where_none_lost() -> None:
 def test_uniform__is_one_price_a_kind_and_never_below_the_second(amplification: float, signal: str) -> None:
     economy = Economy(organizations=5, jobs=7, kinds=2, capacity=2, rounds=1)
     asks = np.random.default_rng(2).uniform(0.05, 1.1, (80, 5))
-    more = {"scoring.price_signal": signal, "payment.reserve": 0.9}
+    more: dict[str, Any] = {"scoring.price_signal": signal, "payment.reserve": 0.9}
     uniform, second = (_priced(each, asks, economy, amplification, **more) for each in ("uniform", "second_price"))
     np.testing.assert_array_equal(uniform.winners, second.winners)
     won = uniform.winners >= 0

@@ -248,11 +248,11 @@ def test_ranking__is_blind_to_names(data, economy: Economy, seed: int) -> None:
     taken = [actions(market, rng) for _ in range(economy.rounds)]
     for each in taken:
         each[0, :, 0] = rng.uniform(-0.9, 1, 5)  # no two asks count alike
-    got = []
+    got: list[Any] = []
     for places in (np.arange(5), order):
         market.reset(seed=seed)
         got.append([market.step(np.ascontiguousarray(each[:, places]))[1][0, np.argsort(places)] for each in taken])
-    np.testing.assert_allclose(*got, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(got[0], got[1], rtol=1e-5, atol=1e-6)
 
 
 @few

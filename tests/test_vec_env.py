@@ -5,6 +5,7 @@ import pytest
 
 from ruleshift.agents import Constant, RandomPolicy, Seats
 from ruleshift.envs import MEASURES, Economy, Market, Shift, load_rule
+from ruleshift.envs.layout import state_view
 from ruleshift.train import MarketVecEnv
 
 ECONOMY = Economy(organizations=4, jobs=4, rounds=5)
@@ -161,9 +162,11 @@ def test_vec_env__cuts_the_value_of_the_bankrupt(rule: str):
         seen, rewards, dones, infos = env.step(actions)
         total, length = total + rewards, length + 1
         ended = step % 9 == 8
-        flags = env.market.last_observations if ended else env.market.state
-        places = env.market.layout["newcomer"] if ended else 5
-        gone = (flags[:, [0, 2, 3], places] if ended else flags[:, 5, [0, 2, 3]]).reshape(24) == 1
+        newcomers = np.stack([state_view(each, 2).newcomer for each in env.market.state])
+        if ended:
+            assert env.market.last_observations is not None
+            newcomers = env.market.last_observations[..., env.market.layout["newcomer"].start]
+        gone = newcomers[:, [0, 2, 3]].reshape(24) == 1
         np.testing.assert_array_equal(dones, gone | ended)
         for row in np.flatnonzero(dones):
             info = infos[row]
