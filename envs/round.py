@@ -241,7 +241,7 @@ def _show(
             public, scores = recall(
                 history[max(before, 0) % len(history)], before, public, scores, scratch.public, outcome
             )
-    if not scores:
+    if not scores and round_ > 0:
         outcome.priority[:] = 0.0  # neither an earlier rule's, nor what is not yet disclosed
         outcome.rank[:] = 0.0
     disclose(
