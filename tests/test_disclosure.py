@@ -110,6 +110,9 @@ def test_scores__are_told_to_nobody_who_is_not_to_see_them() -> None:
         outcome = outcome_view(market.outcomes[0], 3)
         assert not outcome.priority.any()
         assert not outcome.rank.any()
+    market = Market(scores, economy=Economy(rounds=3))
+    _watch(market, 3)
+    assert outcome_view(market.outcomes[0], 3).priority.sum() == pytest.approx(1)  # the last round's, in its infos
     market = Market(late, economy=ECONOMY)
     _watch(market, 2)
     assert not outcome_view(market.outcomes[0], 3).priority.any()

@@ -199,3 +199,11 @@ def test_payment__that_the_mechanism_does_not_tell_is_refused(key: str, value: s
 def test_tiers__mistakes_are_named(tiers: Any) -> None:
     with pytest.raises(ValueError, match=r"payment: tiers is .*; it must be a list of at most 2 pairs"):
         _paying(tiers=tiers)
+
+
+@pytest.mark.parametrize("reserve", [1.0, 0.9, 0.7, 1 / 3])
+def test_reserve__an_ask_of_just_as_much_is_offered(reserve: float) -> None:
+    economy = Economy(organizations=2, jobs=2, kinds=2, outside_share=0.0, rounds=1)
+    market = _priced("as_asked", np.tile([reserve, 1.25], (10, 1)), economy, 1.0, **{"payment.reserve": reserve})
+    np.testing.assert_array_equal(market.winners, 0)
+    np.testing.assert_allclose(market.payments, reserve * market.served_values, rtol=1e-6)

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import economies, few, rules
 
 from ruleshift.envs import Economy, Market, Rule, load_rule
 from ruleshift.envs.layout import outcome_view, state_view
@@ -69,6 +72,20 @@ def _rules() -> list[Rule]:
     ids=["everything", "ranking", "lottery", "second_price", "popularity", "uniform_logit", "newcomers", "entrants"],
 )
 def test_round__plain_python_gives_the_same(rule: Rule, economy: Economy) -> None:
+    _compare(rule, economy)
+
+
+@few
+@given(data=st.data(), economy=economies(shares="sampled"))
+def test_round__plain_python_gives_the_same_under_any_rule(data: st.DataObject, economy: Economy) -> None:
+    amplification = data.draw(st.sampled_from([0.0, 1.0, 20.0, np.inf]))
+    rule = data.draw(
+        rules(economy, matching__mechanism="serial", scoring__amplification=amplification, scoring__logit_scale=0.5)
+    )
+    _compare(rule, economy)
+
+
+def _compare(rule: Rule, economy: Economy) -> None:
     market = Market(rule, economy=economy, first_market=3)
     seen = market.reset(seed=5)
     key0, key1 = market.key[0]
