@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from ruleshift.envs import Economy, Market, Rule, Shift
-from ruleshift.envs.mechanisms import MECHANISMS, Mechanism
+from ruleshift.envs.mechanisms import MECHANISMS
 from ruleshift.envs.rule import (
     CHARGES,
     ENTRIES,
@@ -52,20 +52,25 @@ def pairs(thresholds: st.SearchStrategy[float]) -> st.SearchStrategy[tuple[tuple
     return starts.flatmap(lambda each: st.tuples(*(st.tuples(st.just(start), numbers(0, 1)) for start in each)))
 
 
+def _supports(mechanism: str, **payment: Any) -> bool:
+    """Whether the mechanism tells what a payment needs."""
+    try:
+        Rule(matching=Matching(mechanism=mechanism), payment=Payment(**payment)).check_payment()
+    except ValueError:
+        return False
+    return True
+
+
 @st.composite
-def payments(draw: st.DrawFn, mechanism: Mechanism, divisible: bool = False) -> Payment:
+def payments(draw: st.DrawFn, mechanism: str, divisible: bool = False) -> Payment:
     """A payment that the mechanism supports, and, where asked, divisible demand."""
-    need = {"second_price": "lead", "uniform": "lead", "externality": "price"}
-    need_of_charge = {"next_bid": "bid", "externality": "bid_externality"}
-    pricings = [each for each in PRICINGS if need.get(each, "lead") in mechanism.payments or each not in need]
+    pricings = [each for each in PRICINGS if _supports(mechanism, pricing=each)]
     return Payment(
-        pricing=draw(st.sampled_from([each for each in pricings if not divisible or each in ("as_asked", "posted")])),
+        pricing=draw(st.sampled_from(["as_asked", "posted"] if divisible else pricings)),
         reserve=draw(numbers(0.3, 1)),
         commission=draw(numbers(0, 1)),
         tiers=draw(pairs(st.floats(0.05, 6))),
-        charge=draw(
-            st.sampled_from([each for each in CHARGES if need_of_charge.get(each, "") in ("", *mechanism.payments)])
-        ),
+        charge=draw(st.sampled_from([each for each in CHARGES if _supports(mechanism, charge=each)])),
     )
 
 
@@ -87,7 +92,7 @@ def rules(draw: st.DrawFn, economy: Economy, **fixed: Any) -> Rule:
             price_signal=draw(st.sampled_from(PRICE_SIGNALS)), logit_scale=draw(st.floats(0.001, 2)),
         ),
         matching=Matching(mechanism=mechanism, proposer=draw(st.sampled_from(PROPOSERS))),
-        payment=draw(payments(MECHANISMS[mechanism], divisible)),
+        payment=draw(payments(mechanism, divisible)),
         feedback=Feedback(
             reputation_gain=draw(numbers(0, 1)), inflation=draw(numbers(0, 1)), persistence=draw(numbers(0, 1)),
             prior=draw(numbers(0, 1000)), entry=draw(st.sampled_from(ENTRIES)),
