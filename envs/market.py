@@ -167,7 +167,6 @@ class Market:
         self.served_kinds, self.served_values = self.arrays.served_kinds, self.arrays.served_values
         self.winners, self.payments, self.measures = self.arrays.winners, self.arrays.payments, self.arrays.measures
         bounds = np.linspace(0, b, self.threads + 1).astype(int)
-        self._remember()
         self._slices = [(int(low), int(high)) for low, high in pairwise(bounds)]
         self._homes: list[memory.Home] = []
         self._handles: list[np.ndarray] = []
@@ -177,6 +176,7 @@ class Market:
             memory.Home(self.arrays, memory.interim(*shape), np.empty(0), np.empty(0, np.int64))
             for _ in range(self.threads)
         ]
+        self._remember()
         self._observations, self._rewards = _Buffers((b, n, self.observation_size)), _Buffers((b, n))
 
     def reset(self, seed: int | None = None, rule: str | Path | Rule | Structure | None = None) -> np.ndarray:
@@ -261,7 +261,7 @@ class Market:
             kernel(0, self.markets, *clock, self._handles[0], *arguments)
             return
         others = [
-            self._pool.submit(kernel, *bounds, *clock, handle, *arguments)
+            self._pool.submit(kernel, *(*bounds, *clock, handle, *arguments))
             for bounds, handle in zip(self._slices[1:], self._handles[1:], strict=True)
         ]
         kernel(*self._slices[0], *clock, self._handles[0], *arguments)

@@ -70,7 +70,10 @@ def play(
 @jit
 def begin(home, plan, episode, observations):
     """Open an episode in every market: organizations enter, and the first board is disclosed."""
-    _open(0, len(home_of(home).arrays.keys), episode, home, plan, observations)
+    arrays = home_of(home).arrays
+    for b in range(len(arrays.keys)):
+        arrays.totals[b][:] = 0.0
+    _open(0, len(arrays.keys), episode, home, plan, observations)
 
 
 @inlined
@@ -166,14 +169,14 @@ def _match(first, end, round_, episode, home, plan):
 @jit
 def _divide(first, end, round_, home, plan):
     """Expected shares in place of match, pay, deliver and rate."""
-    arrays, interim, _ = _unfold(home)
+    arrays, interim, scratch = _unfold(home)
     rules, now = _rules(plan, round_)
     _, _, k = _sizes(arrays)
     for b in range(first, end):
         divide(
             rules.rows[now[b], b], arrays.economy, state_of(arrays.state[b], k), arrays.served_kinds[b],
             arrays.served_values[b], outcome_of(arrays.outcomes[b], k), interim.log_odds[b - first],
-            arrays.payments[b], arrays.measures[b],
+            scratch.race, arrays.payments[b], arrays.measures[b],
         )  # fmt: skip
 
 
@@ -223,6 +226,8 @@ def _learn(first, end, round_, episode, home, plan, rewards):
         entered = 0.0
         if rule[at.ENTRY] == 1.0:
             entered = replace_bankrupt(arrays.keys[b], round_, episode, rule, arrays.economy, state, scratch.draws)
+        else:
+            state.newcomer[:] = 0.0  # of a rule before
         measure(j, entered, state, outcome, arrays.measures[b], arrays.totals[b])
 
 
@@ -270,6 +275,9 @@ def _show(first, end, round_, episode, ended, home, plan, observations):
                 before = round_ - np.int64(rule[at.DELAY])
                 page = history[max(before, 0) % len(history)]
                 public, scores = recall(page, before, public, scores, scratch.public, outcome)
+        if not scores:
+            outcome.priority[:] = 0.0  # neither an earlier rule's, nor what is not yet disclosed
+            outcome.rank[:] = 0.0
         disclose(
             level, public, scores, arrays.economy[at.CAPACITY], False,
             0.0 if ended else rules.notices[round_, b], state, outcome,
@@ -284,7 +292,6 @@ def _open(first, end, episode, home, plan, observations):
     rules = plan_of(plan)
     _, _, k = _sizes(arrays)
     for b in range(first, end):
-        arrays.totals[b][:] = 0.0
         enter(arrays.keys[b], episode, rules.rows[0, b], arrays.economy, state_of(arrays.state[b], k), scratch.draws)
     _post(first, end, 0, episode, home)
     for b in range(first, end):
