@@ -4,8 +4,9 @@ Organizations rank kinds by their reported focus and, within a kind, jobs by val
 priority list over organizations. So the jobs of a kind are the seats of one school: it holds the units of capacity
 that it ranks best, and at the end its seats go, the dearest job first, to those that it ranks best.
 
-The lead of a winner is its race over that of the best-placed other organization that its kind had to refuse. Worst case
-O(K N C + N C K log J) for organizations proposing, O(J N log C) for jobs proposing.
+The lead of a winner is its race over that of the best-placed other organization that would rather have its job than
+what it has: by so much it could fall before the match is unstable and, organizations proposing, before it loses a job.
+Worst case O(K N C + N C K log J) for organizations proposing, O(J N (K + log C)) for jobs proposing.
 """
 
 import numpy as np
@@ -176,7 +177,7 @@ def deferred_acceptance(problem, match, floats, integers):
     if problem.proposer == 1:
         _jobs_propose(problem, order, first, place, taste, keeps, match)
         if problem.wants & WANTS_LEAD:
-            _best_unserving(problem, match, first, order, place, refused)
+            _find_refused(problem, match, place, refused)
     else:
         heaps = taste[0]
         _organizations_propose(problem, first, held, heaps, place, refused)
@@ -203,31 +204,26 @@ def _lead(problem, i, k, refused):
 
 
 @jit
-def _best_unserving(problem, match, first, order, place, refused):
-    """The best-placed organization of each kind that offers, serves none of its jobs and would rather have one."""
+def _find_refused(problem, match, place, refused):
+    """The two best-placed organizations of each kind that would rather have another of its jobs than what they have."""
     kinds, n = problem.priority.shape
     serves, worst = place[kinds], place[kinds + 1]
+    serves[:] = 0
+    worst[:] = -1
+    for j in range(len(match.winner)):
+        i = match.winner[j]
+        if i >= 0:
+            serves[i] += 1
+            worst[i] = max(worst[i], _liking(problem, i, problem.kinds[j]))
     for k in range(kinds):
-        if first[k] == first[k + 1]:
-            continue
-        serves[:] = 0
-        worst[:] = -1
-        for j in range(len(order)):
-            i = match.winner[j]
-            if i >= 0:
-                serves[i] += 1
-                worst[i] = max(worst[i], _liking(problem, i, problem.kinds[j]))
+        found = 0
         for position in range(n):
             i = problem.priority[k, position]
-            if problem.capacities[i] == 0:
-                continue
-            wants = serves[i] < problem.capacities[i] or worst[i] > _liking(problem, i, k)
-            holds = False
-            for seat in range(first[k], first[k + 1]):
-                holds = holds or match.winner[order[seat]] == i
-            if wants and not holds:
-                refused[0, k] = position
-                break
+            if serves[i] < problem.capacities[i] or worst[i] > _liking(problem, i, k):
+                refused[found, k] = position
+                found += 1
+                if found == 2:
+                    break
 
 
 MECHANISM = Mechanism(

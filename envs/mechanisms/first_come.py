@@ -1,4 +1,4 @@
-"""First come, first served at a posted price: nothing is scored (queueing as rationing: Barzel 1974).
+"""First come, first served: nothing is scored. With the pricing `posted`, a posted price without a contest.
 
 Organizations that offer stand in a random queue, all orders equally likely. Jobs arrive in order, and each goes to the
 first in the queue with capacity left; when nobody is left, it goes unserved. The queue is drawn only as far as it is
@@ -34,7 +34,7 @@ def first_come(problem, match, floats, integers):
 MECHANISM = Mechanism(
     name="first_come",
     function=first_come,
-    source="Barzel 1974; Durstenfeld 1964",
+    source="Durstenfeld 1964, for the queue",
     cost="N + J",
     draws_organizations=True,
     payments=(),

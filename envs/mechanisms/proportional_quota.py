@@ -3,7 +3,8 @@
 The candidates for a kind, the organizations that offer and the outside option, stand in line by their odds, the best
 first and ties at random, each on a stretch of the line as long as its share of the kind's m jobs. The jobs, in order
 of arrival, fall at u, u + 1, ..., u + m - 1 with one uniform u a kind. So each candidate gets its share of the jobs
-rounded down or up, and exactly its share in expectation: a round robin at amplification 0, an even share of the best at inf.
+rounded down or up, and exactly its share in expectation: at amplification 0 a round robin, at inf an even split among
+the best.
 
 A job that falls to an organization without capacity passes to the next in line that has some, after the last to the
 first; the outside option is never full. Worst case O((J + K N) log N).

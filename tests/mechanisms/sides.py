@@ -111,12 +111,18 @@ def gains_by_misreporting(name: str, given: Problem) -> bool:
     )
 
 
-def loses_by_falling(name: str, given: Problem, i: int, k: int, fall: float) -> bool:
-    """Whether organization i serves fewer jobs of kind k once its race for them has fallen by so much."""
+def after_falling(given: Problem, i: int, k: int, fall: float) -> Problem:
+    """The problem once the race of organization i for kind k has fallen by so much."""
     race = given.race.copy()
     race[k, i] -= fall
-    fallen = given._replace(race=race, priority=(-race).argsort(axis=1))
-    before, after = (served(given, solve(name, each).winner)[i, k] for each in (given, fallen))
+    return given._replace(race=race, priority=(-race).argsort(axis=1))
+
+
+def loses_by_falling(name: str, given: Problem, i: int, k: int, fall: float) -> bool:
+    """Whether organization i then serves fewer jobs of kind k."""
+    before, after = (
+        served(given, solve(name, each).winner)[i, k] for each in (given, after_falling(given, i, k, fall))
+    )
     return bool(after < before)
 
 

@@ -48,3 +48,16 @@ def test_mechanism__plays_in_a_market(name) -> None:
     for _ in range(20):
         market.step(rng.uniform(-1, 1, (4, 8, market.action_size)).astype(np.float32))
         assert np.any(market.winners >= 0)
+
+
+@pytest.mark.parametrize("amplification", [0.0, 4.0, np.inf])
+@pytest.mark.parametrize("name", NAMES)
+def test_mechanism__treats_those_that_act_alike_alike(name, amplification) -> None:
+    """Organizations with one conduct, under a rule that scores only that, serve as many jobs each."""
+    rule = load_rule("sealed_tender").replace(**{"matching.mechanism": name, "scoring.amplification": amplification})
+    markets, n = 1500, 4
+    market = Market(rule, markets=markets, economy=Economy(organizations=n, jobs=5, kinds=2, rounds=1, capacity=2))
+    market.reset(seed=3)
+    market.step(np.zeros((markets, n, market.action_size), np.float32))
+    jobs = (market.winners[:, :, None] == np.arange(n)).sum(axis=1)
+    assert np.all(abs(jobs.mean(axis=0) - jobs.mean()) < 4 * jobs.std(axis=0) / np.sqrt(markets))
