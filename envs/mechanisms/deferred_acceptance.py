@@ -5,7 +5,8 @@ priority list over organizations. So the jobs of a kind are the seats of one sch
 that it ranks best, and at the end its seats go, the dearest job first, to those that it ranks best.
 
 The lead of a winner is its race over that of the best-placed other organization that would rather have its job than
-what it has: by so much it could fall before the match is unstable and, organizations proposing, before it loses a job.
+what it has: with one job each, the match is stable as long as the winner falls by less. With organizations proposing it
+then also keeps its jobs, and with one job each loses its own by falling further.
 Worst case O(K N C + N C K log J) for organizations proposing, O(J N (K + log C)) for jobs proposing.
 """
 

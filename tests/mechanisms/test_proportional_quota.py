@@ -132,3 +132,18 @@ def test_proportional_quota__odds_beyond_floating_point_keep_the_line_in_order()
     market = _split([1, 1, 1, 0], 3, capacity=1)
     log_odds = np.array([[-3000.0, 0.0, -2000.0, -np.inf]])
     assert solve(NAME, market._replace(log_odds=log_odds)).winner.tolist() == [1, 2, 0]
+
+
+def test_proportional_quota__odds_that_vanish_get_no_share_at_the_end_of_the_line() -> None:
+    market = _split([1, 1, 1, 0], 3, log_odds=np.array([[0.0, -3000.0, 0.0, -np.inf]]))
+    market.uniforms[0] = 1.0
+    assert _counts(market)[1] == 0
+
+
+def test_proportional_quota__kinds_are_rounded_independently() -> None:
+    """One job of each of two kinds, two alike: half of the time one gets both."""
+    draws = 1500
+    market = problem([[0, 1]] * 2, [[0, 1]] * 2, [0, 1], [2, 2])
+    uniforms = np.random.default_rng(7).random((draws, 4, 8))
+    winners = np.array([solve(NAME, market._replace(uniforms=each)).winner for each in uniforms])
+    assert abs((winners[:, 0] == winners[:, 1]).mean() - 0.5) < 3 * math.sqrt(0.25 / draws)
