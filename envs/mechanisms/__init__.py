@@ -5,14 +5,21 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any
 
-from ruleshift.envs.mechanisms import deferred_acceptance, serial
+from ruleshift.envs.mechanisms import deferred_acceptance, greedy, position_auction, serial, welfare_maximizing
 from ruleshift.envs.mechanisms.base import Match, Mechanism, Problem
 
 __all__ = ["MECHANISMS", "Match", "Mechanism", "Problem", "find_mechanism", "load_mechanisms", "register_mechanism"]
 
 MECHANISMS: dict[str, Mechanism] = {
-    each.name: each for each in (serial.MECHANISM, deferred_acceptance.MECHANISM)
-}  # fmt: skip
+    each.name: each
+    for each in (
+        serial.MECHANISM,
+        deferred_acceptance.MECHANISM,
+        welfare_maximizing.MECHANISM,
+        greedy.MECHANISM,
+        position_auction.MECHANISM,
+    )
+}
 
 
 def register_mechanism(

@@ -10,7 +10,8 @@ O(K N C + N C K log J) for organizations proposing, O(J N log C) for jobs propos
 
 from ruleshift.envs.compile import jit, matrix
 from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
-from ruleshift.envs.order import copy, sort_descending
+from ruleshift.envs.mechanisms.common import jobs_by_kind
+from ruleshift.envs.order import copy
 
 
 @jit
@@ -45,27 +46,6 @@ def _sort_up(heap, size):
     for last in range(size - 1, 0, -1):
         heap[0], heap[last] = heap[last], heap[0]
         _sift_down(heap, last)
-
-
-@jit
-def _jobs_by_kind(problem, order, first, by_value, spare):
-    """Jobs of each kind, the dearest first (arrival breaks ties): `order[first[k]:first[k + 1]]`."""
-    jobs, kinds = len(problem.kinds), len(first) - 1
-    first[:] = 0
-    for j in range(jobs):
-        first[problem.kinds[j] + 1] += 1
-    for k in range(kinds):
-        first[k + 1] += first[k]
-    for j in range(jobs):
-        by_value[j] = j
-    sort_descending(problem.values, problem.values, by_value, spare)
-    for j in by_value:
-        k = problem.kinds[j]
-        order[first[k]] = j
-        first[k] += 1
-    for k in range(kinds, 0, -1):
-        first[k] = first[k - 1]
-    first[0] = 0
 
 
 @jit
@@ -174,7 +154,7 @@ def deferred_acceptance(problem, match, floats, integers):
     taste = matrix(rest, jobs, 2, jobs)
     place = matrix(rest, 3 * jobs, kinds + 3, n)
     keeps = rest[3 * jobs + (kinds + 3) * n :]
-    _jobs_by_kind(problem, order, first, taste[0], taste[1])
+    jobs_by_kind(problem, order, first, taste[0], taste[1])
     held[:] = 0
     refused[:] = n
     for k in range(kinds):

@@ -1,0 +1,364 @@
+"""Welfare-maximizing assignment: the sum over jobs served of value * (parameter 0 + quality - cost) is the largest.
+
+Costs are the true ones where parameter 1 is 0, the asks where it is 1. A pair worth less than 0 is never matched.
+
+Jobs are served one by one, each by a shortest augmenting path under prices of organizations that keep every job with
+an organization that it likes best (Kuhn 1955; Edmonds & Karp 1972; Jonker & Volgenant 1987). Jobs of one kind differ
+by value alone, so that the dearer ones go to the better organizations (Becker 1973), and any exchange within a kind
+breaks up into steps between neighbours in that order at no more loss. So a path needs arcs between neighbours only,
+and to the organizations that lie between them: O(K N) arcs in place of O(J N). An organization of capacity C is one
+node. Worst case O(K N log N + J N (K + log N)), with prices, too.
+
+What a client pays under the pricing `externality` (Vickrey 1961, Clarke 1971, Groves 1973, for procurement): the
+organization gets all that the market is worth, less what it would be worth without it, plus its own cost. That is what
+its jobs are worth before its cost, less what they would add to the market if it were away, which takes one augmenting
+path a job from the assignment at hand. The total is spread over its jobs in proportion to value.
+
+Organizations are taken in an order drawn at random, so that equal ones are treated equally in distribution.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+from ruleshift.envs.compile import inlined, jit, matrix
+from ruleshift.envs.mechanisms.base import WANTS_PRICE, Mechanism
+from ruleshift.envs.mechanisms.common import cost_of, jobs_by_kind, score_of
+from ruleshift.envs.order import copy, sort_descending
+
+# What does not change within a round. Members are the organizations, numbered anew in random order.
+_Board = namedtuple(
+    "_Board",
+    [
+        "members",  # (N,) organizations
+        "scores",  # (K, N) by member
+        "order",  # (K, N) members, the best first
+        "places",  # (K, N) where each member stands in `order`
+        "depth",  # (K,) places of those that offer and are worth 0 or more; the rest never serve
+        "first",  # (K + 1,) where the jobs of each kind start
+        "jobs",  # (J,) by kind, the dearest first
+        "values",  # (J,) theirs
+    ],
+)
+
+# Who serves how many. The jobs served of a kind are numbered from the dearest, 0; places before serve dearer ones.
+_Plan = namedtuple(
+    "_Plan",
+    [
+        "price",  # (N,) by member; 0 where capacity is left
+        "units",  # (K, N) jobs that the member at each place serves
+        "before",  # (K, N + 1) jobs that the places before it serve; at `depth`, all that are served
+        "free",  # (N,) capacity left, by member
+        "hole",  # (K,) number of the dearest job that still waits to be served
+        "missing",  # (K,) jobs that wait, from there on
+    ],
+)
+
+_Search = namedtuple(
+    "_Search",
+    [
+        "length",  # (N,) of the shortest path to each member
+        "bound",  # (1,) that of the shortest path to an end
+        "origin",  # (N,) the member before, or -1 for the job to be served
+        "kind",  # (N,) of the job that moves from there
+        "heap",  # (N,) members reached
+        "slot",  # (N,) where in the heap, or -1
+        "settled",  # (N,) members that the search has passed
+        "end",  # (3,) member at the end, or -1 where a job is given up; then from which member, and its kind
+    ],
+)
+
+
+def _scratch(n, j, k, c):
+    plan = k * (2 * n + 1) + n + 2 * k
+    return k * n + 3 * n + 1 + j, n + 2 * k * n + 2 * k + 1 + 2 * j + max(n, j) + 2 * plan + 5 * n + 3
+
+
+@inlined
+def _carve(floats, integers, n, j, k):
+    """The board, a plan and a spare one, their memory, the search, and spare memory for sorting."""
+    a = k * n
+    price, spare_price = floats[a : a + n], floats[a + n : a + 2 * n]
+    b = n + 2 * k * n
+    c = b + 2 * k + 1
+    d = c + 2 * j + max(n, j)
+    size = k * (2 * n + 1) + n + 2 * k
+    e = d + 2 * size
+    board = _Board(
+        integers[:n], matrix(floats, 0, k, n), matrix(integers, n, k, n), matrix(integers, n + k * n, k, n),
+        integers[b : b + k], integers[b + k : c], integers[c : c + j], floats[a + 3 * n + 1 : a + 3 * n + 1 + j],
+    )  # fmt: skip
+    search = _Search(
+        floats[a + 2 * n : a + 3 * n], floats[a + 3 * n : a + 3 * n + 1], integers[e : e + n],
+        integers[e + n : e + 2 * n], integers[e + 2 * n : e + 3 * n], integers[e + 3 * n : e + 4 * n],
+        integers[e + 4 * n : e + 5 * n], integers[e + 5 * n : e + 5 * n + 3],
+    )  # fmt: skip
+    memory, spare_memory = integers[d : d + size], integers[d + size : e]
+    plan, spare = _plan(price, memory, n, k), _plan(spare_price, spare_memory, n, k)
+    return board, plan, spare, memory, spare_memory, search, integers[c + j : d]
+
+
+@inlined
+def _plan(price, memory, n, k):
+    a = k * (2 * n + 1)
+    return _Plan(
+        price, matrix(memory, 0, k, n), matrix(memory, k * n, k, n + 1),
+        memory[a : a + n], memory[a + n : a + n + k], memory[a + n + k : a + n + 2 * k],
+    )  # fmt: skip
+
+
+@jit
+def _set_up(problem, board, plan, spare):
+    """Draw the order of organizations, sort them for each kind, and let all jobs wait."""
+    kinds, n = board.scores.shape
+    jobs = len(problem.kinds)
+    jobs_by_kind(problem, board.jobs, board.first, spare[:jobs], spare[jobs : 2 * jobs])
+    for index in range(jobs):
+        board.values[index] = problem.values[board.jobs[index]]
+    for r in range(n):
+        board.members[r] = r
+    sort_descending(problem.uniforms[0], problem.uniforms[0], board.members, spare[:n])
+    for r in range(n):
+        plan.free[r] = problem.capacities[board.members[r]]
+        plan.price[r] = 0.0
+    for k in range(kinds):
+        for r in range(n):
+            board.scores[k, r] = score_of(problem, k, board.members[r])
+            board.order[k, r] = r
+        sort_descending(board.scores[k], board.scores[k], board.order[k], spare[:n])
+        board.depth[k] = 0
+        for place in range(n):
+            r = board.order[k, place]
+            board.places[k, r] = place
+            board.depth[k] += np.int64(board.scores[k, r] >= 0.0)
+        plan.units[k][:] = 0
+        plan.before[k][:] = 0
+        plan.hole[k] = 0
+        plan.missing[k] = board.first[k + 1] - board.first[k]
+
+
+@inlined
+def _value(board, plan, k, number):
+    """Value of the job of kind k that has this number among those served."""
+    waiting = plan.missing[k] if number >= plan.hole[k] else 0
+    return board.values[board.first[k] + number + waiting]
+
+
+@inlined
+def _raise(search, member, size):
+    """Put a member into the heap of this size, or move it up after its length has fallen; returns the size."""
+    slot = search.slot[member]
+    if slot < 0:
+        slot = size
+        size += 1
+    length = search.length[member]
+    while slot > 0 and search.length[search.heap[(slot - 1) // 2]] > length:
+        above = search.heap[(slot - 1) // 2]
+        search.heap[slot] = above
+        search.slot[above] = slot
+        slot = (slot - 1) // 2
+    search.heap[slot] = member
+    search.slot[member] = slot
+    return size
+
+
+@inlined
+def _pop(search, size):
+    """Take the nearest member from the heap of this size."""
+    top, moved = search.heap[0], search.heap[size - 1]
+    size -= 1
+    slot, length = 0, search.length[moved]
+    while 2 * slot + 1 < size:
+        child = 2 * slot + 1
+        if child + 1 < size and search.length[search.heap[child + 1]] < search.length[search.heap[child]]:
+            child += 1
+        if search.length[search.heap[child]] >= length:
+            break
+        search.heap[slot] = search.heap[child]
+        search.slot[search.heap[slot]] = slot
+        slot = child
+    search.heap[slot] = moved
+    search.slot[moved] = slot
+    return top
+
+
+@jit
+def _reach(board, plan, search, k, place, step, value, length, least, origin, size):
+    """Offer a job of kind k to the members at `place` and on, up to the next that serves the kind.
+
+    `length` is the path's, before what the job gets from the member offered. Past the last place the job is given up.
+    Returns the size of the heap.
+    """
+    depth = board.depth[k]
+    while 0 <= place < depth:
+        member = board.order[k, place]
+        found = max(length + plan.price[member] - value * board.scores[k, member], least)
+        if found < min(search.bound[0], search.length[member]):
+            search.length[member], search.origin[member], search.kind[member] = found, origin, k
+            if plan.free[member] > 0:
+                search.bound[0], search.end[0] = found, member
+            else:
+                size = _raise(search, member, size)
+        if plan.units[k, place] > 0:
+            return size
+        place += step
+    if place == depth and max(length, least) < search.bound[0]:
+        search.bound[0] = max(length, least)
+        search.end[0], search.end[1], search.end[2] = -1, origin, k
+    return size
+
+
+@jit
+def _find_path(board, plan, search, k):
+    """The shortest path by which the dearest waiting job of kind k is served; prices rise along it."""
+    kinds = len(board.depth)
+    search.length[:] = np.inf
+    search.slot[:] = -1
+    search.bound[0] = np.inf
+    hole = plan.hole[k]
+    value = board.values[board.first[k] + hole]
+    place, size, passed = -1, 0, 0
+    while place + 1 < board.depth[k] and plan.before[k, place + 1] < hole:
+        place += 1
+    if place >= 0:
+        size = _reach(board, plan, search, k, place, 1, value, 0.0, -np.inf, -1, size)
+    if place < 0 or plan.before[k, place + 1] == hole:
+        size = _reach(board, plan, search, k, place + 1, 1, value, 0.0, -np.inf, -1, size)
+    while size > 0 and search.length[search.heap[0]] < search.bound[0]:
+        member = _pop(search, size)
+        size -= 1
+        search.settled[passed] = member
+        passed += 1
+        least = search.length[member]
+        for q in range(kinds):
+            place = board.places[q, member]
+            if plan.units[q, place] > 0:
+                score, length = board.scores[q, member], least - plan.price[member]
+                low = _value(board, plan, q, plan.before[q, place + 1] - 1)
+                high = _value(board, plan, q, plan.before[q, place])
+                size = _reach(
+                    board, plan, search, q, place + 1, 1, low, length + low * score, least, member, size
+                )
+                size = _reach(
+                    board, plan, search, q, place - 1, -1, high, length + high * score, least, member, size
+                )
+    for index in range(passed):
+        member = search.settled[index]
+        plan.price[member] += search.bound[0] - search.length[member]
+
+
+@inlined
+def _move(plan, depth, k, source, target):
+    """Move one job of kind k from place to place; the place `depth` is that of the jobs not served."""
+    if source < depth:
+        plan.units[k, source] -= 1
+    if target < depth:
+        plan.units[k, target] += 1
+    for place in range(source + 1, target + 1):
+        plan.before[k, place] -= 1
+    for place in range(target + 1, source + 1):
+        plan.before[k, place] += 1
+
+
+@jit
+def _serve(board, plan, search, k):
+    """Serve the dearest waiting job of kind k, or give up the cheapest job of some kind; returns what that adds."""
+    _find_path(board, plan, search, k)
+    member = search.end[0]
+    given_up = k
+    if member >= 0:
+        plan.free[member] -= 1
+    else:
+        member, given_up = search.end[1], search.end[2]
+        if member >= 0:
+            depth = board.depth[given_up]
+            _move(plan, depth, given_up, board.places[given_up, member], depth)
+    while member >= 0:
+        kind, origin = search.kind[member], search.origin[member]
+        depth = board.depth[kind]
+        source = board.places[kind, origin] if origin >= 0 else depth
+        _move(plan, depth, kind, source, board.places[kind, member])
+        member = origin
+    plan.hole[k] += 1
+    plan.missing[k] -= 1
+    served = plan.before[given_up, board.depth[given_up]]
+    if plan.hole[given_up] > served:  # cheaper ones have no hope either
+        plan.hole[given_up], plan.missing[given_up] = served, 0
+    return -search.bound[0]
+
+
+@jit
+def _serve_all(board, plan, search):
+    """Serve all that wait, as far as it adds; returns what it adds to the market's worth."""
+    added = 0.0
+    for k in range(len(plan.hole)):
+        while plan.missing[k] > 0:
+            added += _serve(board, plan, search, k)
+    return added
+
+
+@jit
+def _take_away(board, plan, member):
+    """Take a member out of the market; its jobs wait again."""
+    plan.price[member] = np.inf
+    plan.free[member] = 0
+    for k in range(len(plan.hole)):
+        place = board.places[k, member]
+        plan.hole[k] = plan.before[k, place]
+        plan.missing[k] = plan.units[k, place]
+        plan.units[k, place] = 0
+        for after in range(place + 1, board.depth[k] + 1):
+            plan.before[k, after] -= plan.missing[k]
+
+
+@jit
+def _charge_externality(problem, match, board, plan, copied, memory, copied_memory, search):
+    """Fill `match.price`; `copied` is a second plan, whose numbers lie in `copied_memory` as the plan's in `memory`."""
+    for member in range(len(board.members)):
+        i = board.members[member]
+        worth, value = 0.0, 0.0
+        for k in range(len(board.depth)):
+            start = board.first[k] + plan.before[k, board.places[k, member]]
+            for index in range(start, start + plan.units[k, board.places[k, member]]):
+                value += board.values[index]
+                worth += board.values[index] * (board.scores[k, member] + cost_of(problem, k, i))
+        if value > 0.0:
+            copy(plan.price, copied.price)
+            copy(memory, copied_memory)
+            _take_away(board, copied, member)
+            share = (worth - _serve_all(board, copied, search)) / value
+            for j in range(len(match.winner)):
+                if match.winner[j] == i:
+                    match.price[j] = share
+
+
+@jit
+def welfare_maximizing(problem, match, floats, integers):
+    """See the module."""
+    kinds, columns = problem.log_odds.shape
+    board, plan, copied, memory, copied_memory, search, spare = _carve(
+        floats, integers, columns - 1, len(problem.kinds), kinds
+    )
+    _set_up(problem, board, plan, spare)
+    _serve_all(board, plan, search)
+    for k in range(kinds):
+        number = board.first[k]
+        for place in range(board.depth[k]):
+            for _ in range(plan.units[k, place]):
+                match.winner[board.jobs[number]] = board.members[board.order[k, place]]
+                number += 1
+    if problem.wants & WANTS_PRICE:
+        _charge_externality(problem, match, board, plan, copied, memory, copied_memory, search)
+
+
+MECHANISM = Mechanism(
+    name="welfare_maximizing",
+    function=welfare_maximizing,
+    source="Kuhn 1955; Edmonds & Karp 1972; Jonker & Volgenant 1987; Vickrey 1961, Clarke 1971, Groves 1973",
+    cost="K N log N + J N (K + log N)",
+    reads_costs=True,
+    draws_organizations=True,
+    payments=("price",),
+    efficient=True,
+    scratch=_scratch,
+)
