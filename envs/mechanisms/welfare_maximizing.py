@@ -2,19 +2,19 @@
 
 Costs are the true ones where parameter 1 is 0, the asks where it is 1. A pair worth less than 0 is never matched.
 
-Jobs are served one by one, each by a shortest augmenting path under prices of organizations that keep every job with
-an organization that it likes best (Kuhn 1955; Edmonds & Karp 1972; Jonker & Volgenant 1987). Jobs of one kind differ
-by value alone, so that the dearer ones go to the better organizations (Becker 1973), and any exchange within a kind
-breaks up into steps between neighbours in that order at no more loss. So a path needs arcs between neighbours only,
-and to the organizations that lie between them: O(K N) arcs in place of O(J N). An organization of capacity C is one
-node. Worst case O(K N log N + J N (K + log N)), with prices, too.
+Jobs are served one by one, each by a shortest augmenting path under prices of organizations at which every job is
+where it gains most (Kuhn 1955; Edmonds & Karp 1972; Jonker & Volgenant 1987). Jobs of one kind differ by value alone,
+so the dearer ones go to the better organizations, and an exchange within a kind can be broken up into steps between
+neighbours in that order, at no more loss (Monge's condition). So arcs between neighbours, and to organizations that
+stand between them, are all that a path needs: O(K N) of them in place of O(J N). Worst case O(J K N log N).
 
-What a client pays under the pricing `externality` (Vickrey 1961, Clarke 1971, Groves 1973, for procurement): the
-organization gets all that the market is worth, less what it would be worth without it, plus its own cost. That is what
-its jobs are worth before its cost, less what they would add to the market if it were away, which takes one augmenting
-path a job from the assignment at hand. The total is spread over its jobs in proportion to value.
+What a client pays under the pricing `externality` (Vickrey 1961, Clarke 1971, Groves 1973; here for procurement): an
+organization gets what the market is worth, less what it would be worth without it, plus its own cost. That is what its
+jobs are worth before its cost, less what they would add were it away: one more path for each of its jobs, from the
+assignment at hand. All the payments together cost no more than the assignment, in order. The total is spread over an
+organization's jobs in proportion to value.
 
-Organizations are taken in an order drawn at random, so that equal ones are treated equally in distribution.
+Organizations are taken in random order, so that equal ones are treated equally.
 """
 
 from collections import namedtuple
@@ -41,7 +41,7 @@ _Board = namedtuple(
     ],
 )
 
-# Who serves how many. The jobs served of a kind are numbered from the dearest, 0; places before serve dearer ones.
+# Who serves how many. The jobs served of a kind are numbered from the dearest, 0; better places serve dearer jobs.
 _Plan = namedtuple(
     "_Plan",
     [
@@ -49,62 +49,68 @@ _Plan = namedtuple(
         "units",  # (K, N) jobs that the member at each place serves
         "before",  # (K, N + 1) jobs that the places before it serve; at `depth`, all that are served
         "free",  # (N,) capacity left, by member
-        "hole",  # (K,) number of the dearest job that still waits to be served
+        "hole",  # (K,) number that the dearest job still waiting would have
         "missing",  # (K,) jobs that wait, from there on
+        "whole",  # all of these integers, to copy
     ],
 )
 
 _Search = namedtuple(
     "_Search",
     [
-        "length",  # (N,) of the shortest path to each member
+        "length",  # (N,) of the shortest path found to each member
         "bound",  # (1,) that of the shortest path to an end
         "origin",  # (N,) the member before, or -1 for the job to be served
         "kind",  # (N,) of the job that moves from there
-        "heap",  # (N,) members reached
+        "heap",  # (N,) members reached, the nearest on top
         "slot",  # (N,) where in the heap, or -1
         "settled",  # (N,) members that the search has passed
-        "end",  # (3,) member at the end, or -1 where a job is given up; then from which member, and its kind
+        "end",  # (3,) member at the end, or -1 where a job is given up; then by which member, and its kind
     ],
 )
 
 
+def _plan_size(n, k):
+    """Integers of a plan."""
+    return k * (2 * n + 1) + n + 2 * k
+
+
 def _scratch(n, j, k, c):
-    plan = k * (2 * n + 1) + n + 2 * k
-    return k * n + 3 * n + 1 + j, n + 2 * k * n + 2 * k + 1 + 2 * j + max(n, j) + 2 * plan + 5 * n + 3
+    """Numbers of float64 and int64 that `_carve` and `_set_up` need."""
+    board, search = n + 2 * k * n + 2 * k + 1 + j, 5 * n + 3
+    return k * n + j + 3 * n + 1, board + search + 2 * _plan_size(n, k) + j + max(n, j)
+
+
+_size_of_plan = inlined(_plan_size)
 
 
 @inlined
 def _carve(floats, integers, n, j, k):
-    """The board, a plan and a spare one, their memory, the search, and spare memory for sorting."""
-    a = k * n
-    price, spare_price = floats[a : a + n], floats[a + n : a + 2 * n]
-    b = n + 2 * k * n
-    c = b + 2 * k + 1
-    d = c + 2 * j + max(n, j)
-    size = k * (2 * n + 1) + n + 2 * k
-    e = d + 2 * size
+    """A board, two plans, a search, and the spare integers that are left."""
+    prices = floats[k * n + j :]
+    search_at = n + 2 * k * n + 2 * k + 1 + j
+    plan_at = search_at + 5 * n + 3
+    sorts, places, kinds, rest = n + k * n, n + 2 * k * n, integers[n + 2 * k * n :], integers[search_at:]
     board = _Board(
-        integers[:n], matrix(floats, 0, k, n), matrix(integers, n, k, n), matrix(integers, n + k * n, k, n),
-        integers[b : b + k], integers[b + k : c], integers[c : c + j], floats[a + 3 * n + 1 : a + 3 * n + 1 + j],
+        integers[:n], matrix(floats, 0, k, n), matrix(integers, n, k, n), matrix(integers, sorts, k, n),
+        kinds[:k], kinds[k : 2 * k + 1], integers[places + 2 * k + 1 : search_at], floats[k * n : k * n + j],
     )  # fmt: skip
     search = _Search(
-        floats[a + 2 * n : a + 3 * n], floats[a + 3 * n : a + 3 * n + 1], integers[e : e + n],
-        integers[e + n : e + 2 * n], integers[e + 2 * n : e + 3 * n], integers[e + 3 * n : e + 4 * n],
-        integers[e + 4 * n : e + 5 * n], integers[e + 5 * n : e + 5 * n + 3],
+        prices[2 * n : 3 * n], prices[3 * n : 3 * n + 1], rest[:n], rest[n : 2 * n], rest[2 * n : 3 * n],
+        rest[3 * n : 4 * n], rest[4 * n : 5 * n], rest[5 * n : 5 * n + 3],
     )  # fmt: skip
-    memory, spare_memory = integers[d : d + size], integers[d + size : e]
-    plan, spare = _plan(price, memory, n, k), _plan(spare_price, spare_memory, n, k)
-    return board, plan, spare, memory, spare_memory, search, integers[c + j : d]
+    size = _size_of_plan(n, k)
+    plan = _plan(prices[:n], integers[plan_at : plan_at + size], n, k)
+    other = _plan(prices[n : 2 * n], integers[plan_at + size : plan_at + 2 * size], n, k)
+    return board, plan, other, search, integers[plan_at + 2 * size :]
 
 
 @inlined
-def _plan(price, memory, n, k):
-    a = k * (2 * n + 1)
+def _plan(price, whole, n, k):
+    rest = whole[k * (2 * n + 1) :]
     return _Plan(
-        price, matrix(memory, 0, k, n), matrix(memory, k * n, k, n + 1),
-        memory[a : a + n], memory[a + n : a + n + k], memory[a + n + k : a + n + 2 * k],
-    )  # fmt: skip
+        price, matrix(whole, 0, k, n), matrix(whole, k * n, k, n + 1), rest[:n], rest[n : n + k], rest[n + k :], whole
+    )
 
 
 @jit
@@ -312,21 +318,22 @@ def _take_away(board, plan, member):
 
 
 @jit
-def _charge_externality(problem, match, board, plan, copied, memory, copied_memory, search):
-    """Fill `match.price`; `copied` is a second plan, whose numbers lie in `copied_memory` as the plan's in `memory`."""
+def _price_externality(problem, match, board, plan, without, search):
+    """Fill `match.price`; `without` is a second plan, for the market without one of its members."""
     for member in range(len(board.members)):
         i = board.members[member]
         worth, value = 0.0, 0.0
         for k in range(len(board.depth)):
-            start = board.first[k] + plan.before[k, board.places[k, member]]
-            for index in range(start, start + plan.units[k, board.places[k, member]]):
+            place = board.places[k, member]
+            start = board.first[k] + plan.before[k, place]
+            for index in range(start, start + plan.units[k, place]):
                 value += board.values[index]
                 worth += board.values[index] * (board.scores[k, member] + cost_of(problem, k, i))
         if value > 0.0:
-            copy(plan.price, copied.price)
-            copy(memory, copied_memory)
-            _take_away(board, copied, member)
-            share = (worth - _serve_all(board, copied, search)) / value
+            copy(plan.price, without.price)
+            copy(plan.whole, without.whole)
+            _take_away(board, without, member)
+            share = (worth - _serve_all(board, without, search)) / value
             for j in range(len(match.winner)):
                 if match.winner[j] == i:
                     match.price[j] = share
@@ -336,29 +343,28 @@ def _charge_externality(problem, match, board, plan, copied, memory, copied_memo
 def welfare_maximizing(problem, match, floats, integers):
     """See the module."""
     kinds, columns = problem.log_odds.shape
-    board, plan, copied, memory, copied_memory, search, spare = _carve(
-        floats, integers, columns - 1, len(problem.kinds), kinds
-    )
+    board, plan, without, search, spare = _carve(floats, integers, columns - 1, len(problem.kinds), kinds)
     _set_up(problem, board, plan, spare)
     _serve_all(board, plan, search)
     for k in range(kinds):
-        number = board.first[k]
+        index = board.first[k]
         for place in range(board.depth[k]):
             for _ in range(plan.units[k, place]):
-                match.winner[board.jobs[number]] = board.members[board.order[k, place]]
-                number += 1
+                match.winner[board.jobs[index]] = board.members[board.order[k, place]]
+                index += 1
     if problem.wants & WANTS_PRICE:
-        _charge_externality(problem, match, board, plan, copied, memory, copied_memory, search)
+        _price_externality(problem, match, board, plan, without, search)
 
 
 MECHANISM = Mechanism(
     name="welfare_maximizing",
     function=welfare_maximizing,
     source="Kuhn 1955; Edmonds & Karp 1972; Jonker & Volgenant 1987; Vickrey 1961, Clarke 1971, Groves 1973",
-    cost="K N log N + J N (K + log N)",
+    cost="J K N log N",
     reads_costs=True,
     draws_organizations=True,
     payments=("price",),
+    largest=1_000_000,
     efficient=True,
     scratch=_scratch,
 )
