@@ -226,10 +226,9 @@ def _find_path(board, plan, search, k):
     place, size, passed = -1, 0, 0
     while place + 1 < board.depth[k] and plan.before[k, place + 1] < hole:
         place += 1
-    if place >= 0:
+    if place >= 0:  # the member that serves the next dearer job
         size = _reach(board, plan, search, k, place, 1, value, 0.0, -np.inf, -1, size)
-    if place < 0 or plan.before[k, place + 1] == hole:
-        size = _reach(board, plan, search, k, place + 1, 1, value, 0.0, -np.inf, -1, size)
+    size = _reach(board, plan, search, k, place + 1, 1, value, 0.0, -np.inf, -1, size)
     while size > 0 and search.length[search.heap[0]] < search.bound[0]:
         member = _pop(search, size)
         size -= 1
@@ -240,14 +239,10 @@ def _find_path(board, plan, search, k):
             place = board.places[q, member]
             if plan.units[q, place] > 0:
                 score, length = board.scores[q, member], least - plan.price[member]
-                low = _value(board, plan, q, plan.before[q, place + 1] - 1)
-                high = _value(board, plan, q, plan.before[q, place])
-                size = _reach(
-                    board, plan, search, q, place + 1, 1, low, length + low * score, least, member, size
-                )
-                size = _reach(
-                    board, plan, search, q, place - 1, -1, high, length + high * score, least, member, size
-                )
+                last = plan.before[q, place + 1] - 1
+                low, high = _value(board, plan, q, last), _value(board, plan, q, plan.before[q, place])
+                size = _reach(board, plan, search, q, place + 1, 1, low, length + low * score, least, member, size)
+                size = _reach(board, plan, search, q, place - 1, -1, high, length + high * score, least, member, size)
     for index in range(passed):
         member = search.settled[index]
         plan.price[member] += search.bound[0] - search.length[member]
