@@ -76,9 +76,8 @@ def _plan_size(n, k):
 
 
 def _scratch(n, j, k, c):
-    """Numbers of float64 and int64 that `_carve` and `_set_up` need."""
-    board, search = n + 2 * k * n + 2 * k + 1 + j, 5 * n + 3
-    return k * n + j + 3 * n + 1, board + search + 2 * _plan_size(n, k) + j + max(n, j)
+    board, search, sorting = n + 2 * k * n + 2 * k + 1 + j, 5 * n + 3, j + max(n, j)
+    return k * n + j + 3 * n + 1, board + 2 * _plan_size(n, k) + search + sorting
 
 
 _size_of_plan = inlined(_plan_size)
@@ -86,23 +85,22 @@ _size_of_plan = inlined(_plan_size)
 
 @inlined
 def _carve(floats, integers, n, j, k):
-    """A board, two plans, a search, and the spare integers that are left."""
-    prices = floats[k * n + j :]
-    search_at = n + 2 * k * n + 2 * k + 1 + j
-    plan_at = search_at + 5 * n + 3
-    sorts, places, kinds, rest = n + k * n, n + 2 * k * n, integers[n + 2 * k * n :], integers[search_at:]
-    board = _Board(
-        integers[:n], matrix(floats, 0, k, n), matrix(integers, n, k, n), matrix(integers, sorts, k, n),
-        kinds[:k], kinds[k : 2 * k + 1], integers[places + 2 * k + 1 : search_at], floats[k * n : k * n + j],
-    )  # fmt: skip
-    search = _Search(
-        prices[2 * n : 3 * n], prices[3 * n : 3 * n + 1], rest[:n], rest[n : 2 * n], rest[2 * n : 3 * n],
-        rest[3 * n : 4 * n], rest[4 * n : 5 * n], rest[5 * n : 5 * n + 3],
-    )  # fmt: skip
+    """A board, two plans, a search, and spare integers for sorting, in the mechanism's memory."""
+    lengths, rest = floats[k * n + j :], integers[n + 2 * k * n + 2 * k + 1 + j :]
     size = _size_of_plan(n, k)
-    plan = _plan(prices[:n], integers[plan_at : plan_at + size], n, k)
-    other = _plan(prices[n : 2 * n], integers[plan_at + size : plan_at + 2 * size], n, k)
-    return board, plan, other, search, integers[plan_at + 2 * size :]
+    plan = _plan(lengths[:n], rest[:size], n, k)
+    other = _plan(lengths[n : 2 * n], rest[size : 2 * size], n, k)
+    search = _search(lengths[2 * n :], rest[2 * size :], n)
+    return _board(floats, integers, n, j, k), plan, other, search, rest[2 * size + 5 * n + 3 :]
+
+
+@inlined
+def _board(floats, integers, n, j, k):
+    rest = integers[n + 2 * k * n :]
+    return _Board(
+        integers[:n], matrix(floats, 0, k, n), matrix(integers, n, k, n), matrix(integers, n + k * n, k, n),
+        rest[:k], rest[k : 2 * k + 1], rest[2 * k + 1 : 2 * k + 1 + j], floats[k * n : k * n + j],
+    )  # fmt: skip
 
 
 @inlined
@@ -111,6 +109,14 @@ def _plan(price, whole, n, k):
     return _Plan(
         price, matrix(whole, 0, k, n), matrix(whole, k * n, k, n + 1), rest[:n], rest[n : n + k], rest[n + k :], whole
     )
+
+
+@inlined
+def _search(floats, integers, n):
+    return _Search(
+        floats[:n], floats[n : n + 1], integers[:n], integers[n : 2 * n], integers[2 * n : 3 * n],
+        integers[3 * n : 4 * n], integers[4 * n : 5 * n], integers[5 * n : 5 * n + 3],
+    )  # fmt: skip
 
 
 @jit

@@ -38,7 +38,7 @@ def _check_payments(found: Round, best) -> None:
         cost = found.costs[mine, i].sum()
         externality = total - best(np.delete(found.worth, i, axis=1), found.capacity) + cost
         assert found.payments[mine].sum() == pytest.approx(externality, abs=1e-9)
-        assert found.payments[mine].sum() >= cost - 1e-9
+        assert cost - 1e-9 <= found.payments[mine].sum() <= cost + found.worth[mine, i].sum() + 1e-9
         np.testing.assert_allclose(found.payments[mine] / found.values[mine], externality / found.values[mine].sum())
 
 
