@@ -49,13 +49,14 @@ def by_worth(
     )  # fmt: skip
 
 
-def play(rule: Rule, economy: Economy, markets: int, seed: int) -> list[Round]:
-    """One round of these markets, under random actions."""
+def play(rule: Rule, economy: Economy, markets: int, seed: int, grid: float = 0.0) -> list[Round]:
+    """One round of these markets, under random actions: multiples of `grid`, where it is above 0."""
     market = Market(rule, economy=economy, markets=markets)
     market.reset(seed=seed)
     before = market.state.copy()
     shape = (markets, economy.organizations, market.action_size)
-    market.step(np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32))
+    actions = np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
+    market.step(actions if grid == 0.0 else np.round(actions / grid).astype(np.float32) * np.float32(grid))
     gain, asks = rule.matching.parameters
     return [_round(market, before[b], b, float(gain), bool(asks), rule.payment.reserve) for b in range(markets)]
 
@@ -101,17 +102,20 @@ def equal_treatment(samples: np.ndarray, expected: float) -> bool:
 
 @strategies.composite
 def rounds(
-    draw: Any, mechanism: str, *, organizations: int = 6, jobs: int = 8, pricing: str = "as_asked"
+    draw: Any, mechanism: str, *, organizations: int = 6, jobs: int = 8, pricing: str = "as_asked", ties: bool = False
 ) -> list[Round]:
-    """Hypothesis: a round of markets of any size up to this, of any gain, reserve and sort of cost."""
+    """Hypothesis: a round of markets of any size up to this, of any gain, reserve and sort of cost; or with as many
+    exact `ties` as there can be."""
     economy = Economy(
         organizations=draw(strategies.integers(1, organizations)),
         jobs=draw(strategies.integers(1, jobs)),
         kinds=draw(strategies.integers(1, 4)),
         capacity=draw(strategies.integers(1, 3)),
-        shock_sd=draw(strategies.sampled_from([0.0, 0.2])),
         rounds=1,
+        shock_sd=0.0 if ties else draw(strategies.sampled_from([0.0, 0.2])),
+        value_spread=0.0 if ties else 0.5,
+        initial_capability=(0.5, 0.5) if ties else (0.1, 0.5),
     )
     gain, reserve = draw(strategies.floats(-0.5, 1)), draw(strategies.floats(0.3, 1))
     rule = by_worth(mechanism, gain=gain, asks=draw(strategies.booleans()), pricing=pricing, reserve=reserve)
-    return play(rule, economy, 8, draw(strategies.integers(0, 1000)))
+    return play(rule, economy, 8, draw(strategies.integers(0, 1000)), 0.5 if ties else 0.0)

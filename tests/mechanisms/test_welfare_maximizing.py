@@ -79,6 +79,14 @@ def test_welfare_maximizing__externality_by_scipy(found: list[Round]) -> None:
         _check_payments(each, _best)
 
 
+@settings(deadline=None, max_examples=40)
+@given(rounds(NAME, organizations=10, jobs=14, pricing="externality", ties=True))
+def test_welfare_maximizing__as_good_as_scipy_where_many_pairs_tie(found: list[Round]) -> None:
+    for each in found:
+        assert each.total == pytest.approx(_best(each.worth, each.capacity), abs=1e-9)
+        _check_payments(each, _best)
+
+
 def test_welfare_maximizing__worked_example_of_the_docs() -> None:
     """Values 1, asks .3, .5 and .6, capacity 1, two jobs: each of the two that serve is paid .6."""
     economy = one_job(organizations=3, jobs=2)
