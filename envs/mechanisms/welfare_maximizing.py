@@ -46,7 +46,7 @@ _Plan = namedtuple(
     "_Plan",
     [
         "price",  # (N,) by member; 0 where capacity is left
-        "units",  # (K, N) jobs that the member at each place serves
+        "units",  # (N, K) jobs that each member serves
         "before",  # (K, N + 1) jobs that the places before it serve; at `depth`, all that are served
         "free",  # (N,) capacity left, by member
         "hole",  # (K,) number that the dearest job still waiting would have
@@ -107,7 +107,7 @@ def _board(floats, integers, n, j, k):
 def _plan(price, whole, n, k):
     rest = whole[k * (2 * n + 1) :]
     return _Plan(
-        price, matrix(whole, 0, k, n), matrix(whole, k * n, k, n + 1), rest[:n], rest[n : n + k], rest[n + k :], whole
+        price, matrix(whole, 0, n, k), matrix(whole, n * k, k, n + 1), rest[:n], rest[n : n + k], rest[n + k :], whole
     )
 
 
@@ -131,6 +131,7 @@ def _set_up(problem, board, plan, spare):
         board.members[r] = r
     sort_descending(problem.uniforms[0], problem.uniforms[0], board.members, spare[:n])
     for r in range(n):
+        plan.units[r][:] = 0
         plan.free[r] = problem.capacities[board.members[r]]
         plan.price[r] = 0.0
     for k in range(kinds):
@@ -143,7 +144,6 @@ def _set_up(problem, board, plan, spare):
             r = board.order[k, place]
             board.places[k, r] = place
             board.depth[k] += np.int64(board.scores[k, r] >= 0.0)
-        plan.units[k][:] = 0
         plan.before[k][:] = 0
         plan.hole[k] = 0
         plan.missing[k] = board.first[k + 1] - board.first[k]
@@ -211,7 +211,7 @@ def _reach(board, plan, search, k, place, step, value, length, least, origin, si
                 search.bound[0], search.end[0] = found, member
             else:
                 size = _raise(search, member, size)
-        if plan.units[k, place] > 0:
+        if plan.before[k, place + 1] > plan.before[k, place]:
             return size
         place += step
     if place == depth and max(length, least) < search.bound[0]:
@@ -242,8 +242,8 @@ def _find_path(board, plan, search, k):
         passed += 1
         least = search.length[member]
         for q in range(kinds):
-            place = board.places[q, member]
-            if plan.units[q, place] > 0:
+            if plan.units[member, q] > 0:
+                place = board.places[q, member]
                 score, length = board.scores[q, member], least - plan.price[member]
                 last = plan.before[q, place + 1] - 1
                 low, high = _value(board, plan, q, last), _value(board, plan, q, plan.before[q, place])
@@ -255,12 +255,15 @@ def _find_path(board, plan, search, k):
 
 
 @inlined
-def _move(plan, depth, k, source, target):
-    """Move one job of kind k from place to place; the place `depth` is that of the jobs not served."""
-    if source < depth:
-        plan.units[k, source] -= 1
-    if target < depth:
-        plan.units[k, target] += 1
+def _move(board, plan, k, origin, member):
+    """Move one job of kind k from a member to another; -1 is nobody."""
+    source, target = board.depth[k], board.depth[k]
+    if origin >= 0:
+        source = board.places[k, origin]
+        plan.units[origin, k] -= 1
+    if member >= 0:
+        target = board.places[k, member]
+        plan.units[member, k] += 1
     for place in range(source + 1, target + 1):
         plan.before[k, place] -= 1
     for place in range(target + 1, source + 1):
@@ -271,21 +274,15 @@ def _move(plan, depth, k, source, target):
 def _serve(board, plan, search, k):
     """Serve the dearest waiting job of kind k, or give up the cheapest job of some kind; returns what that adds."""
     _find_path(board, plan, search, k)
-    member = search.end[0]
-    given_up = k
+    member, given_up = search.end[0], k
     if member >= 0:
         plan.free[member] -= 1
     else:
         member, given_up = search.end[1], search.end[2]
-        if member >= 0:
-            depth = board.depth[given_up]
-            _move(plan, depth, given_up, board.places[given_up, member], depth)
+        _move(board, plan, given_up, member, -1)
     while member >= 0:
-        kind, origin = search.kind[member], search.origin[member]
-        depth = board.depth[kind]
-        source = board.places[kind, origin] if origin >= 0 else depth
-        _move(plan, depth, kind, source, board.places[kind, member])
-        member = origin
+        _move(board, plan, search.kind[member], search.origin[member], member)
+        member = search.origin[member]
     plan.hole[k] += 1
     plan.missing[k] -= 1
     served = plan.before[given_up, board.depth[given_up]]
@@ -310,12 +307,13 @@ def _take_away(board, plan, member):
     plan.price[member] = np.inf
     plan.free[member] = 0
     for k in range(len(plan.hole)):
-        place = board.places[k, member]
-        plan.hole[k] = plan.before[k, place]
-        plan.missing[k] = plan.units[k, place]
-        plan.units[k, place] = 0
-        for after in range(place + 1, board.depth[k] + 1):
-            plan.before[k, after] -= plan.missing[k]
+        count = plan.units[member, k]
+        if count > 0:
+            place = board.places[k, member]
+            plan.hole[k], plan.missing[k] = plan.before[k, place], count
+            plan.units[member, k] = 0
+            for after in range(place + 1, board.depth[k] + 1):
+                plan.before[k, after] -= count
 
 
 @jit
@@ -325,9 +323,8 @@ def _price_externality(problem, match, board, plan, without, search):
         i = board.members[member]
         worth, value = 0.0, 0.0
         for k in range(len(board.depth)):
-            place = board.places[k, member]
-            start = board.first[k] + plan.before[k, place]
-            for index in range(start, start + plan.units[k, place]):
+            start = board.first[k] + plan.before[k, board.places[k, member]]
+            for index in range(start, start + plan.units[member, k]):
                 value += board.values[index]
                 worth += board.values[index] * (board.scores[k, member] + cost_of(problem, k, i))
         if value > 0.0:
@@ -350,8 +347,9 @@ def welfare_maximizing(problem, match, floats, integers):
     for k in range(kinds):
         index = board.first[k]
         for place in range(board.depth[k]):
-            for _ in range(plan.units[k, place]):
-                match.winner[board.jobs[index]] = board.members[board.order[k, place]]
+            member = board.order[k, place]
+            for _ in range(plan.units[member, k]):
+                match.winner[board.jobs[index]] = board.members[member]
                 index += 1
     if problem.wants & WANTS_PRICE:
         _price_externality(problem, match, board, plan, without, search)
