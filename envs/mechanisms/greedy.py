@@ -34,7 +34,7 @@ def _sink(scores, draws, heap, size, node):
     heap[node] = item
 
 
-@jit
+@inlined
 def _gather(problem, k, scores, heap):
     """A heap of the organizations that can serve kind k and are worth 0 or more; returns how many."""
     size = 0

@@ -220,7 +220,7 @@ def _reach(board, plan, search, k, place, step, value, length, least, origin, si
     return size
 
 
-@jit
+@inlined
 def _find_path(board, plan, search, k):
     """The shortest path by which the dearest waiting job of kind k is served; prices rise along it."""
     kinds = len(board.depth)
@@ -270,7 +270,7 @@ def _move(board, plan, k, origin, member):
         plan.before[k, place] += 1
 
 
-@jit
+@inlined
 def _serve(board, plan, search, k):
     """Serve the dearest waiting job of kind k, or give up the cheapest job of some kind; returns what that adds."""
     _find_path(board, plan, search, k)
@@ -301,7 +301,7 @@ def _serve_all(board, plan, search):
     return added
 
 
-@jit
+@inlined
 def _take_away(board, plan, member):
     """Take a member out of the market; its jobs wait again."""
     plan.price[member] = np.inf
@@ -316,7 +316,7 @@ def _take_away(board, plan, member):
                 plan.before[k, after] -= count
 
 
-@jit
+@inlined
 def _price_externality(problem, match, board, plan, without, search):
     """Fill `match.price`; `without` is a second plan, for the market without one of its members."""
     for member in range(len(board.members)):
