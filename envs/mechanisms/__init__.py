@@ -8,11 +8,14 @@ from typing import Any
 from ruleshift.envs.mechanisms import (
     deferred_acceptance,
     first_come,
+    greedy,
     immediate_acceptance,
+    position_auction,
     proportional_quota,
     random_serial_dictatorship,
     serial,
     top_trading_cycles,
+    welfare_maximizing,
 )
 from ruleshift.envs.mechanisms.base import Match, Mechanism, Problem
 
@@ -28,6 +31,9 @@ MECHANISMS: dict[str, Mechanism] = {
         immediate_acceptance.MECHANISM,
         top_trading_cycles.MECHANISM,
         random_serial_dictatorship.MECHANISM,
+        welfare_maximizing.MECHANISM,
+        greedy.MECHANISM,
+        position_auction.MECHANISM,
     )
 }
 
