@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ruleshift.envs import Rule, load_rule
-from ruleshift.eval.support import flat_fields
+from ruleshift.envs.support import flat_fields
 
 
 @dataclass(frozen=True)

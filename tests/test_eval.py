@@ -5,8 +5,8 @@ import pytest
 
 from ruleshift.agents import Constant, Policy, PostedPrice, RandomPolicy
 from ruleshift.envs import Economy, Shift, load_rule, load_structure
+from ruleshift.envs.support import outside
 from ruleshift.eval import Panel, compare_rules, evaluate, play, scripted_panel
-from ruleshift.eval.support import outside
 
 ECONOMY = Economy(organizations=4, jobs=4, rounds=12)
 CALM, LOUD = Constant(promotion=0.0), Constant(promotion=1.0)
