@@ -7,7 +7,7 @@ import numpy as np
 
 from ruleshift.envs.layout import MEASURES, Outcome, State, outcome_view, state_view
 from ruleshift.envs.rule import Rule
-from ruleshift.envs.schedule import Shift
+from ruleshift.envs.schedule import Shift, fates
 from ruleshift.envs.structure import Structure
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def read_scene(market: "Market", b: int = 0, rounds: int | None = None) -> Scene
     rule = market.rule_in_force(b)
     shown = min(market.organizations, MOST_ORGANIZATIONS)
     rounds = market.economy.rounds if rounds is None else rounds
-    marks = _marks(market, rounds)
+    marks = _marks(market, b, rounds)
     return Scene(
         market=b,
         round=market.round,
@@ -109,8 +109,10 @@ def read_scene(market: "Market", b: int = 0, rounds: int | None = None) -> Scene
     )
 
 
-def _marks(market: "Market", rounds: int) -> tuple[Mark, ...]:
-    shifts = (shift for shift in market.schedule if shift.at <= rounds)
+def _marks(market: "Market", b: int, rounds: int) -> tuple[Mark, ...]:
+    """The shifts that come about in this market and episode."""
+    happens = fates(market.schedule, market.key[b : b + 1], market.episode)[0][0]
+    shifts = (shift for shift, comes in zip(market.schedule, happens, strict=True) if comes and shift.at <= rounds)
     return tuple(Mark(shift.at, _name(shift), shift.placebo, shift.notice or 0) for shift in shifts)
 
 
