@@ -11,7 +11,7 @@ import numpy as np
 from ruleshift.envs import Rule, load_rule
 from ruleshift.envs.support import flat_fields
 from ruleshift.eval.distance import rule_distance
-from ruleshift.eval.phrases import phrase
+from ruleshift.eval.phrases import idle, phrase
 from ruleshift.eval.regret import AXES, Returns, returns
 
 _WIDTH = 110
@@ -59,7 +59,8 @@ class Comparison:
         count = len(self.differences)
         lines = [f"A: {first}, B: {second}. They differ in {count} {'field' if count == 1 else 'fields'}."]
         for each in self.differences:
-            lines.append(f"  {each.field}")
+            moot = all(idle(each.field, rule) for rule in self.rules)
+            lines.append(f"  {each.field}{' (without effect under either)' if moot else ''}")
             for letter, value in (("A", each.first), ("B", each.second)):
                 text = wrap(f"{letter}  {phrase(each.field, value)}", _WIDTH - 4, subsequent_indent="   ")
                 lines += [f"    {line}" for line in text]
@@ -168,7 +169,7 @@ def save_picture(comparison: Comparison, path: Path) -> Path:
     """Draw what the two rules reward side by side; the name ends in .png or .svg.
 
     Raises:
-        ValueError: another ending.
+        ValueError: another ending, or no such folder.
         OSError: a place that cannot be written.
     """
     from ruleshift.eval.contrast import draw_contrast
@@ -179,6 +180,8 @@ def save_picture(comparison: Comparison, path: Path) -> Path:
 
 
 def check_picture(path: Path | None) -> None:
-    """Refuse a name that is no picture's, before anything is measured: ValueError."""
+    """Refuse a name that is no picture's, or in no folder, before anything is measured: ValueError."""
     if path is not None and path.suffix not in (".png", ".svg"):
         raise ValueError(f"{path}: a picture's name must end in .png or .svg")
+    if path is not None and not path.parent.is_dir():
+        raise ValueError(f"{path}: there is no folder {path.parent}")

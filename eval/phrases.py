@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ruleshift.envs import Rule
 from ruleshift.envs.mechanisms import find_mechanism
 
 _SIGNALS = {
@@ -12,7 +13,7 @@ _SIGNALS = {
     "capability": "capability",
     "reputation": "the record of quality",
     "promotion": "paid visibility",
-    "popularity": "the jobs won before",
+    "popularity": "popularity, the jobs won before,",
     "focus": "attention to the job's kind",
     "proximity": "being of the job's bloc",
 }
@@ -35,6 +36,25 @@ def phrase(field: str, value: Any) -> str:
     if words is None:
         return f"{field.rpartition('.')[2].replace('_', ' ')} is {value}"
     return words(value) if callable(words) else words[value]
+
+
+def idle(field: str, rule: Rule) -> bool:
+    """Whether a field decides nothing under a rule: with any other value the same actions would earn the same."""
+    scoring = rule.scoring
+    blind = {name for name in _SIGNALS if scoring.amplification == 0 or getattr(scoring.weights, name) == 0}
+    unpopular = "popularity" in blind and rule.feedback.entry_rate == 0
+    if field.startswith("scoring.weights."):
+        return scoring.amplification == 0
+    return {
+        "scoring.promotion_floor": "promotion" in blind,
+        "scoring.price_signal": "price" in blind,
+        "scoring.logit_scale": "price" in blind or scoring.price_signal == "ratio",
+        "matching.proposer": not find_mechanism(rule.matching.mechanism).reads_preferences,
+        "feedback.reputation_gain": "reputation" in blind,
+        "feedback.inflation": "reputation" in blind or rule.feedback.reputation_gain == 0,
+        "feedback.persistence": unpopular,
+        "feedback.prior": unpopular,
+    }.get(field, False)
 
 
 def _percent(value: float) -> str:

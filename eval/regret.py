@@ -16,6 +16,7 @@ from ruleshift.agents import Background, Seats, rival_population
 from ruleshift.agents.scripted import unit_costs
 from ruleshift.envs import Economy, Market, Rule, load_rule
 from ruleshift.envs.act import to_action
+from ruleshift.envs.mechanisms import find_mechanism, load_mechanisms
 
 AXES: dict[str, tuple[Any, ...]] = {
     "ask": (0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95),
@@ -24,7 +25,7 @@ AXES: dict[str, tuple[Any, ...]] = {
     "attention": ("even", "focused"),
 }
 """The grid of conducts: levels of each part. Focused: on the kind that is the cheapest to serve just now."""
-MARKETS, SEED = 8, 20_240_702
+MARKETS, SEED = 16, 20_240_702
 _CACHED = 256
 
 
@@ -57,7 +58,8 @@ def regret(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] = ()) ->
     """Profit a round, in mean job values, that the best reply to `a` loses under `b` against the best reply to `b`.
 
     0 or more, 0 where the two call for the same conduct; not symmetric. Both replies are picked and scored in the same
-    markets with the same noise, so that a difference is the conduct's; the pick's luck makes it a little large.
+    markets with the same noise, so that a difference is the conduct's. The pick's luck makes it a little large: by .007
+    on average over the named rules, by .08 where popularity makes fortunes.
 
     Args:
         a, b: a Rule, its name or the path of its file.
@@ -70,14 +72,15 @@ def regret(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] = ()) ->
 
 
 def returns(rule: Rule, mechanisms: tuple[str, ...] = ()) -> Returns:
-    """Every conduct of the grid, played for one episode in the same 8 markets of the default economy."""
+    """Every conduct of the grid, played for one episode in the same 16 markets of the default economy."""
+    load_mechanisms(mechanisms)
     return _played(replace(rule, name="", rationale=""), mechanisms)
 
 
 @lru_cache(maxsize=_CACHED)
 def _played(rule: Rule, mechanisms: tuple[str, ...]) -> Returns:
-    grid = list(product(*AXES.values()))
-    economy = Economy()
+    economy, shape = Economy(), [len(levels) for levels in AXES.values()]
+    grid = [conduct for conduct in product(*AXES.values()) if _reads_focus(rule) or conduct[-1] == "even"]
     market, observations = _copies(rule, economy, len(grid), mechanisms)
     ask, effort, promotion, attention = (np.repeat(column, MARKETS) for column in zip(*grid, strict=True))
     focused = (attention == "focused")[:, None]
@@ -92,19 +95,22 @@ def _played(rule: Rule, mechanisms: tuple[str, ...]) -> Returns:
         observations, rewards, _ = market.step(actions)
         earned += rewards[:, 0]
     profit = earned.reshape(-1, MARKETS).mean(axis=1) / economy.rounds
-    return Returns(profit.reshape([len(levels) for levels in AXES.values()]))
+    return Returns(np.broadcast_to(profit.reshape([*shape[:-1], -1]), shape))
+
+
+def _reads_focus(rule: Rule) -> bool:
+    """Whether attention counts; where it does not, focused conduct earns what even conduct does."""
+    return rule.scoring.weights.focus > 0 or find_mechanism(rule.matching.mechanism).reads_preferences
 
 
 def _copies(rule: Rule, economy: Economy, count: int, mechanisms: tuple[str, ...]) -> tuple[Market, np.ndarray]:
-    """`count` copies of the same 8 markets with the same noise, just opened, and their observations."""
+    """`count` copies of the same 16 markets with the same noise, just opened, and their observations."""
     few = Market(rule, markets=MARKETS, economy=economy, mechanisms=mechanisms)
     observations = np.tile(few.reset(seed=SEED), (count, 1, 1))
     many = Market(rule, markets=count * MARKETS, economy=economy, mechanisms=mechanisms)
-    shared = ("economy", "calendar", "clock")
-    many.restore(
-        {
-            name: array if name in shared else np.tile(array, (count, *[1] * (array.ndim - 1)))
-            for name, array in few.snapshot().items()
-        }
-    )
+    snapshot, wide = few.snapshot(), many.snapshot()
+    for name, array in snapshot.items():
+        if array.shape != wide[name].shape:  # what belongs to a market, not to the economy or the clock
+            snapshot[name] = np.tile(array, (count, *[1] * (array.ndim - 1)))
+    many.restore(snapshot)
     return many, observations

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from ruleshift.cli import main
-from ruleshift.envs import Rule, load_rule
+from ruleshift.envs import Economy, Market, Rule, list_rules, load_rule
 from ruleshift.envs.support import flat_fields
 from ruleshift.eval import Comparison, compare_rules, save_picture
 from ruleshift.eval.compare import odds_answers
-from ruleshift.eval.phrases import phrase
+from ruleshift.eval.phrases import idle, phrase
 from ruleshift.eval.regret import AXES
 
 BOARD = load_rule("price_board")
@@ -93,7 +93,7 @@ def test_phrase__every_field_of_a_rule_has_words_of_its_own() -> None:
     ("field", "value", "words"),
     [
         ("scoring.amplification", 0.0, "a lottery"),
-        ("scoring.weights.popularity", 0.7, "jobs won before makes up 70 %"),
+        ("scoring.weights.popularity", 0.7, "jobs won before, makes up 70 %"),
         ("payment.tiers", ((2.0, 0.2), (10.0, 0.05)), "becomes 20 % from 2 on, 5 % from 10 on"),
         ("payment.pricing", "second_price", "highest ask that would still have won"),
         ("matching.mechanism", "serial", "each arriving job draws"),
@@ -102,6 +102,36 @@ def test_phrase__every_field_of_a_rule_has_words_of_its_own() -> None:
 )
 def test_phrase__plain_english(field: str, value: object, words: str) -> None:
     assert words in phrase(field, value)
+
+
+OTHERWISE = {
+    "scoring.promotion_floor": 0.7, "scoring.price_signal": "logit", "scoring.logit_scale": 0.03,
+    "matching.proposer": "jobs", "feedback.reputation_gain": 0.6, "feedback.inflation": 0.9,
+    "feedback.persistence": 0.2, "feedback.prior": 7.0,
+}  # fmt: skip
+
+
+def _earned(rule: Rule) -> np.ndarray:
+    market = Market(rule, markets=4, economy=Economy(rounds=30))
+    market.reset(seed=2)
+    rng = np.random.default_rng(0)
+    return np.array([market.step(rng.uniform(-1, 1, (4, 8, 6)).astype(np.float32))[1] for _ in range(30)])
+
+
+@pytest.mark.parametrize("name", list_rules())
+def test_idle__another_value_changes_no_profit_and_elsewhere_it_does(name: str) -> None:
+    """A ranking by price alone keeps its order under any price signal, which `idle` leaves unsaid."""
+    rule = load_rule(name)
+    for field, value in OTHERWISE.items():
+        same = np.array_equal(_earned(rule), _earned(rule.replace(**{field: value})))
+        by_price_alone = rule.scoring.weights.price == 1 and np.isinf(rule.scoring.amplification)
+        assert same == (idle(field, rule) or (by_price_alone and field == "scoring.price_signal")), field
+
+
+def test_compare_rules__marks_what_has_no_effect() -> None:
+    text = str(compare_rules(BOARD, BOARD.replace(**{"scoring.promotion_floor": 0.5})))
+    assert "scoring.promotion_floor (without effect under either)" in text
+    assert "Distance of their matching: 0.000" in text
 
 
 def test_save_picture__png_or_svg_the_same_each_time(comparison: Comparison, tmp_path: Path) -> None:
@@ -132,3 +162,5 @@ def test_compare__on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_compare__a_picture_of_another_kind_is_refused_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "compare", "price_board", "sealed_tender", "--picture", "mine.jpg"]) == 2
     assert "mine.jpg: a picture's name must end in .png or .svg" in capsys.readouterr().err
+    assert main(["rules", "compare", "price_board", "sealed_tender", "--picture", "nowhere/mine.png"]) == 2
+    assert "there is no folder nowhere" in capsys.readouterr().err
