@@ -65,30 +65,30 @@ def periodic(rules: Sequence[Any], every: int, rounds: int) -> tuple[Shift, ...]
 
 
 def drift(
-    start: "str | Path | Rule", end: "str | Path | Rule", begin: int, finish: int, steps: int | None = None
+    start_rule: "str | Path | Rule", end_rule: "str | Path | Rule", begin: int, end: int, steps: int | None = None
 ) -> tuple[Shift, ...]:
-    """A rule that turns into another between the rounds `begin` and `finish`, as `blend.between` says.
+    """A rule that turns into another between the rounds `begin` and `end`, as `blend.between` says.
 
-    In round `begin` it is still `start`, in round `finish` for the first time `end`; between them it moves in `steps`
-    equal steps, one a round by default.
+    In round `begin` it is still `start_rule`, in round `end` for the first time `end_rule`; between them it moves in
+    `steps` equal steps, one a round by default.
 
     Raises:
         ValueError: rounds that do not rise, or more steps than rounds.
 
-    >>> [shift.to.scoring.weights.promotion for shift in drift("price_board", "promoted_listing", 10, 14)]
-    [0.2, 0.4, 0.6000000000000001, 0.8]
+    >>> [(shift.at, shift.to.payment.charge) for shift in drift("price_board", "promoted_listing", 10, 14)]
+    [(11, 'if_matched'), (12, 'sunk'), (13, 'sunk'), (14, 'sunk')]
     """
     if isinstance(begin, bool) or not isinstance(begin, int) or begin < 0:
         raise ValueError(f"schedule: begin is {begin!r}; it must be a whole number from 0")
-    _check_counts(finish=finish)
-    length = finish - begin
+    _check_counts(end=end)
+    length = end - begin
     steps = length if steps is None else steps
     if length < 1 or isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= length:
         raise ValueError(
-            f"schedule: a drift from round {begin} to round {finish} in {steps!r} steps; "
+            f"schedule: a drift from round {begin} to round {end} in {steps!r} steps; "
             "it must end later than it begins, and have from one step to one a round"
         )
-    first, last = load_rule(start), load_rule(end)
+    first, last = load_rule(start_rule), load_rule(end_rule)
     return tuple(
         Shift(begin + -(-step * length // steps), between(first, last, step / steps)) for step in range(1, steps + 1)
     )

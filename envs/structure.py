@@ -138,7 +138,10 @@ def load_structure(structure: "str | Path | Structure") -> Structure:
     if unknown or "base" not in content:
         raise ValueError(f"{path.name}: {f'unknown key {min(unknown)!r}' if unknown else 'the key base is missing'}")
     parts = {part: content[part] for part in PARTS if part in content}
-    loaded = Structure(content.get("name", path.stem), load_rule(content["base"]), parts)
+    try:
+        loaded = Structure(content.get("name", path.stem), load_rule(content["base"]), parts)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from None
     if "hashes" in content:
         _check_hashes(loaded, content["hashes"], path.name)
     return loaded
@@ -167,10 +170,11 @@ def _read_part(given: Any, place: str) -> Part:
     if not isinstance(alternatives, list | tuple) or not alternatives:
         raise ValueError(f"{place} is {given!r}; it must be a table of draws, or a list of them")
     draws = []
-    for each in alternatives:
+    for number, each in enumerate(alternatives, 1):
         if not isinstance(each, dict):
             raise ValueError(f"{place} is {each!r}; it must be a table of draws")
-        draws.append({field: read_draw(field, each[field], f"{place}.{field}") for field in sorted(each)})
+        called = place if len(alternatives) == 1 else f"{place} ({number})"
+        draws.append({field: read_draw(field, each[field], f"{called}.{field}") for field in sorted(each)})
         if 1 + sum(draw.takes for draw in draws[-1].values()) > _NEEDED:
             raise ValueError(f"{place}: draws {len(each)} fields; they take more than {_NEEDED - 1} random numbers")
     return Part(tuple(draws))

@@ -6,7 +6,7 @@ other could draw the same rule; ranges hold their ends, so that parts that touch
 
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
 from ruleshift.envs.draws import SIGNALS, WEIGHTS, Choice, Piece
@@ -75,24 +75,28 @@ def check_parts(structure: "Structure") -> None:
     Raises:
         ValueError: names the structure, the part and the field.
     """
-    known = {part: supports(structure, part) for part in structure.parts}
-    for (part, own), (other, others) in combinations(known.items(), 2):
-        for number, support in enumerate(own, 1):
-            for second, against in enumerate(others, 1):
-                if _meet(support, against):
-                    raise ValueError(
-                        f"structure {structure.name}: {_called(part, number, own)} and {_called(other, second, others)}"
-                        f" overlap: no field tells them apart, not {_nearest(support, against)} either"
-                    )
-    for part, own in known.items():
-        for number, support in enumerate(own, 1):
-            problem = _CHECKS[part](support, known["train"]) if part in _CHECKS else None
+    known = {part: _alternatives(structure, part) for part in structure.parts}
+    for some, others in combinations(known.values(), 2):
+        for (called, one), (called_other, other) in product(some, others):
+            if _meet(one, other):
+                raise ValueError(
+                    f"structure {structure.name}: {called} and {called_other} overlap: no field tells them apart, not "
+                    f"{_nearest(one, other)} either"
+                )
+    train = supports(structure, "train")
+    for part, check in _CHECKS.items():
+        for called, support in known.get(part, []):
+            problem = check(support, train)
             if problem:
-                raise ValueError(f"structure {structure.name}: {_called(part, number, own)}: {problem}")
+                raise ValueError(f"structure {structure.name}: {called}: {problem}")
 
 
-def _called(part: str, number: int, alternatives: list[Support]) -> str:
-    return part if len(alternatives) == 1 else f"{part} ({number})"
+def _alternatives(structure: "Structure", part: str) -> list[tuple[str, Support]]:
+    """The supports of a part, each by the name that errors call it."""
+    found = supports(structure, part)
+    if len(found) == 1:
+        return [(part, found[0])]
+    return [(f"{part} ({number})", support) for number, support in enumerate(found, 1)]
 
 
 def _meet(one: Support, other: Support) -> bool:

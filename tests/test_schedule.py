@@ -114,7 +114,7 @@ def test_periodic__rules_take_turns_from_the_market_s_own_on() -> None:
 
 
 def test_drift__moves_every_round_and_arrives() -> None:
-    schedule = drift("price_board", "promoted_listing", begin=2, finish=7)
+    schedule = drift("price_board", "promoted_listing", begin=2, end=7)
     market = Market("price_board", economy=ECONOMY, schedule=schedule)
     market.reset(seed=0)
     rules = []

@@ -292,8 +292,23 @@ def test_load_structure__a_file_of_ones_own(tmp_path: Path) -> None:
     path.write_text('base = "sealed_tender"\n[training]\n', encoding="utf-8")
     with pytest.raises(ValueError, match=r"mine\.toml.*training"):
         load_structure(path)
+    path.write_text('base = "nowhere"\n[train]\n', encoding="utf-8")
+    with pytest.raises(ValueError, match=r"mine\.toml: no rule is named 'nowhere'"):
+        load_structure(path)
+    path.write_text('base = "sealed_tender"\n[[train]]\n[[train]]\n"payment.tip" = 1\n', encoding="utf-8")
+    with pytest.raises(ValueError, match=r"mine\.toml: structure mine: train \(2\)\.payment\.tip"):
+        load_structure(path)
     with pytest.raises(ValueError, match=r"platform.*platforms"):
         load_structure("platform")
+
+
+def test_documentation__its_example_is_a_structure(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "structures.md").read_text(encoding="utf-8")
+    path = tmp_path / "boards.toml"
+    path.write_text(text.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    structure = load_structure(path)
+    assert structure.name == "boards"
+    assert outside(structure, structure.draw(0, 0, 0, "interpolation")) == ("scoring.amplification",)
 
 
 def test_market__room_for_what_any_alternative_discloses_late() -> None:
