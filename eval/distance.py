@@ -27,10 +27,10 @@ def rule_distance(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] =
     """Mean total variation between the assignment probabilities of two rules, 0 (alike) .. 1; symmetric.
 
     Probabilities are shares of 128 draws in which both rules meet the same noise: rules that match alike are at exactly
-    0. Shares have noise, and its absolute value a floor: for N organizations a difference of 0 would read as about
-    sqrt(N / draws) / 2. So the sign of each difference is taken from seven eighths of the draws and its size from the
-    other one, all eight in turn. The product has no floor. What bias remains is downward and small: it comes from
-    differences that are smaller than their noise (below .005 where measured, see docs/structures.md).
+    0. Shares have noise, and its absolute value a floor: with other noise price_board would read as .06 from itself.
+    So the sign of each difference is taken from seven eighths of the draws and its size from the other one, all eight
+    in turn; their product has no floor. What bias remains is downward and comes from differences that are smaller than
+    their noise: below .005 against exact laws, see docs/structures.md.
 
     Args:
         a, b: a Rule, its name or the path of its file.
