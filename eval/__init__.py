@@ -7,6 +7,7 @@ from ruleshift.eval.play import Played, play
 from ruleshift.eval.pool import CellError
 from ruleshift.eval.preset import Preset, load_preset
 from ruleshift.eval.report import write_report
+from ruleshift.eval.scenario_run import ScenarioRun, Stage, run_scenario
 from ruleshift.eval.study import study
 
 __all__ = [
@@ -17,10 +18,13 @@ __all__ = [
     "Panel",
     "Played",
     "Preset",
+    "ScenarioRun",
+    "Stage",
     "compare_rules",
     "evaluate",
     "load_preset",
     "play",
+    "run_scenario",
     "scripted_panel",
     "study",
     "write_report",
