@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ruleshift.agents import Card, Constant, LearnedPolicy
+from ruleshift.cli import parse
 from ruleshift.envs import (
     Market,
     list_rules,
@@ -274,3 +275,10 @@ def test_gini__is_half_the_mean_difference_over_the_mean(amounts: list[list[floa
 def test_page__is_written_from_the_files() -> None:
     written = (ROOT / "docs" / "scenarios.md").read_text()
     assert written == scenario_page(), "python -m ruleshift.eval.scenario_page > docs/scenarios.md"
+
+
+def test_page__its_commands_are_commands() -> None:
+    lines = [line.split("#")[0].split() for line in scenario_page().splitlines() if line.startswith("ruleshift ")]
+    assert len(lines) == 5
+    for words in lines:
+        parse(words[1:])
