@@ -47,5 +47,6 @@ MECHANISM = Mechanism(
     cost="N log N + J log J",
     draws_organizations=True,
     payments=("bid", "bid_externality"),
+    strategy_proof_payments=("bid_externality",),
     scratch=lambda n, j, k, c: (0, n + j + max(n, j)),
 )

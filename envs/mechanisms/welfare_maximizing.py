@@ -364,6 +364,7 @@ MECHANISM = Mechanism(
     reads_costs=True,
     draws_organizations=True,
     payments=("price",),
+    strategy_proof_payments=("price",),
     largest=1_000_000,
     efficient=True,
     scratch=_scratch,

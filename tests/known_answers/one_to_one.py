@@ -4,7 +4,7 @@ Jobs rank organizations at random (amplification 0), organizations rank kinds by
 """
 
 import numpy as np
-from settings import bare
+from markets import bare
 
 from ruleshift.envs import Market, load_rule
 

@@ -8,8 +8,8 @@ import itertools
 import matching.games
 import numpy as np
 import pytest
+from markets import close
 from one_to_one import draw_preferences, matches, mean_rank, one_to_one, ranks, to_actions
-from settings import close
 
 from ruleshift.envs import Market
 from ruleshift.envs.numerics import RACE, words

@@ -4,10 +4,9 @@ and bidders who value a click at 10, 4 and 2. They pay 800 and 200 at the next b
 
 import numpy as np
 import pytest
-from settings import bare
+from markets import act, bare
 
 from ruleshift.envs import Market, load_rule
-from ruleshift.envs.act import to_action
 
 
 @pytest.mark.parametrize(("charge", "expected"), [("next_bid", [800, 200, 0]), ("externality", [600, 200, 0])])
@@ -20,6 +19,6 @@ def test_generalized_second_price__published_payments(charge: str, expected: lis
     market = Market(rule, economy=economy)
     market.reset(seed=0)
     market.job_values[:] = [[1.0, 2.0]]
-    _, profits, _ = market.step(to_action(ask=0, effort=0, promotion=np.array([1.0, 0.4, 0.2]), kinds=1)[None])
+    _, profits, _ = market.step(act(0.0, promotion=[[1.0, 0.4, 0.2]]))
     np.testing.assert_array_equal(market.winners, [[1, 0]])
     np.testing.assert_allclose(-100 * profits[0], expected, rtol=1e-5)

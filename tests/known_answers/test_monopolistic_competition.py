@@ -7,7 +7,7 @@ job with probability a^-s / (a^-s + (N - 1) p^-s); profit, (a - c) times that, i
 
 import numpy as np
 import pytest
-from settings import bare
+from markets import bare
 
 from ruleshift.envs import Market, load_rule
 from ruleshift.envs.act import to_action

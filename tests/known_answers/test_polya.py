@@ -5,7 +5,7 @@ One job a round, drawn in proportion to popularity, which starts at a, lasts for
 
 import numpy as np
 import pytest
-from settings import bare
+from markets import bare
 
 from ruleshift.envs import Market, load_rule
 from ruleshift.envs.layout import state_view

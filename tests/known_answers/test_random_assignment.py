@@ -8,7 +8,7 @@ still to come bear it: 1/m. Dictatorship: the cheapest of m jobs left costs 1/m.
 
 import numpy as np
 import pytest
-from settings import bare, close
+from markets import bare, close
 
 from ruleshift.envs import Economy, Market, Rule, load_rule
 from ruleshift.envs.layout import state_view

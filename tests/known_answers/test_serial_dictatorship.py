@@ -7,8 +7,8 @@ own give the same lottery over matches (Pathak & Sethuraman 2011).
 
 import numpy as np
 import pytest
+from markets import close
 from one_to_one import draw_preferences, matches, mean_rank, one_to_one, ranks, to_actions
-from settings import close
 
 NAMES = ["random_serial_dictatorship", "top_trading_cycles"]
 

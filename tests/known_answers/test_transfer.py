@@ -9,7 +9,8 @@ profit E[(1 - b)^(n-1) (b - c) + (1 - b)^n / n], with 1 - b = (1 - c) (n - 1) / 
 
 import numpy as np
 import pytest
-from settings import asking, close, costs, procurement
+from markets import act, close
+from procurement import costs, procurement
 
 MARKETS = 60_000
 
@@ -24,7 +25,7 @@ def test_transfer__first_price_policy_under_second_price(n: int) -> None:
     cost = costs(market.reset(seed=7), market)
     asks = cost.copy()
     asks[:, 0] += (1 - cost[:, 0]) / n
-    profit = market.step(asking(asks))[1][:, 0]
+    profit = market.step(act(asks))[1][:, 0]
     assert close(profit, _share_kept(n) / (n * (n + 1)))
 
 
@@ -34,7 +35,7 @@ def test_transfer__truthful_policy_under_first_price(n: int) -> None:
     cost = costs(market.reset(seed=8), market)
     asks = cost + (1 - cost) / n
     asks[:, 0] = cost[:, 0]
-    profit = market.step(asking(asks))[1][:, 0]
+    profit = market.step(act(asks))[1][:, 0]
     assert (market.winners == 0).any()
     np.testing.assert_allclose(profit, 0, atol=1e-6)
 

@@ -1,0 +1,31 @@
+"""What tests of a market's outcome share: the bare market, actions by what they mean, and means within their errors."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ruleshift.envs import Economy
+from ruleshift.envs.act import to_action
+
+
+def bare(**changes: Any) -> Economy:
+    """One job of one kind a round, one round, no costs, no noise, no outside option; then these changes."""
+    economy = Economy(
+        jobs=1, kinds=1, capacity=1, rounds=1, base_cost=0.0, effort_cost=0.0, promotion_price=0.0, outside_share=0.0,
+        value_spread=0.0, quality_noise=0.0, shock_sd=0.0,
+    )  # fmt: skip
+    return replace(economy, **changes)
+
+
+def act(asks: Any, effort: Any = 0.0, promotion: Any = 0.0, *, kinds: int = 1) -> np.ndarray:
+    """Actions (B, N, 3 + K) of organizations that ask this (B, N), with even focus."""
+    asks, effort, promotion = np.broadcast_arrays(asks, effort, promotion)
+    flat = to_action(ask=asks.ravel(), effort=effort.ravel(), promotion=promotion.ravel(), kinds=kinds)
+    return flat.reshape(*asks.shape, 3 + kinds)
+
+
+def close(samples: np.ndarray, expected: float, errors: float = 3) -> bool:
+    """Whether the mean of independent samples, or of each column of them, is within standard errors of this."""
+    error = samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
+    return bool(np.all(np.abs(samples.mean(axis=0) - expected) <= errors * error))
