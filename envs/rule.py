@@ -203,12 +203,13 @@ class Rule:
 
     @property
     def strategy_proof(self) -> bool:
-        """Whether, by what its mechanism declares, no organization (or proposer) gains by reporting but the truth.
+        """Whether its mechanism declares that nobody who proposes, asks or bids gains by another report than the truth.
 
-        Preferences: unless the score weighs focus. Asks and bids: by payment, without a commission.
+        Of preferences, unless the score weighs focus; of costs and bids by the payment, without a commission.
         """
         mechanism = find_mechanism(self.matching.mechanism)
-        if self.matching.proposer in mechanism.strategy_proof and self.scoring.weights.focus == 0:
+        side = self.matching.proposer if mechanism.reads_proposer else "organizations"
+        if side in mechanism.strategy_proof and self.scoring.weights.focus == 0:
             return True
         needed = {needs.get(getattr(self.payment, key)) for key, needs in _NEEDS.items()}
         free = self.payment.commission == 0 and not self.payment.tiers

@@ -112,6 +112,8 @@ def test_load_rule__names_file_and_key(tmp_path: Path, old: str, new: str, key: 
         ("clearing_house", {}, True),
         ("clearing_house", {"matching.proposer": "jobs"}, False),
         ("clearing_house", {"scoring.weights.focus": 0.2, "scoring.weights.price": 0.0}, False),
+        ("open_enrolment", {}, False),
+        ("open_enrolment", {"matching.mechanism": "top_trading_cycles", "matching.proposer": "jobs"}, True),
         ("price_board", {}, False),
         ("price_board", {"matching.mechanism": "welfare_maximizing", "payment.commission": 0}, False),
         ("sealed_tender", {"matching.mechanism": "welfare_maximizing", "payment.pricing": "externality"}, True),

@@ -58,10 +58,14 @@ class Mechanism:
     """Author and year."""
     cost: str
     """Worst case, in organizations N, jobs J, kinds K and capacity C."""
+    reads_odds: bool = True
+    """Whether it reads `log_odds` or the `race` that they give: else nothing that is scored counts."""
     reads_preferences: bool = False
     """Whether it reads `race`, `priority` and `preferences`."""
     reads_costs: bool = False
     """Whether it reads `costs` and `qualities`."""
+    reads_proposer: bool = False
+    """Whether it reads `proposer`."""
     draws_organizations: bool = False
     """Whether `uniforms` must have a column for each organization, too."""
     payments: tuple[str, ...] = ("lead",)
@@ -71,7 +75,7 @@ class Mechanism:
     stable: bool = False
     """No organization and job would rather have each other."""
     strategy_proof: tuple[str, ...] = ()
-    """Proposers under which the proposing side cannot gain by misreporting: organizations, jobs."""
+    """Sides that cannot gain by misreporting, where there is a proposer when they propose: organizations, jobs."""
     strategy_proof_payments: tuple[str, ...] = ()
     """Of `payments`, those under which, without a commission, the true cost or bid is best whatever others do."""
     efficient: bool = False

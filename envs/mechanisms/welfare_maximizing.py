@@ -361,6 +361,7 @@ MECHANISM = Mechanism(
     function=welfare_maximizing,
     source="Kuhn 1955; Edmonds & Karp 1972; Jonker & Volgenant 1987; Vickrey 1961, Clarke 1971, Groves 1973",
     cost="J K N log N",
+    reads_odds=False,
     reads_costs=True,
     draws_organizations=True,
     payments=("price",),

@@ -321,12 +321,12 @@ class Play:
         observations = market.reset(seed=self.seed)
         yield renderer.draw(market)
         actions = np.zeros((1, market.organizations, market.action_size), np.float32)
-        last = False
-        while not last:
+        while market.last_observations is None:
             background.act(observations, actions, market.key, round=market.round, episode=market.episode)
             rule = market.rule_in_force()
-            observations, _, last = market.step(actions)
-            yield renderer.draw(market, ended=Ended(rule, market.last_observations[0]) if last else None)
+            observations, _, _ = market.step(actions)
+            over = market.last_observations
+            yield renderer.draw(market, ended=None if over is None else Ended(rule, over[0]))
         renderer.close()
 
     def _market(self) -> "Market":
