@@ -1,11 +1,11 @@
-"""What tests of a market's outcome share: the bare market, actions by what they mean, and means within their errors."""
+"""What tests of outcomes share: a bare market, rules by worth, actions by what they mean, means within their errors."""
 
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ruleshift.envs import Economy
+from ruleshift.envs import Economy, Rule, load_rule
 from ruleshift.envs.act import to_action
 
 
@@ -16,6 +16,19 @@ def bare(**changes: Any) -> Economy:
         value_spread=0.0, quality_noise=0.0, shock_sd=0.0,
     )  # fmt: skip
     return replace(economy, **changes)
+
+
+def by_worth(
+    mechanism: str, *, gain: float = 0.2, asks: bool = False, pricing: str = "as_asked", reserve: float = 1.0
+) -> Rule:
+    """A rule with a mechanism whose parameters are the gain of being served and whether costs are the asks; no
+    commission."""
+    return load_rule("sealed_tender").replace(
+        **{
+            "matching.mechanism": mechanism, "matching.parameters": (gain, float(asks)), "payment.pricing": pricing,
+            "payment.reserve": reserve,
+        }
+    )  # fmt: skip
 
 
 def act(asks: Any, effort: Any = 0.0, promotion: Any = 0.0, *, kinds: int = 1) -> np.ndarray:

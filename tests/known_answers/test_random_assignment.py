@@ -8,7 +8,7 @@ still to come bear it: 1/m. Dictatorship: the cheapest of m jobs left costs 1/m.
 
 import numpy as np
 import pytest
-from markets import bare, close
+from markets import bare, by_worth, close
 
 from ruleshift.envs import Economy, Market, Rule, load_rule
 from ruleshift.envs.layout import state_view
@@ -39,20 +39,14 @@ def _costs(rule: Rule, n: int) -> np.ndarray:
     return -profits.sum(axis=1, dtype=np.float64)
 
 
-def _by_worth(mechanism: str) -> Rule:
-    return load_rule("sealed_tender").replace(
-        **{"matching.mechanism": mechanism, "matching.parameters": (100.0, 0.0)}
-    )
-
-
 @pytest.mark.parametrize("n", [2, 6, 12])
 def test_random_assignment__optimum(n: int) -> None:
-    assert close(_costs(_by_worth("welfare_maximizing"), n), sum(1 / k**2 for k in range(1, n + 1)))
+    assert close(_costs(by_worth("welfare_maximizing", gain=100.0), n), sum(1 / k**2 for k in range(1, n + 1)))
 
 
 @pytest.mark.parametrize("n", [2, 6, 12])
 def test_random_assignment__greedy(n: int) -> None:
-    assert close(_costs(_by_worth("greedy"), n), sum(1 / k for k in range(1, n + 1)))
+    assert close(_costs(by_worth("greedy", gain=100.0), n), sum(1 / k for k in range(1, n + 1)))
 
 
 @pytest.mark.parametrize("n", [2, 6, 12])

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies
+from markets import by_worth
 
-from ruleshift.envs import Economy, Market, Rule, load_rule
+from ruleshift.envs import Economy, Market, Rule
 from ruleshift.envs.layout import outcome_view, state_view
 
 
@@ -33,19 +34,6 @@ class Round:
         """What the pairs matched are worth together."""
         served = np.flatnonzero(self.winners >= 0)
         return float(self.worth[served, self.winners[served]].sum())
-
-
-def by_worth(
-    mechanism: str, *, gain: float = 0.2, asks: bool = False, pricing: str = "as_asked", reserve: float = 1.0
-) -> Rule:
-    """A rule with a mechanism whose parameters are the gain of being served and whether costs are the asks; no
-    commission."""
-    return load_rule("sealed_tender").replace(
-        **{
-            "matching.mechanism": mechanism, "matching.parameters": (gain, float(asks)), "payment.pricing": pricing,
-            "payment.reserve": reserve,
-        }
-    )  # fmt: skip
 
 
 def play(rule: Rule, economy: Economy, markets: int, seed: int, grid: float = 0.0) -> list[Round]:

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from markets import act, bare, close
-from rounds import Round, by_worth, play, rounds
+from markets import act, bare, by_worth, close
+from rounds import Round, play, rounds
 from scipy.optimize import linear_sum_assignment
 
 from ruleshift.envs import Economy, Market, load_rule
