@@ -8,6 +8,7 @@ from ruleshift.eval.pool import CellError
 from ruleshift.eval.preset import Preset, load_preset
 from ruleshift.eval.report import write_report
 from ruleshift.eval.study import study
+from ruleshift.eval.validate import Validation, validate
 
 __all__ = [
     "CellError",
@@ -17,11 +18,13 @@ __all__ = [
     "Panel",
     "Played",
     "Preset",
+    "Validation",
     "compare_rules",
     "evaluate",
     "load_preset",
     "play",
     "scripted_panel",
     "study",
+    "validate",
     "write_report",
 ]

@@ -11,7 +11,9 @@ from ruleshift.agents import Card, LearnedPolicy, save_policy
 from ruleshift.cli import main, parse
 from ruleshift.envs import Rule, list_rules, load_rule
 
-COMMANDS = ("train", "evaluate", "study", "report", "rules", "rules list", "rules show", "rules compare", "play")
+COMMANDS = (
+    "train", "evaluate", "study", "report", "validate", "rules", "rules list", "rules show", "rules compare", "play",
+)  # fmt: skip
 
 
 @pytest.fixture
