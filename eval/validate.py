@@ -78,7 +78,7 @@ def validate(
     asked, root = _asked(only), Path(out)
     workers = min(2, os.cpu_count() or 1) if workers is None else workers
     with owned(root):
-        _claim(root)
+        code = _claim(root)
         folder = Folder(root)
         folder.clean()
         cells = sorted((_cell(answer) for answer in asked), key=lambda cell: (len(cell["needs"]), -cell["seconds"]))
@@ -87,14 +87,15 @@ def validate(
         results = tuple(_result(folder, answer) for answer in asked)
         table = root / "validation.csv"
         write_text(table, _table(results))
-        return Validation(results, write_validation(root, results), table)
+        return Validation(results, write_validation(root, results, code), table)
 
 
 def begin(setting: Any) -> Work:
     """The work of a validation: measure the answer that a cell names."""
 
     def work(cell: Cell, folder: Folder, progress: Any) -> None:
-        rows = ANSWERS[cell["name"]].measure(Run(folder=folder.root / TRAINED, progress=progress))
+        run = Run(folder=folder.root / TRAINED, progress=lambda share: progress(min(share, 0.99)))
+        rows = ANSWERS[cell["name"]].measure(run)
         folder.write(cell["name"], {"rows": [asdict(row) for row in rows]})
 
     return work
@@ -135,7 +136,7 @@ def _lines(result: Result) -> Iterator[tuple[Any, ...]]:
         yield (*place, *map(repr, (row.expected, row.measured, row.error, margin)), result.verdict(row))
 
 
-def _claim(root: Path) -> None:
+def _claim(root: Path) -> str:
     """Write down which code the folder's answers are measured with, or refuse a folder that holds something else."""
     record = {"version": ruleshift.__version__, "code": code_hash()}
     path = root / RECORD
@@ -146,6 +147,7 @@ def _claim(root: Path) -> None:
         raise ValueError(f"{root}: is not empty and holds no validation; choose another folder")
     else:
         write_text(path, json.dumps(record, indent=1) + "\n")
+    return record["code"]
 
 
 def code_hash() -> str:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from ruleshift.agents import LearnedPolicy, Policy
+from ruleshift.agents import Card, LearnedPolicy, Policy
 from ruleshift.eval.known_answers.answer import Answer, Row, Run, Tolerance, mean_row
 from ruleshift.eval.known_answers.auctions import STEPS, asks, equilibrium, procurement, share_kept, truthful
 from ruleshift.eval.known_answers.setting import Opened, best_deviation, conduct
@@ -85,7 +85,7 @@ def self_play(run: Run) -> Iterator[Row]:
         env = MarketVecEnv(home.rule, settings.markets, 0, 5, home.economy)
         learner = make_learner(env, settings, learning=N, seed=5)
         learner.learn(run.draws(2 * AGENT_STEPS))
-        policy = learned_policy(learner, _card())
+        policy = learned_policy(learner, Card(kinds=1))
     opened = Opened(procurement(N, "as_asked", run.draws(40_000)), seed=12)
     learned, told = asks(opened, policy), asks(opened, equilibrium(N))
 
@@ -96,12 +96,6 @@ def self_play(run: Run) -> Iterator[Row]:
 
     yield best_deviation("gain of the best deviation", opened.shocks[:, 0, 0], moved, STEPS)
     yield Row("mean distance of an ask from b(c)", 0.0, float(np.abs(learned - told).mean()))
-
-
-def _card():  # type: ignore[no-untyped-def]
-    from ruleshift.agents import Card
-
-    return Card(kinds=1)
 
 
 _WORDS = {"as_asked": "first-price", "second_price": "second-price"}

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 _LIBRARIES = ("numpy", "scipy", "numba", "torch", "stable-baselines3")
 
 
-def write_validation(root: Path, results: Sequence["Result"]) -> Path:
-    """Write `validation.html` into the folder, and return its path."""
-    from ruleshift.eval.validate import code_hash
-
+def write_validation(root: Path, results: Sequence["Result"], code: str) -> Path:
+    """Write `validation.html` of results measured with this code into the folder, and return its path."""
     rows = [row for result in results for row in result.rows]
     failed = [result for result in results if not result.holds]
     content = {
@@ -32,7 +30,7 @@ def write_validation(root: Path, results: Sequence["Result"]) -> Path:
         "place": _place,
         "number": _number,
         "version": ruleshift.__version__,
-        "code": code_hash(),
+        "code": code,
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     }
     path = root / "validation.html"
