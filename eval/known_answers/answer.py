@@ -42,7 +42,7 @@ class Tolerance:
 
     def __str__(self) -> str:
         parts = [f"{self.errors:g} standard errors"] if self.errors else []
-        return " + ".join(parts + ([f"{self.absolute:g}"] if self.absolute else []))
+        return " + ".join(parts + ([f"{self.absolute:g}"] if self.absolute else [])) or "none"
 
 
 EXACT = Tolerance(absolute=1e-6)
