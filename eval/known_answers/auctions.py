@@ -136,7 +136,7 @@ ANSWERS = (
         source="Vickrey 1961; Krishna 2010, chapter 2",
         tolerance=EXACT,
         measure=first_price,
-        seconds=5,
+        seconds=6,
     ),
     Answer(
         id="commission",
@@ -157,7 +157,7 @@ ANSWERS = (
         source="Vickrey 1961",
         tolerance=EXACT,
         measure=second_price,
-        seconds=4,
+        seconds=3,
         remark="Asks below 0.02 count alike in the price signal, so dominance is asked for above it.",
     ),
     Answer(

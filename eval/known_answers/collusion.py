@@ -109,7 +109,7 @@ ANSWERS = (
         source="McFadden 1974; Anderson, de Palma & Thisse 1992; parameters of Calvano et al. 2020",
         tolerance=Tolerance(errors=0, absolute=1e-4),
         measure=logit_platform,
-        seconds=3,
+        seconds=2,
     ),
     Answer(
         id="q_learners",
@@ -120,7 +120,7 @@ ANSWERS = (
         source="Calvano, Calzolari, Denicolò & Pastorello 2020, American Economic Review 110(10)",
         tolerance=Tolerance(errors=0, absolute=0.03),
         measure=q_learners,
-        seconds=30,
+        seconds=18,
         remark="The market gives the payoffs; the learners then play on this table, two million rounds a session, and "
         "their asks are a grid of 15 where the market takes any.",
     ),

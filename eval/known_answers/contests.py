@@ -112,7 +112,7 @@ ANSWERS = (
         source="Krishna 2010, chapter 3",
         tolerance=EXACT,
         measure=all_pay_contest,
-        seconds=10,
+        seconds=5,
     ),
     Answer(
         id="tullock_best_reply",
@@ -132,6 +132,6 @@ ANSWERS = (
         source="Tullock 1980",
         tolerance=EXACT,
         measure=tullock_profit,
-        seconds=2,
+        seconds=1,
     ),
 )

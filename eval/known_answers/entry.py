@@ -123,7 +123,7 @@ ANSWERS = (
         source="Simon 1955",
         tolerance=EXACT,
         measure=finite,
-        seconds=15,
+        seconds=8,
     ),
     Answer(
         id="entry_power_law",
@@ -133,7 +133,7 @@ ANSWERS = (
         source="Simon 1955; Yule 1925",
         tolerance=Tolerance(errors=3, absolute=0.02),
         measure=limit,
-        seconds=20,
+        seconds=15,
         remark="By the recursion the expected exponent is still 0.015 below the limit at alpha = 0.1, hence 0.02.",
     ),
     Answer(
@@ -144,7 +144,7 @@ ANSWERS = (
         source="Clauset, Shalizi & Newman 2009; Vuong 1989",
         tolerance=EXACT,
         measure=tail_verdicts,
-        seconds=40,
+        seconds=15,
         remark="The test says that a power law is not rejected, never that there is one. Its power comes from the "
         "number of organizations: with 500 of them it rejects only about half of the urns.",
     ),

@@ -197,7 +197,7 @@ ANSWERS = (
         source="Gale & Shapley 1962; Dubins & Freedman 1981; Roth 1982",
         tolerance=Tolerance(errors=0),
         measure=stability,
-        seconds=4,
+        seconds=1,
     ),
     Answer(
         id="mean_ranks",
@@ -207,7 +207,7 @@ ANSWERS = (
         source="Wilson 1972; Pittel 1989",
         tolerance=Tolerance(errors=3, absolute=0.005),
         measure=balanced,
-        seconds=5,
+        seconds=2,
         remark="0.005 for the rounding of what was published.",
     ),
     Answer(
@@ -218,7 +218,7 @@ ANSWERS = (
         source="Ashlagi, Kanoria & Leshno 2017",
         tolerance=Tolerance(errors=3, absolute=0.005),
         measure=unbalanced,
-        seconds=10,
+        seconds=3,
         remark="0.005 for the rounding of what was published.",
     ),
 )

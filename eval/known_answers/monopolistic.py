@@ -90,7 +90,7 @@ ANSWERS = (
         source="Dixit & Stiglitz 1977 with N finite; Anderson, de Palma & Thisse 1992",
         tolerance=Tolerance(errors=0, absolute=1e-3),
         measure=markup,
-        seconds=2,
+        seconds=1,
     ),
     Answer(
         id="luce_choice",
@@ -100,6 +100,6 @@ ANSWERS = (
         source="Luce 1959",
         tolerance=EXACT,
         measure=luce,
-        seconds=4,
+        seconds=1,
     ),
 )

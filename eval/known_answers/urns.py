@@ -138,7 +138,7 @@ ANSWERS = (
         source="Eggenberger & Pólya 1923",
         tolerance=EXACT,
         measure=linear,
-        seconds=5,
+        seconds=2,
     ),
     Answer(
         id="polya_distribution",
@@ -148,7 +148,7 @@ ANSWERS = (
         source="Eggenberger & Pólya 1923; Blackwell & MacQueen 1973",
         tolerance=EXACT,
         measure=distribution,
-        seconds=8,
+        seconds=2,
     ),
     Answer(
         id="nonlinear_feedback",
@@ -158,7 +158,7 @@ ANSWERS = (
         source="the urn's own recursion; Hill, Lane & Sudderth 1980",
         tolerance=EXACT,
         measure=feedback,
-        seconds=8,
+        seconds=3,
     ),
     Answer(
         id="feedback_limits",
@@ -168,7 +168,7 @@ ANSWERS = (
         source="Arthur 1989; Hill, Lane & Sudderth 1980",
         tolerance=Tolerance(errors=0, absolute=0.03),
         measure=asymptotic,
-        seconds=10,
+        seconds=3,
         remark="Asymptotic: after 4,000 rounds 0.03 from the limit is allowed.",
     ),
     Answer(
@@ -180,7 +180,7 @@ ANSWERS = (
         source="fixed point of the mean field; Hill, Lane & Sudderth 1980",
         tolerance=Tolerance(errors=0, absolute=0.03),
         measure=popularity_times_quality,
-        seconds=10,
+        seconds=2,
         remark="Asymptotic: 0.03 from the limit is allowed. The distance falls as (N a/T)^(1 − r), hence the small a.",
     ),
 )
