@@ -20,6 +20,7 @@ from ruleshift.agents.seats import Background, Seats
 from ruleshift.envs.economy import Economy
 from ruleshift.envs.market import Market
 from ruleshift.envs.rule import Rule
+from ruleshift.envs.scene import Ended
 from ruleshift.envs.schedule import Shift
 from ruleshift.envs.structure import Structure
 from ruleshift.envs.views import (
@@ -154,6 +155,7 @@ class MarketEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self.observation_space, self.action_space = _spaces(self._play.market)
         self._seed: int | None = None
         self._over = True
+        self._ended: Ended | None = None  # what is left of the episode that is over
         self._renderer: Any = None
 
     @property
@@ -177,7 +179,7 @@ class MarketEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             seed = int(self.np_random.integers(2**31)) if self._seed is None else self._seed
         observations = self._play.reset(seed, rule)
         self._seed = self._seed if seed is None else seed
-        self._over = False
+        self._over, self._ended = False, None
         self._show()
         return observations[0], dict.fromkeys(LEDGER, 0.0)
 
@@ -192,15 +194,21 @@ class MarketEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             why = "the episode is over; call reset" if self._play.playing else "call reset first"
             raise RuntimeError(f"step: {why}")
         batch = read_action(action, self.action_space.shape, f"org_{FOCAL}")[None]  # type: ignore[arg-type]
+        rule = self.market.rule_in_force(0)
         observations, rewards, truncated = self._play.step(batch)
         if truncated:
+            assert self.market.last_observations is not None
+            self._ended = Ended(rule, self.market.last_observations[0])
             observations, self._over = self._play.final, True
         self._show()
         info = {name: float(values[0]) for name, values in self._play.ledger().items()}
         return observations[0], float(rewards[0]), False, truncated, info
 
     def render(self) -> Any:
-        """The market as text (`ansi`), as uint8 (H, W, 3) (`rgb_array`), or shown at once (`human`, None)."""
+        """The market as text (`ansi`), as uint8 (H, W, 3) (`rgb_array`), or shown at once (`human`, None).
+
+        After the end it is the last round that is shown, until the next reset.
+        """
         if not self._play.playing:
             raise RuntimeError("render: call reset first")
         if self.render_mode is None:
@@ -229,7 +237,7 @@ class MarketEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             from ruleshift.envs.render import Renderer
 
             self._renderer = Renderer(str(self.render_mode))
-        return self._renderer.draw(self._play.market)
+        return self._renderer.draw(self.market, ended=self._ended)
 
 
 class MarketVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):

@@ -35,15 +35,12 @@ def bare_kernel_block(rule: str, markets: int, economy: Economy | None = None):
     observations = market.reset(seed=0)
     rewards, ended = np.empty(observations.shape[:2], np.float32), np.empty_like(observations)
     market.step(actions[0])
-    rules, scratch = market._rules, market._scratch[0]
-    stages, notices = market._stages[0], market._notices[0]
+    home, plan = market._handles[0], market._plan_handle
 
     def block() -> int:
         for number, action in enumerate(actions):
-            market_round.play(
-                0, markets, number, 0, number == STEPS - 1, market.arrays, stages, stages, notices, rules, rules,
-                action, observations, rewards, ended, *scratch,
-            )  # fmt: skip
+            last = number == STEPS - 1
+            market_round.play(0, markets, number, 0, last, home, plan, plan, action, observations, rewards, ended)
         return STEPS * markets * market.organizations
 
     return block

@@ -22,7 +22,8 @@ def measure(rule: str, size: int, seconds: float) -> tuple[float, float]:
         start = time.perf_counter()
         market.step(actions[len(rates) % 2])
         rates.append((time.perf_counter() - start) / size)
-    held = [*market.arrays, *market._scratch[0], observations]
+    home = market._homes[0]
+    held = [*market.arrays, *home.interim, home.floats, home.integers, observations]
     return median(rates) * 1e9, sum(array.nbytes for array in held) / size
 
 

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from ruleshift.envs.compile import inlined
+from ruleshift.envs.compile import inlined, jit
 from ruleshift.envs.numerics import exp
 
 MAX_ASK = 1.25
@@ -38,6 +38,16 @@ def act(actions, outcome, total):
             outcome.focus[k, i] /= total[i]
 
 
+@jit
+def all_finite(actions):
+    """Whether there is no NaN and no infinity among actions (B, N, 3 + K)."""
+    flat = actions.reshape(actions.size)
+    finite = True
+    for index in range(len(flat)):
+        finite &= flat[index] - flat[index] == np.float32(0.0)
+    return finite
+
+
 @inlined
 def _in_box(value):
     return min(max(np.float64(value), -1.0), 1.0)
@@ -54,7 +64,7 @@ def to_action(
     """The inverse: economic units (scalars or (n,)) to actions, float32 (n, 3 + K).
 
     `focus` holds K numbers in [-1, 1] for each organization (a scalar is even attention): the box's own, of which
-    `act` takes the softmax.
+    `act` takes the softmax. The ask is at most what is given, and short of it by rounding only.
 
     >>> to_action(ask=0.625, effort=1, promotion=0, kinds=2)
     array([[ 0.,  1., -1.,  0.,  0.]], dtype=float32)
@@ -62,6 +72,8 @@ def to_action(
     ask, effort, promotion = np.broadcast_arrays(np.atleast_1d(ask), effort, promotion)
     actions = np.empty((len(ask), 3 + kinds), np.float32)
     actions[:, 0] = ask * (2 / MAX_ASK) - 1
+    above = (actions[:, 0].astype(np.float64) + 1) * 0.5 * MAX_ASK > ask  # rounded up, a reserve would be missed
+    actions[above, 0] = np.nextafter(actions[above, 0], np.float32(-1))
     actions[:, 1] = effort * 2 - 1
     actions[:, 2] = promotion * 2 - 1
     actions[:, 3:] = focus

@@ -7,7 +7,8 @@ The contract, for a market of anybody's:
 - `reset(seed=s)` starts the first episode of s, `reset()` the next one; the same seed gives the same bits;
 - the episode is truncated for all after exactly `economy.rounds` rounds, and nobody terminates;
 - infos hold the same numbers in every round, with at least `LEDGER_KEYS`; reward = paid - commission - cost - charge;
-- nobody serves more than `capacity` jobs, nor all together more than `jobs`; amounts (costs apart) are not negative;
+- nobody serves more than `capacity` jobs, nor all together more than `jobs`, and whole ones, unless the economy says
+  `shares="expected"`; amounts (costs apart) are not negative;
 - finite actions outside the box are clipped, and `clipped` counts them; anything else is refused with a ValueError or
   TypeError that names the agent, and a step after the end with a RuntimeError, the state untouched;
 - what a call returns belongs to the caller: it never changes later, and writing into it changes nothing.
@@ -206,12 +207,15 @@ def _check_fresh(step: Step, last: Step | None) -> None:
 
 
 def _check_ledger(env: Any, step: Step) -> None:
+    divisible = getattr(env.economy, "shares", "sampled") == "expected"
+    room = _TOLERANCE if divisible else 0.0
     for agent, info in step.infos.items():
         place = f"{step.place}, {agent}"
         for key in _NOT_NEGATIVE:
             if info[key] < 0:
                 raise MarketError(f"{place}: {key} is negative: {info[key]}")
-        if info["served"] > env.economy.capacity or info["served"] != int(info["served"]):
+        whole = divisible or info["served"] == int(info["served"])
+        if info["served"] > env.economy.capacity + room or not whole:
             raise MarketError(f"{place}: served {info['served']} jobs at a capacity of {env.economy.capacity}")
         reward, profit = step.rewards[agent], info["paid"] - info["commission"] - info["cost"] - info["charge"]
         size = 1 + info["paid"] + info["commission"] + abs(info["cost"]) + info["charge"]
@@ -220,7 +224,7 @@ def _check_ledger(env: Any, step: Step) -> None:
         if info["clipped"] != step.outside[agent]:
             raise MarketError(f"{place}: clipped is {info['clipped']}, but {step.outside[agent]} were outside the box")
     total = sum(info["served"] for info in step.infos.values())
-    if total > env.economy.jobs:
+    if total > env.economy.jobs + room:
         raise MarketError(f"{step.place}: {total} jobs served, but {env.economy.jobs} posted")
 
 

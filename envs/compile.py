@@ -182,3 +182,48 @@ def matrix(typing_context, memory, start, rows, columns):  # type: ignore[no-unt
         return piece._getvalue()
 
     return kind(memory, types.intp, types.intp, types.intp), generate
+
+
+@intrinsic
+def piece(typing_context, memory, start, length):  # type: ignore[no-untyped-def]
+    """`memory[start : start + length]` of one-dimensional memory, unchecked: a slice that costs nothing."""
+    kind = types.Array(memory.dtype, 1, "C")
+
+    def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
+        whole = context.make_array(signature.args[0])(context, builder, values[0])
+        item = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(memory.dtype)))
+        part = context.make_array(kind)(context, builder)
+        context.populate_array(
+            part, data=builder.gep(whole.data, [values[1]]), shape=(values[2],), strides=(item,), itemsize=item,
+            meminfo=None,
+        )  # fmt: skip
+        return part._getvalue()
+
+    return kind(memory, types.intp, types.intp), generate
+
+
+@intrinsic
+def write_down(typing_context, value, words):  # type: ignore[no-untyped-def]
+    """Write a value (a tuple of arrays) as machine words into int64 memory; `reader` reads it again."""
+
+    def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
+        target = context.make_array(signature.args[1])(context, builder, values[1]).data
+        kind = context.get_value_type(signature.args[0])
+        builder.store(values[0], builder.bitcast(target, kind.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.none(value, words), generate
+
+
+def reader(kind: Any) -> Any:
+    """An intrinsic `read(words)`: the value of this numba type that `write_down` left there."""
+
+    @intrinsic
+    def read(typing_context, words):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
+            source = context.make_array(signature.args[0])(context, builder, values[0]).data
+            return builder.load(builder.bitcast(source, context.get_value_type(kind).as_pointer()))
+
+        return kind(words), generate
+
+    return read

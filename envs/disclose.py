@@ -3,7 +3,7 @@
 import numpy as np
 
 from ruleshift.envs.compile import inlined, jit
-from ruleshift.envs.numerics import NOISE, draw
+from ruleshift.envs.numerics import NOISE, PURPOSES, draw
 from ruleshift.envs.order import copy
 
 _BOUND = 10.0
@@ -67,7 +67,7 @@ def blur(key, round_, episode, width, scores, public, outcome, draws):
         public[p] = _clip(public[p] + width * (2.0 * draws[0, p] - 1.0))
     if scores:
         n = len(outcome.priority)
-        draw(key, round_ + 1, episode, NOISE + 16, n, draws)
+        draw(key, round_, episode, NOISE + PURPOSES, n, draws)
         for i in range(n):
             outcome.priority[i] = max(outcome.priority[i] + width / n * (2.0 * draws[0, i] - 1.0), 0.0)
             outcome.rank[i] = min(max(outcome.rank[i] + width * (2.0 * draws[1, i] - 1.0), 0.0), 1.0)

@@ -9,34 +9,33 @@ import numpy as np
 from ruleshift.envs import layout as at
 from ruleshift.envs.compile import jit
 from ruleshift.envs.deliver import cost_share, expected_quality
-from ruleshift.envs.numerics import exp
-from ruleshift.envs.pay import SUNK, commission_to, price_share
+from ruleshift.envs.numerics import exp, log
+from ruleshift.envs.pay import SUNK, commission_on, price_share
 
 
 @jit
-def divide(rule, economy, state, kinds, values, outcome, odds, payments, measures):
+def divide(rule, economy, state, kinds, values, outcome, log_odds, shares, payments, measures):
     """Write `outcome` but for act's part, reputation, payments (J,), and what jobs sum to into `measures` (M,).
 
-    `odds` (K, N + 1) come as log odds and become shares. Returns the value served.
+    `log_odds` (K, N + 1) are kept, for the scores that are disclosed; `shares` (K, N) is scratch.
     """
     for row in (outcome.paid, outcome.commission, outcome.cost, outcome.charge, outcome.served, outcome.quality):
         row[:] = 0.0
     outcome.won[:] = 0.0
     measures[:] = 0.0
-    served = 0.0
-    for k in range(len(odds)):
-        _share_out(odds[k], rule[at.AMPLIFICATION] == np.inf)
+    for k in range(len(log_odds)):
+        _share_out(log_odds[k], rule[at.AMPLIFICATION] == np.inf, shares[k])
         count, value = 0.0, 0.0
         for j in range(len(kinds)):
             if kinds[j] == k:
                 count += 1.0
                 value += values[j]
         if count > 0.0:
-            served += _serve(rule, economy, state, outcome, k, count, value, odds[k], measures)
+            _serve(rule, economy, state, outcome, k, count, value, shares[k], measures)
     for j in range(len(kinds)):
         payments[j] = 0.0
         for i in range(len(outcome.ask)):
-            payments[j] += odds[kinds[j], i] * _price(rule, outcome.ask[i]) * values[j]
+            payments[j] += shares[kinds[j], i] * _price(rule, outcome.ask[i]) * values[j]
     for i in range(len(outcome.profit)):
         if rule[at.CHARGE] == SUNK:
             outcome.charge[i] = economy[at.PROMOTION_PRICE] * outcome.promotion[i]
@@ -44,23 +43,28 @@ def divide(rule, economy, state, kinds, values, outcome, odds, payments, measure
         outcome.profit[i] = outcome.paid[i] - outcome.commission[i] - outcome.cost[i] - outcome.charge[i]
         state.cash[i] += outcome.profit[i]
         rating = outcome.quality[i] + rule[at.INFLATION] * (1.0 - outcome.quality[i])
-        step = min(rule[at.GAIN] * outcome.served[i], 1.0)
+        # half a job moves reputation so that two halves move it as one job does
+        step = 1.0 - exp(outcome.served[i] * log(max(1.0 - rule[at.GAIN], 1e-300)))
         state.reputation[i] = min(max(state.reputation[i] + step * (rating - state.reputation[i]), 0.01), 1.0)
-    return served
 
 
 @jit
-def _share_out(odds, sharp):
-    """Log odds into shares that sum to 1; under a ranking the best share evenly. All 0 where nobody offers."""
+def _share_out(log_odds, sharp, shares):
+    """Shares (N,) that, with the outside option's, sum to 1; under a ranking the best share evenly.
+
+    All 0 where nobody offers.
+    """
     best, total = -np.inf, 0.0
-    for i in range(len(odds)):
-        best = max(best, odds[i])
-    for i in range(len(odds)):
-        behind = odds[i] - best if best > -np.inf else -np.inf
-        odds[i] = (1.0 if behind == 0.0 else 0.0) if sharp else exp(behind)
-        total += odds[i]
-    for i in range(len(odds)):
-        odds[i] = odds[i] / total if total > 0.0 else 0.0
+    for i in range(len(log_odds)):
+        best = max(best, log_odds[i])
+    for i in range(len(log_odds)):
+        behind = log_odds[i] - best if best > -np.inf else -np.inf
+        odds = (1.0 if behind == 0.0 else 0.0) if sharp else exp(behind)
+        total += odds
+        if i < len(shares):
+            shares[i] = odds
+    for i in range(len(shares)):
+        shares[i] = shares[i] / total if total > 0.0 else 0.0
 
 
 @jit
@@ -70,18 +74,14 @@ def _price(rule, ask):
 
 @jit
 def _serve(rule, economy, state, outcome, k, count, value, shares, measures):
-    """Jobs of kind k, `count` of them worth `value` together, by shares; returns the value served."""
-    served = 0.0
+    """Jobs of kind k, `count` of them worth `value` together, by shares."""
     for i in range(len(outcome.ask)):
         part = shares[i] * value
         paid = _price(rule, outcome.ask[i]) * part
         quality = expected_quality(economy[at.QUALITY_CAPABILITY], state, outcome, k, i)
         before = state.billed[k, i]
-        if rule[at.TIER_1] > 0.0:
-            state.billed[k, i] = before + paid
-            fee = commission_to(rule, before + paid) - commission_to(rule, before)
-        else:
-            fee = rule[at.COMMISSION] * paid
+        state.billed[k, i] = before + paid
+        fee = commission_on(rule, before, paid) if rule[at.TIER_1] > 0.0 else rule[at.COMMISSION] * paid
         outcome.paid[i] += paid
         outcome.commission[i] += fee
         outcome.cost[i] += part * cost_share(economy[at.BASE_COST], economy[at.EFFORT_COST], state, outcome, k, i)
@@ -91,7 +91,6 @@ def _serve(rule, economy, state, outcome, k, count, value, shares, measures):
         outcome.quality[i] += quality * shares[i] * count
         measures[0] += shares[i] * count
         measures[1] += quality * part - paid
+        measures[4] += part
         measures[5] += paid
         measures[6] += quality * shares[i] * count
-        served += part
-    return served

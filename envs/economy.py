@@ -150,7 +150,7 @@ class Economy:
         table = np.empty((len(rounds), 1 + self.kinds))
         table[:, :1] = 1 + self.value_drift * _wave(rounds)
         table[:, 1:] = np.cumsum(weights, axis=1)
-        table[:, 1:] /= table[:, -1:]
+        table[:, 1:] /= np.where(table[:, -1:] > 0, table[:, -1:], 1)  # one kind alone may have weight 0
         return table
 
 

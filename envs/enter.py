@@ -69,7 +69,7 @@ def replace_bankrupt(key, round_, episode, rule, economy, state, draws):
 def seat_entrants(key, round_, episode, rate, reserve, state, outcome, winner, lead, load, draws):
     """With probability `rate` give each job served to a dormant seat, one of popularity 0, in place of its winner.
 
-    The first dormant seat that offers enters, each once a round (Simon 1955). `load` (N,) are jobs won.
+    The first dormant seat that offers and won nothing enters, each once a round (Simon 1955). `load` (N,) are jobs won.
     """
     draw(key, round_, episode, ENTRY, len(winner), draws)
     seat = 0
@@ -80,7 +80,6 @@ def seat_entrants(key, round_, episode, rate, reserve, state, outcome, winner, l
             seat += 1
         if seat == len(load):
             return
-        load[winner[j]] -= 1
         winner[j], lead[j] = seat, np.inf
         load[seat] = 1
 

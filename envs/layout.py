@@ -22,7 +22,7 @@ State = namedtuple(
         "initial",  # (K, N) capability without any experience
         "capability",  # (K, N) in (0, 1)
         "shock",  # (K, N) private cost shock of the round, a share of the job's value
-        "billed",  # (K, N) what it was paid since it entered, in mean job values; kept only under tiers of commission
+        "billed",  # (K, N) what it was paid since it entered, in mean job values
     ],
 )
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from ruleshift.envs import layout as at
+from ruleshift.envs import memory
 from ruleshift.envs import round as round_
+from ruleshift.envs.act import all_finite
 from ruleshift.envs.compile import address_of, freeze
 from ruleshift.envs.economy import Economy
 from ruleshift.envs.mechanisms import find_mechanism, load_mechanisms
@@ -143,7 +145,7 @@ class Market:
 
     def _allocate(self) -> None:
         b, n, j, m = self.markets, self.organizations, self.jobs, len(at.MEASURES)
-        self.arrays = round_.Arrays(
+        self.arrays = memory.Arrays(
             keys=np.zeros((b, 2), np.uint64),
             economy=self.economy.row(),
             calendar=self.economy.calendar(),
@@ -165,9 +167,16 @@ class Market:
         self.served_kinds, self.served_values = self.arrays.served_kinds, self.arrays.served_values
         self.winners, self.payments, self.measures = self.arrays.winners, self.arrays.payments, self.arrays.measures
         bounds = np.linspace(0, b, self.threads + 1).astype(int)
-        self._remember()
         self._slices = [(int(low), int(high)) for low, high in pairwise(bounds)]
-        self._scratch: list[tuple[np.ndarray, np.ndarray]] = []
+        self._homes: list[memory.Home] = []
+        self._handles: list[np.ndarray] = []
+        self._scratch: tuple[int, int] = (0, 0)
+        shape = (-(-b // self.threads), n, j, self.kinds)
+        self._homes = [
+            memory.Home(self.arrays, memory.interim(*shape), np.empty(0), np.empty(0, np.int64))
+            for _ in range(self.threads)
+        ]
+        self._remember()
         self._observations, self._rewards = _Buffers((b, n, self.observation_size)), _Buffers((b, n))
 
     def reset(self, seed: int | None = None, rule: str | Path | Rule | Structure | None = None) -> np.ndarray:
@@ -198,9 +207,7 @@ class Market:
         self._remember()
         self._plan(self.episode)
         observations = np.empty((self.markets, self.organizations, self.observation_size), np.float32)
-        round_.begin(
-            self.arrays, self._rules, self.episode, self._notices[0], *self._scratch[0], observations
-        )
+        round_.begin(self._handles[0], self._plan_handle, self.episode, observations)
         return observations
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
@@ -224,16 +231,16 @@ class Market:
             raise RuntimeError("the market is not open: call reset() first")
         self._check(actions)
         round_played, last = self.round, self.round + 1 == self.economy.rounds
-        now, rules = self._stages[round_played], self._rules
+        now, plan = self._stages[round_played], self._plan_handle
+        in_force = self._plans  # held until the kernel has read it
         if last:
             self._plan(self.episode + 1)
-        next_round = 0 if last else round_played + 1
         observations, rewards = self._observations.take(), self._rewards.take()
         ended = self._observations.take() if last else observations
         self._play(
-            round_played, self.episode, last, self.arrays, now, self._stages[next_round], self._notices[next_round],
-            rules, self._rules, actions, observations, rewards, ended,
-        )  # fmt: skip
+            round_played, self.episode, last, plan, self._plan_handle, actions, observations, rewards, ended
+        )
+        del in_force
         self.round = round_played + 1
         if last:
             self.last_observations = ended
@@ -245,19 +252,19 @@ class Market:
             self._break_off(now, self.episode - int(last))
         return observations, rewards, last
 
-    def _play(self, *arguments: Any) -> None:
+    def _play(self, round_played: int, episode: int, last: bool, *arguments: Any) -> None:
+        clock = (round_played, episode, last)
         kernel = _COMPILED.get("play")
         if kernel is None:
-            first = (0, 0, *arguments, *self._scratch[0])
-            kernel = _COMPILED["play"] = freeze(round_.play, *first)
+            kernel = _COMPILED["play"] = freeze(round_.play, 0, 0, *clock, self._handles[0], *arguments)
         if self._pool is None:
-            kernel(0, self.markets, *arguments, *self._scratch[0])
+            kernel(0, self.markets, *clock, self._handles[0], *arguments)
             return
         others = [
-            self._pool.submit(kernel, *(*bounds, *arguments, *scratch))
-            for bounds, scratch in zip(self._slices[1:], self._scratch[1:], strict=True)
+            self._pool.submit(kernel, *(*bounds, *clock, handle, *arguments))
+            for bounds, handle in zip(self._slices[1:], self._handles[1:], strict=True)
         ]
-        kernel(*self._slices[0], *arguments, *self._scratch[0])
+        kernel(*self._slices[0], *clock, self._handles[0], *arguments)
         for other in others:
             other.result()
 
@@ -271,7 +278,7 @@ class Market:
             raise ValueError(f"actions have shape {actions.shape}; they must have {shape}")
         if not actions.flags.c_contiguous:
             raise ValueError("actions are strided; they must be C-contiguous (numpy.ascontiguousarray)")
-        if not np.isfinite(actions).all():
+        if not all_finite(actions):
             b, i, a = np.argwhere(~np.isfinite(actions))[0]
             value = actions[b, i, a]
             place = f"org_{i} in market {self.first_market + b}"
@@ -305,6 +312,12 @@ class Market:
         shape = (self.markets, latest + 1 if latest > 0 else 0, 8 + 2 * self.organizations)
         if self.arrays.history.shape != shape:
             self.arrays = self.arrays._replace(history=np.zeros(shape))
+            self._move([home._replace(arrays=self.arrays) for home in self._homes])
+
+    def _move(self, homes: list[memory.Home]) -> None:
+        """Take other memory, and write down where it is."""
+        self._homes = homes
+        self._handles = [memory.handle(home) for home in homes]
 
     def _plan(self, episode: int) -> None:
         """Lay out an episode for the kernel: the rule of each stage and market, the stage and notice of each round."""
@@ -316,15 +329,18 @@ class Market:
         happens, luck = fates(self.schedule, self.arrays.keys, episode)
         self._stages = stages(self.schedule, happens, self.economy.rounds)
         drawn = [self._drawn(stage, rule, episode) for stage, rule in enumerate(rules)]
-        self._rules = round_.Rules(
-            rows=np.stack([self._tiled([rule.row() for rule in each]) for each in drawn]),
+        rows = np.stack([self._tiled([rule.row() for rule in each]) for each in drawn])
+        in_force = rows[self._stages, np.arange(self.markets)]
+        self._plans = memory.Plan(
+            rows=rows,
             features=np.stack([self._tiled([rule.features() for rule in each]) for each in drawn]),
             addresses=np.stack(
                 [self._tiled([np.int64(_address(rule.matching.mechanism)) for rule in each]) for each in drawn]
             ),
+            stages=self._stages,
+            notices=notices(self.schedule, happens, luck, in_force[..., at.NOTICE], in_force[..., at.RELIABILITY]),
         )
-        in_force = self._rules.rows[self._stages, np.arange(self.markets)]
-        self._notices = notices(self.schedule, happens, luck, in_force[..., at.NOTICE], in_force[..., at.RELIABILITY])
+        self._plan_handle = memory.handle(self._plans)
         self._grow_scratch({rule.matching.mechanism for each in drawn for rule in each})
         self._planned = plan
 
@@ -345,13 +361,16 @@ class Market:
     def _grow_scratch(self, names: set[str]) -> None:
         shape = (self.organizations, self.jobs, self.kinds, self.economy.capacity)
         sizes = [find_mechanism(name).scratch(*shape) for name in sorted(names)]
-        floats, integers = round_.scratch_sizes(
+        floats, integers = memory.scratch_sizes(
             self.organizations, self.jobs, self.kinds, max(s[0] for s in sizes), max(s[1] for s in sizes)
         )
-        held = (len(self._scratch[0][0]), len(self._scratch[0][1])) if self._scratch else (0, 0)
-        floats, integers = max(floats, held[0]), max(integers, held[1])  # other stages need what is there
-        if (floats, integers) != held:
-            self._scratch = [(np.empty(floats), np.empty(integers, np.int64)) for _ in range(self.threads)]
+        held = self._scratch  # other stages need what is there
+        self._scratch = max(floats, held[0]), max(integers, held[1])
+        if self._scratch != held:
+            floats, integers = self._scratch
+            self._move(
+                [home._replace(floats=np.empty(floats), integers=np.empty(integers, np.int64)) for home in self._homes]
+            )
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Everything that the market's future depends on, as arrays; `restore` continues to the same bits."""

@@ -27,6 +27,7 @@ from ruleshift.envs.economy import Economy
 from ruleshift.envs.layout import FEATURES
 from ruleshift.envs.market import Market
 from ruleshift.envs.rule import Rule
+from ruleshift.envs.scene import Ended
 from ruleshift.envs.schedule import Shift
 from ruleshift.envs.structure import Structure
 from ruleshift.envs.views import (
@@ -170,7 +171,10 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         return np.concatenate([self._observations.ravel(), self.rule.features()]).astype(np.float32)
 
     def render(self) -> Any:
-        """The market as text (`ansi`), as uint8 (H, W, 3) (`rgb_array`), or shown at once (`human`, None)."""
+        """The market as text (`ansi`), as uint8 (H, W, 3) (`rgb_array`), or shown at once (`human`, None).
+
+        After the end it is the last round that is shown, until the next reset.
+        """
         self._require_reset("render")
         if self.render_mode is None:
             gymnasium.logger.warn("render: this environment was made without a render_mode")
@@ -224,7 +228,8 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
             from ruleshift.envs.render import Renderer
 
             self._renderer = Renderer(str(self.render_mode))
-        return self._renderer.draw(self._market)
+        over = self._rule_played is not None and not self.agents
+        return self._renderer.draw(self._market, ended=Ended(self.rule, self._observations) if over else None)
 
     def __getstate__(self) -> dict[str, Any]:
         kept = {name: value for name, value in vars(self).items() if name not in ("_market", "_renderer")}

@@ -88,6 +88,9 @@ def keep(rule, winner, kinds, payments, state, outcome):
     if rule[at.TIER_1] == 0.0:
         for i in range(len(outcome.paid)):
             outcome.commission[i] = rule[at.COMMISSION] * outcome.paid[i]
+        for j in range(len(winner)):
+            if winner[j] >= 0:
+                state.billed[kinds[j], winner[j]] += payments[j]
         return
     outcome.commission[:] = 0.0
     for j in range(len(winner)):
@@ -95,14 +98,15 @@ def keep(rule, winner, kinds, payments, state, outcome):
         if i >= 0:
             before = state.billed[k, i]
             state.billed[k, i] = before + payments[j]
-            outcome.commission[i] += commission_to(rule, before + payments[j]) - commission_to(rule, before)
+            outcome.commission[i] += commission_on(rule, before, payments[j])
 
 
 @inlined
-def commission_to(rule, billed):
-    """All the commission on the first `billed` that an organization is paid."""
-    total = rule[at.COMMISSION] * billed
-    total += (rule[at.TIER_1_SHARE] - rule[at.COMMISSION]) * max(billed - rule[at.TIER_1], 0.0)
-    if rule[at.TIER_2] > 0.0:
-        total += (rule[at.TIER_2_SHARE] - rule[at.TIER_1_SHARE]) * max(billed - rule[at.TIER_2], 0.0)
-    return total
+def commission_on(rule, before, payment):
+    """Commission on a payment to an organization that was paid `before`: each share on its own part, none below 0."""
+    after = before + payment
+    second = rule[at.TIER_1]
+    third = rule[at.TIER_2] if rule[at.TIER_2] > 0.0 else np.inf
+    total = rule[at.COMMISSION] * max(min(after, second) - before, 0.0)
+    total += rule[at.TIER_1_SHARE] * max(min(after, third) - max(before, second), 0.0)
+    return total + rule[at.TIER_2_SHARE] * max(after - max(before, third), 0.0)

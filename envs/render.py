@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ruleshift.envs.scene import Scene, describe, kind_letter, read_scene
+from ruleshift.envs.scene import Ended, Scene, describe, kind_letter, read_scene
 
 if TYPE_CHECKING:
     from ruleshift.envs.market import Market
@@ -34,15 +34,17 @@ class Renderer:
         self.mode, self.rounds = mode, rounds
         self._seen: dict[int, tuple[int, dict[int, tuple[float, ...]]]] = {}
 
-    def draw(self, market: "Market", b: int = 0) -> Any:
+    def draw(self, market: "Market", b: int = 0, ended: Ended | None = None) -> Any:
         """Draw market `b`: a str, a uint8 array (height, width, 3), or None in mode `human`.
+
+        After the last step of an episode the market has opened the next one; give `ended` to draw the last round.
 
         The curves of the picture cover the rounds of the episode that this renderer has drawn.
 
         Raises:
             IndexError: there is no market `b`.
         """
-        scene = read_scene(market, b, self.rounds)
+        scene = read_scene(market, b, self.rounds, ended)
         if self.mode == "rgb_array":
             from ruleshift.envs.picture import paint
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ruleshift.envs.layout import MEASURES, Outcome, State, outcome_view, state_view
+from ruleshift.envs.layout import MEASURES, Outcome, outcome_view, state_view
 from ruleshift.envs.rule import Rule
 from ruleshift.envs.schedule import Shift
 from ruleshift.envs.structure import Structure
@@ -24,7 +24,24 @@ class Mark(NamedTuple):
     at: int  # rounds played before it
     label: str  # name of the rule or structure that follows
     placebo: bool
+    sure: bool  # whether it comes about in every market
     notice: int  # rounds ahead from which it is announced, 0 where it is not
+
+
+class Standing(NamedTuple):
+    """What is drawn of the organizations' state."""
+
+    reputation: np.ndarray  # (N,)
+    popularity: np.ndarray  # (N,), in any unit
+    capability: np.ndarray  # (K, N)
+    newcomer: np.ndarray  # (N,), 1 where the organization has just entered
+
+
+class Ended(NamedTuple):
+    """What is left of an episode whose market has opened the next one already."""
+
+    rule: Rule  # of the last round
+    observations: np.ndarray  # (N, F), after the last round
 
 
 class JobLine(NamedTuple):
@@ -46,10 +63,10 @@ class Scene:
     episode: int
     kinds: int
     organizations: int  # all of them, shown or not
-    rule: Rule  # in force in the round to be played next
+    rule: Rule  # in force in the round to be played next, or, after the end, in the last one
     marks: tuple[Mark, ...]
     news: str  # what has just changed, or is about to; '' where nothing has
-    state: State
+    state: Standing
     outcome: Outcome
     jobs: tuple[JobLine, ...]  # of the last round; before the first one, the board that waits
     jobs_in_all: int
@@ -76,8 +93,10 @@ class Scene:
         return f"showing {' and '.join(parts)}" if parts else ""
 
 
-def read_scene(market: "Market", b: int = 0, rounds: int | None = None) -> Scene:
+def read_scene(market: "Market", b: int = 0, rounds: int | None = None, ended: Ended | None = None) -> Scene:
     """Market `b` of a batch as it stands, on a timeline of `rounds` rounds (None: the episode's).
+
+    A market opens the next episode within the last step of one: with `ended` the scene is that of the last round.
 
     Raises:
         IndexError: there is no such market.
@@ -87,31 +106,42 @@ def read_scene(market: "Market", b: int = 0, rounds: int | None = None) -> Scene
         raise RuntimeError("there is nothing to draw before the market is open: call reset() first")
     if not 0 <= b < market.markets:
         raise IndexError(f"market {b} of {market.markets}: there is none")
-    rule = market.rule_in_force(b)
+    rule = market.rule_in_force(b) if ended is None else ended.rule
+    played = market.round if ended is None else market.economy.rounds
     shown = min(market.organizations, MOST_ORGANIZATIONS)
     rounds = market.economy.rounds if rounds is None else rounds
     marks = _marks(market, rounds)
     return Scene(
         market=b,
-        round=market.round,
+        round=played,
         rounds=rounds,
-        episode=market.episode,
+        episode=market.episode - (ended is not None),
         kinds=market.kinds,
         organizations=market.organizations,
         rule=rule,
         marks=marks,
-        news=_news(marks, market.round, rule.name),
-        state=State(*(part[..., :shown].copy() for part in state_view(market.state[b], market.kinds))),
+        news=_news(marks, played, rule.name),
+        state=Standing(*(part[..., :shown].copy() for part in _standing(market, b, ended))),
         outcome=Outcome(*(part[..., :shown].copy() for part in outcome_view(market.outcomes[b], market.kinds))),
-        jobs=_jobs(market, b),
+        jobs=_jobs(market, b, played),
         jobs_in_all=market.economy.jobs,
         measures=dict(zip(MEASURES, market.measures[b].tolist(), strict=True)),
     )
 
 
+def _standing(market: "Market", b: int, ended: Ended | None) -> Standing:
+    if ended is None:
+        state = state_view(market.state[b], market.kinds)
+        return Standing(state.reputation, state.popularity, state.capability, state.newcomer)
+    parts = {name: ended.observations[:, market.layout[name]].T for name in Standing._fields}
+    return Standing(**{name: part if name == "capability" else part[0] for name, part in parts.items()})
+
+
 def _marks(market: "Market", rounds: int) -> tuple[Mark, ...]:
     shifts = (shift for shift in market.schedule if shift.at <= rounds)
-    return tuple(Mark(shift.at, _name(shift), shift.placebo, shift.notice or 0) for shift in shifts)
+    return tuple(
+        Mark(shift.at, _name(shift), shift.placebo, shift.chance == 1, shift.notice or 0) for shift in shifts
+    )
 
 
 def _name(shift: Shift) -> str:
@@ -123,6 +153,8 @@ def _news(marks: tuple[Mark, ...], played: int, rule: str) -> str:
         if mark.at <= played < mark.at + NEWS_ROUNDS:
             if mark.placebo:
                 return f"PLACEBO after round {mark.at}: the rule stays {rule}"
+            if not mark.sure and mark.label != rule:
+                return f"NO CHANGE after round {mark.at}: the rule stays {rule}"
             when = "FROM THE NEXT ROUND ON" if played == mark.at else f"THE RULE CHANGED after round {mark.at}"
             return f"{when}: {rule}"
         if mark.at - mark.notice <= played < mark.at:
@@ -130,9 +162,9 @@ def _news(marks: tuple[Mark, ...], played: int, rule: str) -> str:
     return ""
 
 
-def _jobs(market: "Market", b: int) -> tuple[JobLine, ...]:
+def _jobs(market: "Market", b: int, played: int) -> tuple[JobLine, ...]:
     """By kind, so that lines cross little."""
-    if market.round == 0:
+    if played == 0:
         kinds, values = market.job_kinds[b], market.job_values[b]
         winners, payments = np.full(len(kinds), -1), np.zeros(len(kinds))
     else:

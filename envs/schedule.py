@@ -34,7 +34,8 @@ class Shift:
     def __post_init__(self) -> None:
         if isinstance(self.at, bool) or not isinstance(self.at, int) or self.at < 1:
             raise ValueError(f"shift: at is {self.at!r}; it must be a round, a whole number from 1")
-        if self.notice is not None and (not isinstance(self.notice, int) or self.notice < 1):
+        whole = isinstance(self.notice, int) and not isinstance(self.notice, bool)
+        if self.notice is not None and (not whole or self.notice < 1):
             raise ValueError(f"shift: notice is {self.notice!r}; it must be None or a whole number of rounds from 1")
         number = isinstance(self.chance, int | float) and not isinstance(self.chance, bool)
         if not number or not 0 <= self.chance <= 1:
@@ -64,15 +65,16 @@ def check_schedule(schedule: tuple[Shift, ...], rounds: int) -> tuple[Shift, ...
 
 
 def fates(schedule: tuple[Shift, ...], keys: np.ndarray, episode: int) -> tuple[np.ndarray, np.ndarray]:
-    """What chance decides: whether each shift comes about, and a uniform number for its announcement, both (B, S)."""
+    """What chance decides: whether each shift comes about, and a uniform number for its announcement, both (B, S).
+
+    A shift's chance belongs to its round: other shifts do not change it.
+    """
     happens = np.ones((len(keys), len(schedule)), bool)
     luck = np.zeros((len(keys), len(schedule)))
-    chances = np.array([shift.chance for shift in schedule])
-    if len(schedule) == 0:
-        return happens, luck
     for b, key in enumerate(keys):
-        numbers = uniforms(key, 2 * len(schedule), round=0, episode=episode, purpose=SHIFT)
-        happens[b], luck[b] = numbers[::2] < chances, numbers[1::2]
+        for s, shift in enumerate(schedule):
+            chance, luck[b, s] = uniforms(key, 2, round=shift.at, episode=episode, purpose=SHIFT)
+            happens[b, s] = chance < shift.chance
     return happens, luck
 
 
@@ -90,18 +92,17 @@ def notices(
 ) -> np.ndarray:
     """How near an announced shift is: float64 (T, B), 0 none, rising linearly to 1 in the round before it.
 
-    `lead` and `reliability` (T, B) are those of the rule in force. A platform announces a change with the probability
-    of its reliability, and what is none with the rest of it.
+    `lead` and `reliability` (T, B) are those of the rule in force, which speaks while it is. A platform announces a
+    change with the probability of its reliability, and what is none with the rest of it.
     """
     table = np.zeros(lead.shape)
     for index, shift in enumerate(schedule):
-        before = shift.at - 1
-        true = happens[:, index] & (not shift.placebo)
-        announced = np.where(true, luck[:, index] < reliability[before], luck[:, index] >= reliability[before])
-        ahead = np.where(announced, lead[before], 0)
+        left = shift.at - np.arange(shift.at)[:, None]
+        lucky, true = luck[:, index], happens[:, index] & (not shift.placebo)
+        announced = np.where(true, lucky < reliability[: shift.at], lucky >= reliability[: shift.at])
+        ahead = np.where(announced, lead[: shift.at], 0.0)
         if shift.notice is not None:
-            ahead = np.full(len(happens), shift.notice)
-        for step in range(1, min(int(ahead.max(initial=0)), shift.at) + 1):
-            near = np.where(step <= ahead, 1 - (step - 1) / np.maximum(ahead, 1), 0.0)
-            table[shift.at - step] = np.maximum(table[shift.at - step], near)
+            ahead = np.full(ahead.shape, shift.notice)
+        near = np.where(left <= ahead, 1 - (left - 1) / np.maximum(ahead, 1), 0.0)
+        table[: shift.at] = np.maximum(table[: shift.at], near)
     return table

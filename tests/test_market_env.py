@@ -190,6 +190,17 @@ def test_step__before_reset_and_after_the_end_says_so():
         envs.reset(seed=[1, 2])  # type: ignore[arg-type]
 
 
+def test_render__after_the_end_shows_the_last_round():
+    env = MarketEnv(rounds=3, render_mode="ansi")
+    env.reset(seed=0)
+    for action in actions(3, size=6):
+        _, reward, *_ = env.step(action)
+    assert "round 3 of 3   market 0, episode 0" in env.render()
+    assert f"{reward:+.2f}" in env.render()
+    env.reset()
+    assert "round 0 of 3   market 0, episode 1" in env.render()
+
+
 def test_make_vec__refuses_to_render():
     with pytest.raises(ValueError, match="a batch is not rendered"):
         MarketVectorEnv(2, render_mode="human")

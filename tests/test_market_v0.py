@@ -307,6 +307,22 @@ def test_render__gives_text_and_pictures_and_warns_without_a_mode(capsys):
         assert silent.render() is None
 
 
+def test_render__after_the_end_shows_the_last_round(capsys):
+    """Not the opening of the next episode; nor does a copy."""
+    text, human = (market_v0.parallel_env(**SMALL, render_mode=each) for each in ("ansi", "human"))
+    for env in (text, human):
+        env.reset(seed=0)
+        for actions, _ in zip(draw(env), range(6), strict=False):
+            _, rewards, *_ = env.step(actions)
+    shown = text.render()
+    assert "price_board   round 6 of 6   market 0, episode 0" in shown
+    assert all(f"{reward:+.2f}" in shown for reward in rewards.values())
+    assert pickle.loads(pickle.dumps(text)).render() == shown
+    assert shown in capsys.readouterr().out
+    text.reset()
+    assert "round 0 of 6   market 0, episode 1" in text.render()
+
+
 def test_agents__keep_their_order_and_bits_in_another_process():
     program = (
         "from ruleshift.envs import market_v0\n"

@@ -10,6 +10,7 @@ from PIL import Image
 from ruleshift.envs import Economy, Market, Shift
 from ruleshift.envs.layout import outcome_view
 from ruleshift.envs.render import MODES, Renderer, save_frames, save_gif
+from ruleshift.envs.scene import Ended
 
 
 def _market(rounds: int = 20, schedule: tuple[Shift, ...] = (), rule: str = "price_board", **sizes: Any) -> Market:
@@ -80,6 +81,38 @@ def test_news__a_placebo_says_so():
     text = Renderer("ansi").draw(market)
     assert text.startswith("price_board")
     assert "PLACEBO after round 1: the rule stays price_board" in text
+
+
+@pytest.mark.parametrize("rounds", [1, 6])
+def test_ended__the_last_picture_shows_the_last_round(rounds):
+    """Other markets, that last a round longer, show what there was to see."""
+    shift = (Shift(at=3, to="promoted_listing"),) if rounds > 1 else ()
+    market, longer = (_market(length, shift) for length in (rounds, rounds + 1))
+    for _ in range(rounds):
+        rule = market.rule_in_force(1)
+        _play(market)
+        _play(longer)
+    assert market.last_observations is not None
+    ended = Ended(rule, market.last_observations[1])
+    expected = Renderer("ansi").draw(longer, 1).splitlines()
+    seen = Renderer("ansi").draw(market, 1, ended).splitlines()
+    assert seen[0] == f"{rule.name}   round {rounds} of {rounds}   market 1, episode 0"
+    assert seen[2].startswith("[" + ("===" if rounds == 1 else "="))
+    assert seen[3:] == expected[3:]
+
+
+def test_news__a_change_that_did_not_come_about_says_so():
+    market = _market(schedule=(Shift(at=2, to="promoted_listing", chance=0.5),))
+    news = set()
+    for _ in range(10):
+        _play(market, 3)
+        texts = [Renderer("ansi").draw(market, b) for b in range(2)]
+        news |= {next(line for line in text.splitlines() if line.startswith("***")) for text in texts}
+        market.reset()
+    assert news == {
+        "*** NO CHANGE after round 2: the rule stays price_board ***",
+        "*** THE RULE CHANGED after round 2: promoted_listing ***",
+    }
 
 
 def test_picture__is_never_blank_and_changes_with_every_round():

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import economies, few, rules
 
 from ruleshift.envs import Economy, Market, Rule, load_rule
 from ruleshift.envs.layout import outcome_view, state_view
@@ -22,10 +25,14 @@ EVERYTHING = {
     "scoring.weights.proximity": 0.1,
     "feedback.inflation": 0.3,
 }
+LATE_AND_NOISY = {"disclosure.level": "scores", "disclosure.noise": 0.2, "disclosure.delay": 2}
+TIERED = {"payment.tiers": ((1.5, 0.5), (4.0, 0.05))}
 DENSE = Economy(
     organizations=5, jobs=9, kinds=2, rounds=30, capacity=2, blocs=2, infrastructure=(0.0, 2.0),
     shock_law="exponential", demand="even", outside_share=0.0, depreciation=0.05,
 )  # fmt: skip
+
+DRIFTING = Economy(rounds=20, value_drift=0.6, demand_drift=1.0, drift_period=8, initial_cash=0.2, effort_cost=0.8)
 
 
 def _plain():
@@ -48,12 +55,37 @@ def _rules() -> list[Rule]:
         load_rule("dispatch_lottery").replace(**{"disclosure.level": "scores"}),
         load_rule("second_price_exchange"),
         load_rule("popularity_feed"),
+        everything.replace(
+            **LATE_AND_NOISY, **TIERED, **{"payment.pricing": "uniform", "scoring.price_signal": "logit"}
+        ),
+        load_rule("reputation_ladder").replace(**LATE_AND_NOISY, **{"feedback.entry": "replacement"}),
+        load_rule("popularity_feed").replace(
+            **TIERED, **{"feedback.entry_rate": 0.3, "feedback.prior": 0.0, "payment.pricing": "second_price"}
+        ),
     ]
 
 
-@pytest.mark.parametrize("economy", [Economy(rounds=40), DENSE], ids=["default", "dense"])
-@pytest.mark.parametrize("rule", _rules(), ids=["everything", "ranking", "lottery", "second_price", "popularity"])
+@pytest.mark.parametrize("economy", [Economy(rounds=40), DENSE, DRIFTING], ids=["default", "dense", "drifting"])
+@pytest.mark.parametrize(
+    "rule",
+    _rules(),
+    ids=["everything", "ranking", "lottery", "second_price", "popularity", "uniform_logit", "newcomers", "entrants"],
+)
 def test_round__plain_python_gives_the_same(rule: Rule, economy: Economy) -> None:
+    _compare(rule, economy)
+
+
+@few
+@given(data=st.data(), economy=economies(shares="sampled"))
+def test_round__plain_python_gives_the_same_under_any_rule(data: st.DataObject, economy: Economy) -> None:
+    amplification = data.draw(st.sampled_from([0.0, 1.0, 20.0, np.inf]))
+    rule = data.draw(
+        rules(economy, matching__mechanism="serial", scoring__amplification=amplification, scoring__logit_scale=0.5)
+    )
+    _compare(rule, economy)
+
+
+def _compare(rule: Rule, economy: Economy) -> None:
     market = Market(rule, economy=economy, first_market=3)
     seen = market.reset(seed=5)
     key0, key1 = market.key[0]
@@ -83,14 +115,14 @@ def _compare_outcome(market: Market, oracle) -> None:
     outcome = outcome_view(market.outcomes[0], market.kinds)
     np.testing.assert_array_equal(market.winners[0], [-1 if w is None else w for w in oracle.winners])
     np.testing.assert_allclose(market.payments[0], oracle.payments, rtol=1e-9, atol=1e-12)
-    for name in ("ask", "effort", "promotion", "paid", "cost", "charge", "profit", "quality"):
+    for name in ("ask", "effort", "promotion", "paid", "commission", "cost", "charge", "profit", "quality"):
         expected = [getattr(org, name) for org in oracle.organizations]
         np.testing.assert_allclose(getattr(outcome, name), expected, rtol=1e-9, atol=1e-12)
 
 
 def _compare_state(market: Market, oracle) -> None:
     state = state_view(market.state[0], market.kinds)
-    for name in ("reputation", "popularity", "cash", "experience", "capability", "shock"):
+    for name in ("reputation", "popularity", "cash", "newcomer", "experience", "capability", "billed", "shock"):
         expected = np.array([getattr(org, name) for org in oracle.organizations]).T
         np.testing.assert_allclose(getattr(state, name), expected, rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(market.job_kinds[0], [job.kind for job in oracle.jobs])

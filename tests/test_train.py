@@ -54,6 +54,42 @@ def test_market_ppo__bootstraps_truncated_rows():
     np.testing.assert_allclose(rewards, 0.98 * value * np.array([1, 0, 1, 1, 0, 0]), rtol=1e-6)
 
 
+def test_market_ppo__nothing_follows_bankruptcy():
+    """Returns by hand: a row's value is cut where a newcomer takes the seat, and bootstrapped at truncation only."""
+    economy = Economy(organizations=4, jobs=4, rounds=7, initial_cash=0.1, effort_cost=0.8)
+    rule = load_rule("price_board").replace(**{"feedback.entry": "replacement"})
+    env = MarketVecEnv(rule, markets=3, economy=economy, seats=Seats.shared(4, [Constant()]))
+    model = MarketPPO(
+        "MlpPolicy", env, learning_rate=0.0, n_steps=12, batch_size=36, gamma=0.9, gae_lambda=1.0, seed=1, device="cpu"
+    )
+    log: list[Any] = []
+    play = env.step_wait
+
+    def logged():
+        seen, rewards, dones, infos = play()
+        log.append((seen, rewards.copy(), dones, infos))
+        return seen, rewards, dones, infos
+
+    env.step_wait = logged  # type: ignore[method-assign]
+    model.learn(72)
+
+    def value(seen: np.ndarray) -> float:
+        return float(model.policy.predict_values(model.policy.obs_to_tensor(seen[None])[0]).detach()[0, 0])
+
+    returns = model.rollout_buffer.returns.reshape(6, 12)  # by row, after learning
+    for row in range(6):
+        expected = value(log[-1][0][row])
+        for t in reversed(range(12)):
+            _, rewards, dones, infos = log[t]
+            if dones[row]:
+                truncated = infos[row]["TimeLimit.truncated"]
+                expected = value(infos[row]["terminal_observation"]) if truncated else 0.0
+            expected = float(rewards[row]) + 0.9 * expected
+            assert returns[row, t] == pytest.approx(expected, abs=1e-4)
+    ends = {info["TimeLimit.truncated"] for *_, infos in log for info in infos if info}
+    assert ends == {True, False}
+
+
 def test_learned_policy__acts_as_the_network_that_learned():
     model = _ppo(MarketPPO)
     policy = learned_policy(model, Card(kinds=3))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ruleshift.agents import Constant, RandomPolicy, Seats
-from ruleshift.envs import MEASURES, Economy, Market, load_rule
+from ruleshift.envs import MEASURES, Economy, Market, Shift, load_rule
+from ruleshift.envs.layout import state_view
 from ruleshift.train import MarketVecEnv
 
 ECONOMY = Economy(organizations=4, jobs=4, rounds=5)
@@ -142,3 +143,67 @@ def test_vec_env__refuses_seats_of_another_market():
         MarketVecEnv(markets=1, seats=SEATS)
     with pytest.raises(ValueError, match="no learning seat"):
         MarketVecEnv(markets=1, economy=ECONOMY, seats=Seats((), ((Constant(), (0, 1, 2, 3)),)))
+
+
+POOR = Economy(organizations=4, jobs=4, kinds=2, rounds=9, initial_cash=0.2, effort_cost=0.8)
+REPLACING = load_rule("price_board").replace(**{"feedback.entry": "replacement"})
+MIXED = Seats((0, 2, 3), ((Constant(ask=0.3, effort=1.0), (1,)),))
+
+
+@pytest.mark.parametrize("rule", ["replacing", "shifted"])
+def test_vec_env__cuts_the_value_of_the_bankrupt(rule: str):
+    """Its row is done for good, with its own return and length; the row goes on with the newcomer."""
+    schedule = (Shift(4, REPLACING),) if rule == "shifted" else ()
+    env = MarketVecEnv(
+        "price_board" if rule == "shifted" else REPLACING, markets=8, economy=POOR, seats=MIXED, schedule=schedule
+    )
+    before, total, length, cut = env.reset(), np.zeros(24), np.zeros(24, int), 0
+    for step, actions in enumerate(_actions(env, 18)):
+        seen, rewards, dones, infos = env.step(actions)
+        total, length = total + rewards, length + 1
+        ended = step % 9 == 8
+        newcomers = np.stack([state_view(each, 2).newcomer for each in env.market.state])
+        if ended:
+            assert env.market.last_observations is not None
+            newcomers = env.market.last_observations[..., env.market.layout["newcomer"].start]
+        gone = newcomers[:, [0, 2, 3]].reshape(24) == 1
+        np.testing.assert_array_equal(dones, gone | ended)
+        for row in np.flatnonzero(dones):
+            info = infos[row]
+            assert info["TimeLimit.truncated"] == (not gone[row])
+            assert info["episode"]["r"] == pytest.approx(total[row])
+            assert info["episode"]["l"] == length[row]
+            assert ("measures" in info) == ended
+            if gone[row]:
+                np.testing.assert_array_equal(info["terminal_observation"], before[row])
+                assert ended or seen[row, env.market.layout["newcomer"]] == 1
+        assert not any(infos[row] for row in np.flatnonzero(~dones))
+        total[dones], length[dones] = 0, 0
+        cut += gone.sum()
+        before = seen.copy()
+    assert cut > 20
+
+
+def test_vec_env__state_continues_with_newcomers():
+    env, other = (MarketVecEnv(REPLACING, markets=2, economy=POOR) for _ in range(2))
+    env.reset()
+    actions = _actions(env, 15)
+    for row in actions[:5]:
+        env.step(row)
+    other.load_state_dict(env.state_dict())
+    for row in actions[5:]:
+        *arrays, infos = env.step(row)
+        *expected, infos_expected = other.step(row)
+        for one, two in zip(arrays, expected, strict=True):
+            np.testing.assert_array_equal(one, two)
+        for one, two in zip(infos, infos_expected, strict=True):
+            assert (one or {"episode": {"l": 0}})["episode"]["l"] == (two or {"episode": {"l": 0}})["episode"]["l"]
+
+
+def test_vec_env__a_rule_given_at_a_reset_may_replace_the_bankrupt():
+    env = MarketVecEnv(markets=8, economy=POOR)
+    env.reset()
+    assert not any(env.step(actions)[2].any() for actions in _actions(env, 8))
+    env.set_options({"rule": REPLACING})
+    env.reset()
+    assert any(env.step(actions)[2].any() for actions in _actions(env, 8))

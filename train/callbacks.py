@@ -31,7 +31,7 @@ class MeasuresCallback(_Callback):
 
     def _on_step(self) -> bool:
         measures = self._env.market.episode_measures
-        if self.locals["dones"][0] and measures is not None:
+        if self._env.market.round == 0 and measures is not None:  # a row may be done in mid-episode
             for name, value in zip(MEASURES, measures.mean(axis=0), strict=True):
                 self.logger.record_mean(f"market/{name}", float(value))
         return True

@@ -22,9 +22,12 @@ class MarketVecEnv(VecEnv):
     """B markets in lock-step as one VecEnv; row b * L + l is learning seat l of market b.
 
     Observations are float32 (B * L, F) in [-10, 10], actions Box(-1, 1, (3 + K,)), rewards float32 profits. Every
-    episode is truncated after the economy's rounds, never terminated: its last infos hold `terminal_observation`,
-    `TimeLimit.truncated`, `episode` (r, l, t) and `measures` (means of the ended episode by market). The rows share
-    the markets: attributes and methods are those of the whole, and seeds, options and attributes are set for all rows.
+    episode is truncated after the economy's rounds: its last infos hold `terminal_observation`, `TimeLimit.truncated`,
+    `episode` (r, l, t) and `measures` (means of the ended episode by market). Where a rule replaces the bankrupt, a row
+    is done in mid-episode when its organization goes bankrupt: `TimeLimit.truncated` is False, for nothing follows for
+    it; `terminal_observation` is the last that it saw, `episode` counts from its entry, and the observation returned is
+    the newcomer's. The rows share the markets: attributes and methods are those of the whole, and seeds, options and
+    attributes are set for all rows.
 
     Args:
         rule: a name, a path, a Rule, or a Structure (a rule is then drawn anew for each market and episode).
@@ -86,6 +89,9 @@ class MarketVecEnv(VecEnv):
             spaces.Box(-1.0, 1.0, (self.market.action_size,), np.float32),
         )
         self._returns = np.zeros(self.num_envs)
+        self._entered = np.zeros(self.num_envs, np.int64)  # round in which the row's organization entered
+        self._newcomer = self.market.layout["newcomer"].start
+        self._replaces = _replaces(self.market)
         self._started = time.time()
 
     def reset(self) -> np.ndarray:
@@ -98,11 +104,13 @@ class MarketVecEnv(VecEnv):
         if any(rule is not rules[0] and rule != rules[0] for rule in rules):
             raise ValueError("options give different rules to rows; a MarketVecEnv plays one rule or structure")
         self._observations = self.market.reset(seed=seed, rule=rules[0])
+        self._replaces = _replaces(self.market)
         self._first_seed = None
         self._reset_seeds()
         self._reset_options()
         self._background.reset()
         self._returns[:] = 0.0
+        self._entered[:] = 0
         return self._rows(self._observations)
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
@@ -123,6 +131,7 @@ class MarketVecEnv(VecEnv):
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
         """Play the round: observations, rewards, dones, infos, a row for each learning seat, all fresh."""
+        seen = self._observations
         observations, rewards, truncated = self.market.step(self._actions)
         self._observations = observations
         if self._everyone:
@@ -131,30 +140,49 @@ class MarketVecEnv(VecEnv):
             rows, earned = self._rows(observations), rewards[:, self._places].reshape(-1)
         self._returns += earned
         if truncated:
-            return rows, earned, np.ones(self.num_envs, bool), self._end_episode()
-        return rows, earned, np.zeros(self.num_envs, bool), [EMPTY] * self.num_envs
+            return rows, earned, np.ones(self.num_envs, bool), self._end_episode(seen)
+        infos = [EMPTY] * self.num_envs
+        if not self._replaces:
+            return rows, earned, np.zeros(self.num_envs, bool), infos
+        gone = rows[:, self._newcomer] == 1.0
+        for row in np.flatnonzero(gone).tolist():
+            infos[row] = self._leave(row, self.market.round, seen)
+        return rows, earned, gone, infos
 
     def _rows(self, observations: np.ndarray) -> np.ndarray:
         return observations[:, self._places].reshape(self.num_envs, -1)
 
-    def _end_episode(self) -> list[dict[str, Any]]:
+    def _leave(self, row: int, played: int, seen: np.ndarray) -> dict[str, Any]:
+        """The info of a row whose organization has gone bankrupt; its newcomer enters after `played` rounds."""
+        market, seat = divmod(row, len(self.seats.learning))
+        elapsed = round(time.time() - self._started, 6)
+        length = played - int(self._entered[row])
+        episode = {"r": float(self._returns[row]), "l": length, "t": elapsed}
+        self._returns[row], self._entered[row] = 0.0, played
+        last = seen[market, self.seats.learning[seat]].copy()
+        return {"terminal_observation": last, "TimeLimit.truncated": False, "episode": episode}
+
+    def _end_episode(self, seen: np.ndarray) -> list[dict[str, Any]]:
         market = self.market
         assert market.last_observations is not None
         assert market.episode_measures is not None
         last = self._rows(market.last_observations)
         measures = [dict(zip(MEASURES, row.tolist(), strict=True)) for row in market.episode_measures]
-        length, elapsed = market.economy.rounds, round(time.time() - self._started, 6)
+        rounds, elapsed = market.economy.rounds, round(time.time() - self._started, 6)
         seats = len(self.seats.learning)
         infos = [
             {
                 "terminal_observation": last[row],
                 "TimeLimit.truncated": True,
-                "episode": {"r": total, "l": length, "t": elapsed},
+                "episode": {"r": total, "l": rounds - entered, "t": elapsed},
                 "measures": measures[row // seats],
             }
-            for row, total in enumerate(self._returns.tolist())
+            for row, (total, entered) in enumerate(zip(self._returns.tolist(), self._entered.tolist(), strict=True))
         ]
+        for row in np.flatnonzero(last[:, self._newcomer]).tolist():
+            infos[row] |= self._leave(row, rounds, seen)
         self._returns[:] = 0.0
+        self._entered[:] = 0
         self._background.reset()
         return infos
 
@@ -196,6 +224,7 @@ class MarketVecEnv(VecEnv):
         state = {f"market.{name}": np.array(value) for name, value in self.market.snapshot().items()}
         state["observations"] = self._observations.copy()
         state["returns"] = self._returns.copy()
+        state["entered"] = self._entered.copy()
         for group, memory in enumerate(self._background.memories):
             if memory is not None:
                 state[f"memory.{group}"] = memory.copy()
@@ -207,7 +236,19 @@ class MarketVecEnv(VecEnv):
         self.market.restore({name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)})
         self._observations = state["observations"].copy()
         self._returns = state["returns"].copy()
+        self._entered = state["entered"].copy()
         memories: list[Memory] = [state.get(f"memory.{group}") for group in range(len(self._background.memories))]
         self._background.memories = memories
         self._first_seed = None
         self._reset_seeds()
+
+
+def _replaces(market: Market) -> bool:
+    """Whether any rule that this market may play puts newcomers into the seats of the bankrupt."""
+    for rule in (market.rule, *(shift.to for shift in market.schedule)):
+        if isinstance(rule, Structure) and any("feedback.entry" in draws for draws in rule.parts.values()):
+            return True
+        base = rule.base if isinstance(rule, Structure) else rule
+        if isinstance(base, Rule) and base.feedback.entry == "replacement":
+            return True
+    return False

@@ -5,14 +5,37 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any
 
-from ruleshift.envs.mechanisms import deferred_acceptance, serial
+from ruleshift.envs.mechanisms import (
+    deferred_acceptance,
+    first_come,
+    greedy,
+    immediate_acceptance,
+    position_auction,
+    proportional_quota,
+    random_serial_dictatorship,
+    serial,
+    top_trading_cycles,
+    welfare_maximizing,
+)
 from ruleshift.envs.mechanisms.base import Match, Mechanism, Problem
 
 __all__ = ["MECHANISMS", "Match", "Mechanism", "Problem", "find_mechanism", "load_mechanisms", "register_mechanism"]
 
 MECHANISMS: dict[str, Mechanism] = {
-    each.name: each for each in (serial.MECHANISM, deferred_acceptance.MECHANISM)
-}  # fmt: skip
+    each.name: each
+    for each in (
+        serial.MECHANISM,
+        proportional_quota.MECHANISM,
+        first_come.MECHANISM,
+        deferred_acceptance.MECHANISM,
+        immediate_acceptance.MECHANISM,
+        top_trading_cycles.MECHANISM,
+        random_serial_dictatorship.MECHANISM,
+        welfare_maximizing.MECHANISM,
+        greedy.MECHANISM,
+        position_auction.MECHANISM,
+    )
+}
 
 
 def register_mechanism(

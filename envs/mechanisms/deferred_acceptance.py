@@ -4,13 +4,18 @@ Organizations rank kinds by their reported focus and, within a kind, jobs by val
 priority list over organizations. So the jobs of a kind are the seats of one school: it holds the units of capacity
 that it ranks best, and at the end its seats go, the dearest job first, to those that it ranks best.
 
-The lead of a winner is its race over that of the best-placed organization that its kind had to refuse. Worst case
-O(K N C + N C K log J) for organizations proposing, O(J N log C) for jobs proposing.
+The lead of a winner is its race over that of the best-placed other organization that would rather have its job than
+what it has: with one job each, the match is stable as long as the winner falls by less. With organizations proposing it
+then also keeps its jobs, and with one job each loses its own by falling further.
+Worst case O(K N C + N C K log J) for organizations proposing, O(J N (K + log C)) for jobs proposing.
 """
+
+import numpy as np
 
 from ruleshift.envs.compile import jit, matrix
 from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
-from ruleshift.envs.order import copy, sort_descending
+from ruleshift.envs.mechanisms.seats import jobs_by_kind
+from ruleshift.envs.order import copy
 
 
 @jit
@@ -48,24 +53,13 @@ def _sort_up(heap, size):
 
 
 @jit
-def _jobs_by_kind(problem, order, first, by_value, spare):
-    """Jobs of each kind, the dearest first (arrival breaks ties): `order[first[k]:first[k + 1]]`."""
-    jobs, kinds = len(problem.kinds), len(first) - 1
-    first[:] = 0
-    for j in range(jobs):
-        first[problem.kinds[j] + 1] += 1
-    for k in range(kinds):
-        first[k + 1] += first[k]
-    for j in range(jobs):
-        by_value[j] = j
-    sort_descending(problem.values, problem.values, by_value, spare)
-    for j in by_value:
-        k = problem.kinds[j]
-        order[first[k]] = j
-        first[k] += 1
-    for k in range(kinds, 0, -1):
-        first[k] = first[k - 1]
-    first[0] = 0
+def _refuse(refused, k, place):
+    """Remember the two best places of kind k that were refused a unit, as an organization is no rival of its own."""
+    if place < refused[0, k]:
+        refused[1, k] = refused[0, k]
+        refused[0, k] = place
+    elif refused[0, k] < place < refused[1, k]:
+        refused[1, k] = place
 
 
 @jit
@@ -92,7 +86,7 @@ def _organizations_propose(problem, first, held, heaps, place, refused):
                 free[i] -= 1
             elif seats > 0 and mine < heap[0]:
                 out = problem.priority[k, heap[0]]
-                refused[k] = min(refused[k], heap[0])
+                _refuse(refused, k, heap[0])
                 heap[0] = mine
                 _sift_down(heap, seats)
                 free[i] -= 1
@@ -103,7 +97,7 @@ def _organizations_propose(problem, first, held, heaps, place, refused):
                     waiting[count] = out
                     count += 1
             else:
-                refused[k] = min(refused[k], mine)
+                _refuse(refused, k, mine)
                 pointer[i] += 1
 
 
@@ -168,22 +162,23 @@ def deferred_acceptance(problem, match, floats, integers):
     jobs = len(problem.kinds)
     first = integers[: kinds + 1]
     held = integers[kinds + 1 : 2 * kinds + 1]
-    refused = integers[2 * kinds + 1 : 3 * kinds + 1]
-    rest = integers[3 * kinds + 1 :]
+    refused = matrix(integers, 2 * kinds + 1, 2, kinds)
+    rest = integers[4 * kinds + 1 :]
     order = rest[:jobs]
     taste = matrix(rest, jobs, 2, jobs)
     place = matrix(rest, 3 * jobs, kinds + 3, n)
     keeps = rest[3 * jobs + (kinds + 3) * n :]
-    _jobs_by_kind(problem, order, first, taste[0], taste[1])
+    jobs_by_kind(problem, order, first, taste[0], taste[1])
     held[:] = 0
-    refused[:] = n
+    refused[0, :] = n
+    refused[1, :] = n
     for k in range(kinds):
         for position in range(n):
             place[k, problem.priority[k, position]] = position
     if problem.proposer == 1:
         _jobs_propose(problem, order, first, place, taste, keeps, match)
         if problem.wants & WANTS_LEAD:
-            _best_unserving(problem, match, first, order, place, refused)
+            _find_refused(problem, match, place, refused)
     else:
         heaps = taste[0]
         _organizations_propose(problem, first, held, heaps, place, refused)
@@ -195,36 +190,41 @@ def deferred_acceptance(problem, match, floats, integers):
     if problem.wants & WANTS_LEAD:
         for j in range(jobs):
             i, k = match.winner[j], problem.kinds[j]
-            if i >= 0 and refused[k] < n:
-                match.lead[j] = max(0.0, problem.race[k, i] - problem.race[k, problem.priority[k, refused[k]]])
+            if i >= 0:
+                match.lead[j] = _lead(problem, i, k, refused)
 
 
 @jit
-def _best_unserving(problem, match, first, order, place, refused):
-    """The best-placed organization of each kind that offers, serves none of its jobs and would rather have one."""
+def _lead(problem, i, k, refused):
+    rival = refused[0, k]
+    if rival < len(problem.capacities) and problem.priority[k, rival] == i:
+        rival = refused[1, k]
+    if rival == len(problem.capacities):
+        return np.inf
+    return max(0.0, problem.race[k, i] - problem.race[k, problem.priority[k, rival]])
+
+
+@jit
+def _find_refused(problem, match, place, refused):
+    """The two best-placed organizations of each kind that would rather have another of its jobs than what they have."""
     kinds, n = problem.priority.shape
     serves, worst = place[kinds], place[kinds + 1]
+    serves[:] = 0
+    worst[:] = -1
+    for j in range(len(match.winner)):
+        i = match.winner[j]
+        if i >= 0:
+            serves[i] += 1
+            worst[i] = max(worst[i], _liking(problem, i, problem.kinds[j]))
     for k in range(kinds):
-        if first[k] == first[k + 1]:
-            continue
-        serves[:] = 0
-        worst[:] = -1
-        for j in range(len(order)):
-            i = match.winner[j]
-            if i >= 0:
-                serves[i] += 1
-                worst[i] = max(worst[i], _liking(problem, i, problem.kinds[j]))
+        found = 0
         for position in range(n):
             i = problem.priority[k, position]
-            if problem.capacities[i] == 0:
-                continue
-            wants = serves[i] < problem.capacities[i] or worst[i] > _liking(problem, i, k)
-            holds = False
-            for seat in range(first[k], first[k + 1]):
-                holds = holds or match.winner[order[seat]] == i
-            if wants and not holds:
-                refused[k] = position
-                break
+            if serves[i] < problem.capacities[i] or worst[i] > _liking(problem, i, k):
+                refused[found, k] = position
+                found += 1
+                if found == 2:
+                    break
 
 
 MECHANISM = Mechanism(
@@ -235,5 +235,5 @@ MECHANISM = Mechanism(
     reads_preferences=True,
     stable=True,
     strategy_proof=("organizations",),
-    scratch=lambda n, j, k, c: (0, 3 * k + 1 + 3 * j + (k + 3) * n + n * min(c, j)),
+    scratch=lambda n, j, k, c: (0, 4 * k + 1 + 3 * j + (k + 3) * n + n * min(c, j)),
 )

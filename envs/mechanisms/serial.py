@@ -3,100 +3,150 @@
 Luce (1959), "Individual choice behavior", without replacement of full organizations. Amplification 0 is a lottery, inf
 a ranking with ties broken at random job by job: the limits are exact. The outside option is one more candidate.
 
-The candidates of a kind are the leaves of a binary tree. A node holds a level and a mass: the highest level below it,
-and the sum of the odds at that level. A candidate of a lower level is drawn only when no higher one is left. Under a
-ranking the level is the score; else it counts whole factors of e**512 that the odds lie behind the leader, so that
-odds beyond the range of floating point keep their order. Worst case O(K N + (J + N K) log N).
+The organizations are, for each kind, the leaves of a tree of which every node has eight children, one cache line. A
+node holds a level and a mass: the highest level below it, and the sum of the odds at that level. A candidate of a
+lower level is drawn only when no higher one is left. Under a ranking the level is the score; else it counts whole
+factors of e**512 that the odds lie behind the leader, so that odds beyond the range of floating point keep their
+order. Worst case O(K N + (J + N K) log N).
 """
 
 import numpy as np
 
-from ruleshift.envs.compile import inlined, jit
+from ruleshift.envs.compile import inlined, jit, piece
 from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
 from ruleshift.envs.numerics import exp, log
+from ruleshift.envs.order import highest
 
 _SPAN = 512.0
+_FAN = 8
+_BELOW = 1.0 - 2.0**-53  # x * _BELOW is the number next below x
+_DEPTH = 16  # more levels than any market has
 
 
-@jit
-def _plant(level, mass, log_odds, sharp, leaves):
-    """Leaves from log odds, the nodes above them from their children; node 1 is the root."""
-    best, least = -np.inf, np.inf
-    for i in range(leaves):
-        best = max(best, log_odds[i])
-        least = min(least, log_odds[i] if log_odds[i] > -np.inf else np.inf)
-    if sharp:
-        for i in range(leaves):
-            level[leaves + i] = log_odds[i]
-            mass[leaves + i] = 1.0 if log_odds[i] > -np.inf else 0.0
-    else:
-        for i in range(leaves):
-            level[leaves + i] = 0.0 if log_odds[i] > -np.inf else -np.inf
-            mass[leaves + i] = exp(log_odds[i] - best)
-        if least < best - _SPAN:
-            _deepen(level, mass, log_odds, best, leaves)
-    for node in range(leaves - 1, 0, -1):
-        _combine(level, mass, node)
-
-
-@jit
-def _deepen(level, mass, log_odds, best, leaves):
-    """Give leaves more than e**512 behind the leader levels of their own."""
-    for i in range(leaves):
-        if log_odds[i] > -np.inf:
-            behind = max(log_odds[i] - best, -1e15)
-            steps = -np.float64(np.int64(-behind / _SPAN))
-            level[leaves + i] = steps
-            mass[leaves + i] = exp(behind - steps * _SPAN)
+def tree_size(n: int) -> int:
+    """Nodes of a tree of n leaves: each level padded to whole groups of children, the root, and the outside option."""
+    total, count = 0, n
+    while count > 1 or total == 0:
+        padded = -(-count // _FAN) * _FAN
+        total, count = total + padded, padded // _FAN
+    return total + 2
 
 
 @inlined
-def _combine(level, mass, node):
-    left, right = 2 * node, 2 * node + 1
-    a, b = level[left], level[right]
-    if a == b:
-        level[node], mass[node] = a, mass[left] + mass[right]
-    elif a > b:
-        level[node], mass[node] = a, mass[left]
-    else:
-        level[node], mass[node] = b, mass[right]
+def _lay_out(n, starts):
+    """Write where each level of the tree starts, leaves first; returns the number of levels below the root."""
+    starts[0], depth, count = 0, np.int64(0), n
+    while count > 1 or depth == 0:
+        groups = (count + _FAN - 1) // _FAN
+        starts[depth + 1] = starts[depth] + groups * _FAN
+        depth, count = depth + 1, groups
+    return depth
+
+
+@inlined
+def _highest_of_four(levels, start):
+    return max(max(levels[start], levels[start + 1]), max(levels[start + 2], levels[start + 3]))
+
+
+@inlined
+def _combine(level, mass, upto, start, parent):
+    """A parent from its eight children; `upto` (8,) cumulates the masses of those at the highest level."""
+    levels, masses, sums = piece(level, start, _FAN), piece(mass, start, _FAN), piece(upto, start, _FAN)
+    top, total = max(_highest_of_four(levels, 0), _highest_of_four(levels, 4)), 0.0
+    for child in range(_FAN):
+        sums[child] = masses[child] * np.float64(levels[child] == top)
+    for child in range(_FAN):
+        total += sums[child]
+        sums[child] = total
+    level[parent], mass[parent] = top, total
 
 
 @jit
-def _remove(level, mass, leaf):
+def _plant(level, mass, upto, starts, depth, log_odds, sharp, capacities):
+    """Leaves from the log odds of organizations with capacity, and the nodes above them."""
+    n = len(capacities)
+    best = highest(log_odds, n)
+    deep = np.int64(0)
+    for i in range(n):
+        deep |= np.int64((log_odds[i] < best - _SPAN) & (log_odds[i] > -np.inf))
+    for leaf in range(n, starts[1]):
+        level[leaf], mass[leaf] = -np.inf, 0.0
+    for i in range(n):
+        there = (capacities[i] > 0) & (log_odds[i] > -np.inf)
+        odds = 1.0 if sharp else exp(log_odds[i] - best)
+        level[i] = (log_odds[i] if sharp else 0.0) if there else -np.inf
+        mass[i] = odds if there else 0.0
+    if deep and not sharp:
+        _deepen(level, mass, log_odds, best, n)
+    for height in range(depth):
+        for group in range((starts[height + 1] - starts[height]) // _FAN):
+            _combine(level, mass, upto, starts[height] + group * _FAN, starts[height + 1] + group)
+        if height + 1 < depth:
+            for pad in range(starts[height + 1] + (starts[height + 1] - starts[height]) // _FAN, starts[height + 2]):
+                level[pad], mass[pad] = -np.inf, 0.0
+    return best
+
+
+@jit
+def _place(log_odds, best, sharp):
+    """Level and mass of one candidate against the best log odds."""
+    if log_odds == -np.inf:
+        return -np.inf, 0.0
+    if sharp:
+        return log_odds, 1.0
+    behind = max(log_odds - best, -1e15)
+    steps = -np.float64(np.int64(-behind / _SPAN))
+    return steps, exp(behind - steps * _SPAN)
+
+
+@jit
+def _deepen(level, mass, log_odds, best, n):
+    """Give leaves more than e**512 behind the leader levels of their own."""
+    for i in range(n):
+        if level[i] > -np.inf:
+            level[i], mass[i] = _place(log_odds[i], best, False)
+
+
+@inlined
+def _remove(level, mass, upto, starts, depth, leaf):
     level[leaf], mass[leaf] = -np.inf, 0.0
-    node = leaf // 2
-    while node > 0:
-        _combine(level, mass, node)
-        node //= 2
+    node = leaf
+    for height in range(depth):
+        group = (node - starts[height]) // _FAN
+        node = starts[height + 1] + group
+        _combine(level, mass, upto, starts[height] + group * _FAN, node)
 
 
-@jit
-def _draw(level, mass, leaves, u):
-    """The leaf drawn by u in (0, 1) among those of the highest level, in proportion to mass."""
-    node, goal, top = np.int64(1), u * mass[1], level[1]
-    while node < leaves:
-        left = 2 * node
-        left_mass = mass[left] if level[left] == top else 0.0
-        right_mass = mass[left + 1] if level[left + 1] == top else 0.0
-        goes_right = (goal >= left_mass) & (right_mass > 0.0)
-        goal -= left_mass if goes_right else 0.0
-        node = left + np.int64(goes_right)
+@inlined
+def _draw(mass, upto, starts, depth, goal):
+    """The leaf at `goal`, from 0 up to the root's mass, among those of the highest level."""
+    node = starts[depth]
+    for height in range(depth - 1, -1, -1):
+        goal = min(goal, mass[node] * _BELOW)
+        start = starts[height] + (node - starts[height + 1]) * _FAN
+        sums = piece(upto, start, _FAN)
+        child = np.int64(0)
+        for each in range(_FAN):
+            child += np.int64(sums[each] <= goal)
+        goal -= sums[child - 1] if child > 0 else 0.0
+        node = start + child
     return node
 
 
 @jit
-def _others(level, mass, leaf):
-    """The level and mass of all the leaves but one."""
-    other_level, other_mass = -np.inf, 0.0
+def _others(level, mass, starts, depth, leaf):
+    """The level and mass of all candidates but one, the outside option among them."""
+    other_level, other_mass = level[starts[depth] + 1], mass[starts[depth] + 1]
     node = leaf
-    while node > 1:
-        sibling = node ^ 1
-        if level[sibling] > other_level:
-            other_level, other_mass = level[sibling], mass[sibling]
-        elif level[sibling] == other_level:
-            other_mass += mass[sibling]
-        node //= 2
+    for height in range(depth):
+        group = (node - starts[height]) // _FAN
+        start = starts[height] + group * _FAN
+        for sibling in range(start, start + _FAN):
+            if sibling != node and level[sibling] > other_level:
+                other_level, other_mass = level[sibling], mass[sibling]
+            elif sibling != node and level[sibling] == other_level:
+                other_mass += mass[sibling]
+        node = starts[height + 1] + group
     return other_level, other_mass
 
 
@@ -121,39 +171,42 @@ def _lead(level, mass, other_level, other_mass, sharp, u1, u2):
 def serial(problem, match, floats, integers):
     """See the module."""
     kinds, columns = problem.log_odds.shape
-    organizations = columns - 1
-    size = 2 * columns
+    n = columns - 1
     sharp = problem.sharp == 1
-    planted = integers[:kinds]
+    starts, planted = piece(integers, 0, _DEPTH), piece(integers, _DEPTH, kinds)
+    depth = _lay_out(n, starts)
+    root = starts[depth]
+    outside, size = root + 1, root + 2
     planted[:] = 0
     for j in range(len(problem.kinds)):
         k = problem.kinds[j]
-        level = floats[2 * k * size : (2 * k + 1) * size]
-        mass = floats[(2 * k + 1) * size : (2 * k + 2) * size]
+        level, mass = piece(floats, 3 * k * size, size), piece(floats, (3 * k + 1) * size, size)
+        upto = piece(floats, (3 * k + 2) * size, size)
         if planted[k] == 0:
             planted[k] = 1
-            _plant(level, mass, problem.log_odds[k], sharp, columns)
-            for i in range(organizations):
-                if problem.capacities[i] == 0 and mass[columns + i] > 0.0:
-                    _remove(level, mass, columns + i)
-        if mass[1] == 0.0:
+            best = _plant(level, mass, upto, starts, depth, problem.log_odds[k], sharp, problem.capacities)
+            level[outside], mass[outside] = _place(problem.log_odds[k, n], best, sharp)
+        inside = mass[root] if level[root] >= level[outside] else 0.0
+        beside = mass[outside] if level[outside] >= level[root] else 0.0
+        goal = problem.uniforms[0, j] * (inside + beside)
+        if inside == 0.0 or (goal >= inside and beside > 0.0):
             continue
-        leaf = _draw(level, mass, columns, problem.uniforms[0, j])
-        i = leaf - columns
-        if i == organizations:
-            continue
+        i = _draw(mass, upto, starts, depth, goal)
         match.winner[j] = i
         if problem.wants & WANTS_LEAD:
-            other_level, other_mass = _others(level, mass, leaf)
+            other_level, other_mass = _others(level, mass, starts, depth, i)
             match.lead[j] = _lead(
-                level[leaf], mass[leaf], other_level, other_mass, sharp, problem.uniforms[1, j], problem.uniforms[2, j]
+                level[i], mass[i], other_level, other_mass, sharp, problem.uniforms[1, j], problem.uniforms[2, j]
             )
         problem.capacities[i] -= 1
         if problem.capacities[i] == 0:
             for other in range(kinds):
                 if planted[other] == 1:
-                    start = 2 * other * size
-                    _remove(floats[start : start + size], floats[start + size : start + 2 * size], leaf)
+                    a = 3 * other * size
+                    _remove(
+                        piece(floats, a, size), piece(floats, a + size, size), piece(floats, a + 2 * size, size),
+                        starts, depth, i,
+                    )  # fmt: skip
 
 
 MECHANISM = Mechanism(
@@ -161,5 +214,5 @@ MECHANISM = Mechanism(
     function=serial,
     source="Luce 1959",
     cost="K N + (J + N K) log N",
-    scratch=lambda n, j, k, c: (4 * k * (n + 1), k),
+    scratch=lambda n, j, k, c: (3 * k * tree_size(n), _DEPTH + k),
 )

@@ -1,8 +1,9 @@
 """The market in plain Python: the same equations, one organization and one job at a time, on ordinary floats.
 
 A peer to measure the compiled market against, and an oracle to check it with: given the same random words it must
-give the same rewards and observations. It knows the serial mechanism only. Nothing here imports ruleshift; a rule and
-an economy may be ruleshift's own objects, whose fields it reads by name.
+give the same rewards and observations. It knows the serial mechanism only, jobs that are drawn for (no expected
+shares), and no change of the rule. Nothing here imports ruleshift; a rule and an economy may be ruleshift's own
+objects, whose fields it reads by name.
 """
 
 import math
@@ -13,21 +14,26 @@ import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
-BOARD, SHOCK, DRAW, QUALITY, INITIAL = 0, 1, 2, 4, 5  # what a random word is for
+# What a random word is for; streams of one purpose are BLOCK apart.
+BOARD, SHOCK, DRAW, QUALITY, INITIAL, ENTRY, NOISE, NEWCOMER = 0, 1, 2, 4, 5, 6, 9, 11
+BLOCK = 16
 LEVELS = ("opaque", "outcomes", "scores", "full")
 FEATURES = 23
 
 PRICE_BOARD = SimpleNamespace(
-    disclosure=SimpleNamespace(level="outcomes"),
+    disclosure=SimpleNamespace(level="outcomes", noise=0.0, delay=0),
     scoring=SimpleNamespace(
         weights=SimpleNamespace(
             price=0.85, capability=0.0, reputation=0.15, promotion=0.0, popularity=0.0, focus=0.0, proximity=0.0
         ),
         amplification=6.0,
         promotion_floor=0.05,
+        price_signal="ratio",
     ),
-    payment=SimpleNamespace(pricing="as_asked", reserve=1.0, commission=0.1, charge="if_matched"),
-    feedback=SimpleNamespace(reputation_gain=0.1, inflation=0.0, persistence=0.95, prior=1.0),
+    payment=SimpleNamespace(pricing="as_asked", reserve=1.0, commission=0.1, tiers=(), charge="if_matched"),
+    feedback=SimpleNamespace(
+        reputation_gain=0.1, inflation=0.0, persistence=0.95, prior=1.0, entry="closed", entry_rate=0.0
+    ),
 )
 
 ECONOMY = SimpleNamespace(
@@ -36,7 +42,7 @@ ECONOMY = SimpleNamespace(
     learning="endogenous", progress_ratio=0.8, depreciation=0.01, initial_capability=(0.1, 0.5),
     infrastructure=(0.0, 0.0), infrastructure_gain=0.3, shock_law="uniform", shock_mean=0.0, shock_sd=0.1,
     value_spread=0.5, demand="random", quality_capability=0.4, quality_noise=0.05, initial_reputation=0.5,
-    initial_cash=5.0,
+    initial_cash=5.0, value_drift=0.0, demand_drift=0.0, drift_period=50,
 )  # fmt: skip
 
 
@@ -58,6 +64,12 @@ def mean(numbers):
     return sum(numbers) / len(numbers)
 
 
+def wave(phase):
+    """A triangle of period 1: 0, up to 1, down to -1, and back."""
+    phase %= 1
+    return 4 * phase if phase < 0.25 else 2 - 4 * phase if phase < 0.75 else 4 * phase - 4
+
+
 class Words:
     """Random words by number of the call, from the standard library."""
 
@@ -71,14 +83,25 @@ class Words:
 class Organization:
     """What one organization is, did and got; `shock`, `capability`, `focus` and `won` are by kind."""
 
-    def __init__(self, kinds, cash, reputation, popularity):
-        self.cash, self.reputation, self.popularity = cash, reputation, popularity
-        self.infrastructure, self.relief = 0.0, 1.0
-        self.initial, self.capability, self.shock = [0.0] * kinds, [0.0] * kinds, [0.0] * kinds
-        self.experience, self.won, self.focus = [0.0] * kinds, [0] * kinds, [1 / kinds] * kinds
+    def __init__(self, kinds):
+        self.shock, self.won, self.focus = [0.0] * kinds, [0] * kinds, [1 / kinds] * kinds
         self.ask = self.effort = self.promotion = 0.0
-        self.paid = self.cost = self.charge = self.profit = self.quality = 0.0
+        self.paid = self.commission = self.cost = self.charge = self.profit = self.quality = 0.0
         self.priority = self.rank = 0.0
+
+    def enter(self, economy, popularity, infrastructure, initial, newcomer):
+        """Begin anew in the seat, with these numbers in (0, 1) for infrastructure and, by kind, for capability."""
+        e = economy
+        self.cash, self.reputation, self.popularity, self.newcomer = (
+            e.initial_cash, e.initial_reputation, popularity, newcomer
+        )  # fmt: skip
+        low, high = e.infrastructure
+        self.infrastructure = low + (high - low) * infrastructure
+        self.relief = (1 + self.infrastructure) ** -e.infrastructure_gain
+        low, high = e.initial_capability
+        self.initial = [low + (high - low) * number for number in initial]
+        self.capability = list(self.initial)
+        self.experience, self.billed = [0.0] * e.kinds, [0.0] * e.kinds
 
     @property
     def served(self):
@@ -124,7 +147,7 @@ class PlainMarket(ParallelEnv):
             self.episode = -1
             self.words = self.words if self.injected else Words(seed)
         self.agents = list(self.possible_agents)
-        self.round, self.episode = 0, self.episode + 1
+        self.round, self.episode, self.disclosed = 0, self.episode + 1, {}
         self.enter()
         self.post_jobs()
         self.draw_shocks()
@@ -134,10 +157,12 @@ class PlainMarket(ParallelEnv):
         self.act(actions)
         log_odds, outside = self.score()
         winners, leads = self.match(log_odds, outside)
+        self.seat_entrants(winners, leads)
         self.pay(winners, leads)
         qualities = self.deliver(winners)
         self.feed_back(winners, qualities)
         self.learn()
+        self.replace_bankrupt()
         self.round += 1
         self.post_jobs()
         self.draw_shocks()
@@ -159,27 +184,38 @@ class PlainMarket(ParallelEnv):
         return [uniform(words[position % calls][position // calls]) for position in range(count)]
 
     def enter(self):
-        e, prior = self.economy, self.rule.feedback.prior
-        low, high = e.infrastructure
-        self.organizations = [
-            Organization(e.kinds, e.initial_cash, e.initial_reputation, prior) for _ in self.possible_agents
-        ]
+        e = self.economy
+        rows = [self.row(INITIAL, k, e.organizations) for k in range(e.kinds)]
+        self.organizations = [Organization(e.kinds) for _ in self.possible_agents]
         for i, org in enumerate(self.organizations):
-            org.infrastructure = low + (high - low) * uniform(self.words(INITIAL, e.kinds, self.episode, i)[0])
-            org.relief = (1 + org.infrastructure) ** -e.infrastructure_gain
-        low, high = e.initial_capability
-        for k in range(e.kinds):
-            numbers = self.row(INITIAL, k, e.organizations)
-            for org, number in zip(self.organizations, numbers, strict=True):
-                org.initial[k] = org.capability[k] = low + (high - low) * number
+            infrastructure = uniform(self.words(INITIAL, e.kinds, self.episode, i)[0])
+            org.enter(e, self.rule.feedback.prior, infrastructure, [row[i] for row in rows], newcomer=False)
+
+    def replace_bankrupt(self):
+        """Newcomers take the seats of organizations whose cash is below 0."""
+        e = self.economy
+        for i, org in enumerate(self.organizations):
+            org.newcomer = False
+            if self.rule.feedback.entry == "replacement" and org.cash < 0:
+                *initial, infrastructure = (
+                    uniform(self.words(NEWCOMER + BLOCK * k, self.round, self.episode, i)[0])
+                    for k in range(e.kinds + 1)
+                )
+                org.enter(e, self.rule.feedback.prior, infrastructure, initial, newcomer=True)
 
     def post_jobs(self):
         e = self.economy
+        phase = self.round % e.drift_period / e.drift_period
+        level = 1 + e.value_drift * wave(phase)
+        weights = [1 + e.demand_drift * wave(phase + k / e.kinds) for k in range(e.kinds)]
         self.jobs = []
         for j in range(e.jobs):
             words = self.words(BOARD, self.round, self.episode, j)
-            value = 1 + e.value_spread * (2 * uniform(words[1]) - 1)
-            self.jobs.append(SimpleNamespace(kind=int(uniform(words[0]) * e.kinds), value=value))
+            value = level * (1 + e.value_spread * (2 * uniform(words[1]) - 1))
+            goal, kind = uniform(words[0]) * sum(weights), 0
+            while kind < e.kinds - 1 and goal >= sum(weights[: kind + 1]):
+                kind += 1
+            self.jobs.append(SimpleNamespace(kind=kind, value=value))
             if e.demand == "even":
                 other = int(uniform(words[2]) * (j + 1))
                 self.jobs[j].kind = self.jobs[other].kind
@@ -206,10 +242,13 @@ class PlainMarket(ParallelEnv):
             exponentials = [math.exp(3 * number) for number in action[3:]]
             org.focus = [each / sum(exponentials) for each in exponentials]
 
-    def weigh(self, signals):
-        """Weighted sum of the logarithms of the signals, by name."""
-        weights = self.rule.scoring.weights
+    def weigh(self, ask, signals):
+        """Weighted sum of the logarithms of the signals, by name, with that of an ask."""
+        weights, scoring = self.rule.scoring.weights, self.rule.scoring
         total = 0.0
+        if weights.price > 0:
+            logit = scoring.price_signal == "logit"
+            total -= weights.price * (ask / scoring.logit_scale if logit else math.log(max(ask, 0.02)))
         for name, signal in signals.items():
             if getattr(weights, name) > 0:
                 total += getattr(weights, name) * math.log(max(signal, 1e-12))
@@ -223,7 +262,6 @@ class PlainMarket(ParallelEnv):
         log_odds = []
         for i, org in enumerate(self.organizations):
             signals = {
-                "price": 1 / max(org.ask, 0.02),
                 "reputation": org.reputation,
                 "promotion": org.promotion + scoring.promotion_floor,
                 "popularity": org.popularity,
@@ -232,18 +270,18 @@ class PlainMarket(ParallelEnv):
             for k in range(e.kinds):
                 near = 1.0 if i % e.blocs == k % e.blocs else 0.5
                 by_kind = {"capability": org.capability[k], "focus": org.focus[k], "proximity": near}
-                row.append(scale * self.weigh(signals | by_kind))
+                row.append(scale * self.weigh(org.ask, signals | by_kind))
             log_odds.append(row if org.ask <= self.rule.payment.reserve else [None] * e.kinds)
         self.last_log_odds = log_odds
         if e.outside_share == 0:
             return log_odds, None
         reference = {
-            "price": 1 / max(e.outside_ask, 0.02), "capability": 0.5, "reputation": 0.5,
-            "promotion": 0.25 + scoring.promotion_floor, "focus": 1 / e.kinds,
+            "capability": 0.5, "reputation": 0.5, "promotion": 0.25 + scoring.promotion_floor, "focus": 1 / e.kinds,
             "popularity": mean([org.popularity for org in self.organizations]),
         }  # fmt: skip
         odds = e.organizations * e.outside_share / (1 - e.outside_share)
-        return log_odds, self.weigh(reference) if sharp else scale * self.weigh(reference) + math.log(odds)
+        reference = self.weigh(e.outside_ask, reference)
+        return log_odds, reference if sharp else scale * reference + math.log(odds)
 
     def match(self, log_odds, outside):
         """Winner of each job (None is nobody) and its lead over the best excluded rival, in log odds."""
@@ -254,7 +292,7 @@ class PlainMarket(ParallelEnv):
             words = self.words(DRAW, self.round, self.episode, j)
             candidates = {
                 i: outside if i == e.organizations else log_odds[i][job.kind]
-                for i in in_tree_order(e.organizations)
+                for i in range(e.organizations + 1)
                 if (outside is not None if i == e.organizations else room[i] > 0)
             }
             winner, lead = self.draw(candidates, words)
@@ -266,6 +304,19 @@ class PlainMarket(ParallelEnv):
             leads.append(lead)
         self.winners = winners
         return winners, leads
+
+    def seat_entrants(self, winners, leads):
+        """Some jobs go to a dormant seat instead: the first that offers and has no job, each once a round."""
+        reserve, rate = self.rule.payment.reserve, self.rule.feedback.entry_rate
+        waiting = [
+            i
+            for i, org in enumerate(self.organizations)
+            if org.popularity == 0 and org.ask <= reserve and i not in winners
+        ]
+        for j, winner in enumerate(winners):
+            enters = rate > 0 and uniform(self.words(ENTRY, self.round, self.episode, j)[0]) < rate
+            if enters and winner is not None and waiting:
+                winners[j], leads[j] = waiting.pop(0), math.inf
 
     def draw(self, candidates, words):
         """One of the candidates, in proportion to their odds (under a ranking the best), and its lead."""
@@ -296,18 +347,37 @@ class PlainMarket(ParallelEnv):
     def pay(self, winners, leads):
         rule, e = self.rule.payment, self.economy
         for org in self.organizations:
-            org.paid = 0.0
+            org.paid = org.commission = 0.0
             org.charge = e.promotion_price * org.promotion if rule.charge == "sunk" else 0.0
-        self.payments = []
-        for job, winner, lead in zip(self.jobs, winners, leads, strict=True):
-            if winner is None:
-                self.payments.append(0.0)
-                continue
-            org = self.organizations[winner]
-            self.payments.append(self.price(org.ask, lead) * job.value)
-            org.paid += self.payments[-1]
+        served = [
+            (job, self.organizations[winner], lead)
+            for job, winner, lead in zip(self.jobs, winners, leads, strict=True)
+            if winner is not None
+        ]
+        shares = {id(job): self.price(org.ask, lead) for job, org, lead in served}
+        if rule.pricing == "uniform":
+            shares = {
+                id(job): max(shares[id(other)] for other, _, _ in served if other.kind == job.kind)
+                for job, _, _ in served
+            }
+        self.payments = [shares.get(id(job), 0.0) * job.value for job in self.jobs]
+        for job, org, _ in served:
+            payment = shares[id(job)] * job.value
+            org.paid += payment
+            org.commission += self.commission(org.billed[job.kind], payment)
+            org.billed[job.kind] += payment
             if rule.charge == "if_matched":
                 org.charge += e.promotion_price * org.promotion * job.value
+
+    def commission(self, billed, payment):
+        """The platform's part of a payment to an organization that has been paid `billed` for this kind before."""
+        rule = self.rule.payment
+        starts, shares = [0.0, *(start for start, _ in rule.tiers)], [rule.commission, *(s for _, s in rule.tiers)]
+        ends = [*starts[1:], math.inf]
+        return sum(
+            share * max(min(billed + payment, end) - max(billed, start), 0)
+            for start, end, share in zip(starts, ends, shares, strict=True)
+        )
 
     def price(self, ask, lead):
         """Payment as a share of the job's value."""
@@ -317,6 +387,8 @@ class PlainMarket(ParallelEnv):
             return ask
         if rule.pricing == "posted" or slope == 0 or math.isinf(lead):
             return rule.reserve
+        if scoring.price_signal == "logit":
+            return min(rule.reserve, ask + lead / slope * scoring.logit_scale)
         return min(rule.reserve, max(ask, 0.02) * math.exp(min(lead / slope, 100)))
 
     def deliver(self, winners):
@@ -341,7 +413,7 @@ class PlainMarket(ParallelEnv):
             org.won[k] += 1
         for org in self.organizations:
             org.quality /= max(org.served, 1)
-            org.profit = org.paid - self.rule.payment.commission * org.paid - org.cost - org.charge
+            org.profit = org.paid - org.commission - org.cost - org.charge
             org.cash += org.profit
         return qualities
 
@@ -371,24 +443,44 @@ class PlainMarket(ParallelEnv):
         values = [[job.value for job in self.jobs if job.kind == k] for k in kinds]
         even = len(self.jobs) / len(kinds)
         board = [clip(len(each) / even) for each in values] + [mean(each) if each else 0.0 for each in values]
-        public = [*self.sum_public(), 1.0] if level >= 1 and not first else [0.0] * 7
-        if level >= 2 and not first:
-            self.place()
+        public, placed = self.disclose(level, first)
         features = [float(number) for number in self.rule.features()] if level == 3 else [0.0] * FEATURES
         popularity = mean([org.popularity for org in self.organizations])
         seen = {}
         for name, org in zip(self.possible_agents, self.organizations, strict=True):
             relative = clip(org.popularity / popularity) if popularity > 0 else 0.0
             own = [*org.capability, *map(clip, org.shock), org.reputation, relative, clip(org.cash / 10)]
-            own += [clip(org.infrastructure), 0.0]
-            scores = [clip(org.priority * len(self.organizations)), org.rank, 1.0]
-            tail = (scores if level >= 2 and not first else [0.0] * 3) + [float(level == 3), *features]
-            numbers = [*own, *board, 0.0, *self.last_outcome(org, first), *public, *tail]
+            own += [clip(org.infrastructure), float(org.newcomer)]
+            scores = [clip(org.priority * len(self.organizations)), org.rank, 1.0] if placed else [0.0] * 3
+            last = self.last_outcome(org, first or org.newcomer)
+            numbers = [*own, *board, 0.0, *last, *public, *scores, float(level == 3), *features]
             seen[name] = np.array(numbers, np.float32)
         return seen
 
-    def last_outcome(self, org, first):
-        if first:
+    def disclose(self, level, first):
+        """Public statistics with their mask, and whether there are scores: with noise, and late."""
+        rule = self.rule.disclosure
+        public = self.sum_public() if level >= 1 and not first else None
+        scores = self.place() if level >= 2 and not first else None
+        if public and rule.noise:
+            errors = [2 * uniform(self.words(NOISE, self.round, self.episode, p)[0]) - 1 for p in range(len(public))]
+            public = [clip(each + rule.noise * error) for each, error in zip(public, errors, strict=True)]
+        if scores and rule.noise:
+            scores = [self.blur(i, *each) for i, each in enumerate(scores)]
+        self.disclosed[self.round] = public, scores
+        public, scores = self.disclosed.get(self.round - rule.delay, (None, None))
+        for i, org in enumerate(self.organizations):
+            org.priority, org.rank = scores[i] if scores else (0.0, 0.0)
+        return [*public, 1.0] if public else [0.0] * 7, scores is not None
+
+    def blur(self, i, priority, rank):
+        """The scores of organization i with noise."""
+        word = self.words(NOISE + BLOCK, self.round, self.episode, i)
+        errors = [self.rule.disclosure.noise * (2 * uniform(each) - 1) for each in word[:2]]
+        return max(priority + errors[0] / len(self.organizations), 0.0), clip(rank + errors[1], 0.0, 1.0)
+
+    def last_outcome(self, org, nothing):
+        if nothing:
             return [0.0] * (6 + 2 * self.economy.kinds)
         capacity = self.economy.capacity
         won = [number / capacity for number in org.won]
@@ -423,20 +515,9 @@ class PlainMarket(ParallelEnv):
         odds = [
             0.0 if value == -math.inf else float(value == best) if sharp else math.exp(value - best) for value in values
         ]
-        for org, value, own in zip(self.organizations, values, odds, strict=True):
-            org.priority = own / sum(odds) if sum(odds) > 0 else 1 / len(odds)
-            org.rank = sum(other > value for other in values) / max(len(values) - 1, 1)
-
-
-def in_tree_order(organizations):
-    """Candidates (the last is the outside option) as a binary tree with one leaf each has them, left to right.
-
-    Leaf i is node count + i, the children of node v are 2 v and 2 v + 1: the leaves of the deepest level come first.
-    """
-    count = organizations + 1
-    deepest = 2 ** ((2 * count - 1).bit_length() - 1)
-    start = deepest - count if count > 1 else 0
-    return [(start + step) % count for step in range(count)]
+        shares = [own / sum(odds) if sum(odds) > 0 else 1 / len(odds) for own in odds]
+        ranks = [sum(other > value for other in values) / max(len(values) - 1, 1) for value in values]
+        return list(zip(shares, ranks, strict=True))
 
 
 def make():

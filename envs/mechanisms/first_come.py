@@ -1,0 +1,42 @@
+"""First come, first served: nothing is scored. With the pricing `posted`, a posted price without a contest.
+
+Organizations that offer stand in a random queue, all orders equally likely. Jobs arrive in order, and each goes to the
+first in the queue with capacity left; when nobody is left, it goes unserved. The queue is drawn only as far as it is
+needed, each next place from those still waiting (Durstenfeld 1964). Worst case O(N + J).
+"""
+
+import numpy as np
+
+from ruleshift.envs.compile import jit
+from ruleshift.envs.mechanisms.base import Mechanism
+
+
+@jit
+def first_come(problem, match, floats, integers):
+    """See the module."""
+    n = len(problem.capacities)
+    waiting = integers[:n]
+    for i in range(n):
+        waiting[i] = i
+    served, left = np.int64(-1), n
+    for j in range(len(problem.kinds)):
+        while served < 0 or problem.capacities[served] == 0:
+            if left == 0:
+                return
+            place = min(np.int64(problem.uniforms[0, left - 1] * left), left - 1)
+            left -= 1
+            served = waiting[place]
+            waiting[place] = waiting[left]
+        match.winner[j] = served
+        problem.capacities[served] -= 1
+
+
+MECHANISM = Mechanism(
+    name="first_come",
+    function=first_come,
+    source="Durstenfeld 1964, for the queue",
+    cost="N + J",
+    draws_organizations=True,
+    payments=(),
+    scratch=lambda n, j, k, c: (0, n),
+)

@@ -1,0 +1,140 @@
+"""Proportional quota: the jobs of each kind are split in proportion to the odds, by systematic sampling (Madow 1949).
+
+The candidates for a kind, the organizations that offer and the outside option, stand in line by their odds, the best
+first and ties at random, each on a stretch of the line as long as its share of the kind's m jobs. The jobs, in order
+of arrival, fall at u, u + 1, ..., u + m - 1 with one uniform u a kind. So each candidate gets its share of the jobs
+rounded down or up, and exactly its share in expectation: at amplification 0 a round robin, at inf an even split among
+the best.
+
+A job that falls to an organization without capacity passes to the next in line that has some, after the last to the
+first; the outside option is never full. Worst case O((J + K N) log N).
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+from ruleshift.envs.compile import jit, matrix
+from ruleshift.envs.mechanisms.base import Mechanism
+from ruleshift.envs.numerics import exp
+from ruleshift.envs.order import sort_descending
+
+_Split = namedtuple(
+    "_Split",
+    [
+        "line",  # (K, N + 1) int64, the candidates by place in the line of each kind
+        "odds",  # (K, N + 1) float64, their odds against the first, by place
+        "following",  # (K, N + 1) int64, from each place one further on, before which all are full
+        "length",  # (K,) int64, places in the line
+        "jobs",  # (K,) int64, the kind's jobs
+        "dealt",  # (K,) int64, those dealt so far
+        "place",  # (K,) int64, where the last one fell
+        "reached",  # (K,) odds of the places up to that one
+        "total",  # (K,) odds of all
+        "start",  # (K,) u
+    ],
+)
+
+
+@jit
+def _carve(floats, integers, kinds, columns):
+    """The pieces of scratch memory; `columns` int64 and float64 are left before them."""
+    size = kinds * columns
+    f, i = columns + size, columns + 2 * size
+    return _Split(
+        matrix(integers, columns, kinds, columns), matrix(floats, columns, kinds, columns),
+        matrix(integers, columns + size, kinds, columns), integers[i : i + kinds],
+        integers[i + kinds : i + 2 * kinds], integers[i + 2 * kinds : i + 3 * kinds],
+        integers[i + 3 * kinds : i + 4 * kinds], floats[f : f + kinds],
+        floats[f + kinds : f + 2 * kinds], floats[f + 2 * kinds : f + 3 * kinds],
+    )  # fmt: skip
+
+
+@jit
+def _line_up(log_odds, sharp, ties, spare, split, k):
+    """Put the candidates for kind k in line; ties with the outside option put it last."""
+    line, odds = split.line[k], split.odds[k]
+    for candidate in range(len(line)):
+        line[candidate] = candidate
+    sort_descending(log_odds, ties, line, spare)
+    length, total, best = 0, 0.0, log_odds[line[0]]
+    while length < len(line) and log_odds[line[length]] > -np.inf:
+        behind = log_odds[line[length]] - best
+        odds[length] = exp(behind) if not sharp else np.float64(behind == 0.0)
+        total += odds[length]
+        length += 1
+        split.following[k, length - 1] = length
+    split.length[k], split.total[k], split.reached[k], split.place[k] = length, total, odds[0], 0
+
+
+@jit
+def _fall(split, k):
+    """The place in the line of kind k on whose stretch its next job falls."""
+    odds, place = split.odds[k], split.place[k]
+    goal = (split.dealt[k] + split.start[k]) * split.total[k] / split.jobs[k]
+    while split.reached[k] <= goal and place + 1 < split.length[k] and odds[place + 1] > 0.0:
+        place += 1
+        split.reached[k] += odds[place]
+    split.dealt[k] += 1
+    split.place[k] = place
+    return place
+
+
+@jit
+def _with_capacity(split, k, place, capacities):
+    """The first place from this one on in the line of kind k that has capacity; its length where none has.
+
+    Places that are full stay full, so that `following` may skip them: paths are halved as they are walked.
+    """
+    line, following, length = split.line[k], split.following[k], split.length[k]
+    while place < length and _is_full(line[place], capacities):
+        after = following[place]
+        if after < length and _is_full(line[after], capacities):
+            following[place] = following[after]
+        place = following[place]
+    return place
+
+
+@jit
+def _is_full(candidate, capacities):
+    return candidate < len(capacities) and capacities[candidate] == 0
+
+
+@jit
+def proportional_quota(problem, match, floats, integers):
+    """See the module."""
+    kinds, columns = problem.log_odds.shape
+    n = columns - 1
+    split = _carve(floats, integers, kinds, columns)
+    ties, spare = floats[:columns], integers[:columns]
+    for i in range(n):
+        ties[i] = problem.uniforms[1, i]
+    ties[n] = 0.0
+    split.jobs[:] = 0
+    split.dealt[:] = 0
+    for j in range(len(problem.kinds)):
+        split.jobs[problem.kinds[j]] += 1
+    for j in range(len(problem.kinds)):
+        k = problem.kinds[j]
+        if split.dealt[k] == 0:
+            _line_up(problem.log_odds[k], problem.sharp == 1, ties, spare, split, k)
+            split.start[k] = problem.uniforms[0, j]
+        if split.length[k] == 0:
+            continue
+        place = _with_capacity(split, k, _fall(split, k), problem.capacities)
+        if place == split.length[k]:
+            place = _with_capacity(split, k, 0, problem.capacities)
+        if place < split.length[k] and split.line[k, place] < n:
+            match.winner[j] = split.line[k, place]
+            problem.capacities[split.line[k, place]] -= 1
+
+
+MECHANISM = Mechanism(
+    name="proportional_quota",
+    function=proportional_quota,
+    source="Madow 1949",
+    cost="(J + K N) log N",
+    draws_organizations=True,
+    payments=(),
+    scratch=lambda n, j, k, c: ((k + 1) * (n + 1) + 3 * k, (2 * k + 1) * (n + 1) + 4 * k),
+)

@@ -1,0 +1,67 @@
+"""Random serial dictatorship (Abdulkadiroglu & Sonmez 1998): in one random order, organizations take what they like.
+
+The order is a Plackett-Luce draw from each organization's mean over kinds of its log odds: at amplification 0 all
+orders are equally likely, at inf the mean score decides and the noise breaks ties. In turn, each takes up to its
+capacity of the dearest remaining jobs of the kinds that it ranks best by reported focus. The match is efficient, and no
+misreport pays, whatever the capacity. Worst case O(N log N + K N + J log J).
+"""
+
+from ruleshift.envs.compile import jit
+from ruleshift.envs.mechanisms.base import Mechanism
+from ruleshift.envs.mechanisms.seats import jobs_by_kind
+from ruleshift.envs.numerics import log
+from ruleshift.envs.order import sort_descending
+
+
+@jit
+def _draw_order(problem, race, noise, turn, spare):
+    """Organizations in the order in which they choose, into `turn` (N,)."""
+    kinds = problem.log_odds.shape[0]
+    for i in range(len(turn)):
+        noise[i] = -log(-log(problem.uniforms[0, i]))
+        race[i] = 0.0
+        for k in range(kinds):
+            race[i] += problem.log_odds[k, i]
+        race[i] = race[i] / kinds + (0.0 if problem.sharp else noise[i])
+        turn[i] = i
+    sort_descending(race, noise, turn, spare)
+
+
+@jit
+def random_serial_dictatorship(problem, match, floats, integers):
+    """See the module."""
+    n, kinds = problem.preferences.shape
+    jobs = len(problem.kinds)
+    first = integers[: kinds + 1]
+    next_ = integers[kinds + 1 : 2 * kinds + 1]
+    rest = integers[2 * kinds + 1 :]
+    order = rest[:jobs]
+    turn, spare = rest[3 * jobs : 3 * jobs + n], rest[3 * jobs + n : 3 * jobs + 2 * n]
+    jobs_by_kind(problem, order, first, rest[jobs : 2 * jobs], rest[2 * jobs : 3 * jobs])
+    _draw_order(problem, floats[:n], floats[n : 2 * n], turn, spare)
+    for k in range(kinds):
+        next_[k] = first[k]
+    for i in turn:
+        for wish in range(kinds):
+            k = problem.preferences[i, wish]
+            units = min(problem.capacities[i], first[k + 1] - next_[k])
+            for seat in range(next_[k], next_[k] + units):
+                match.winner[order[seat]] = i
+            next_[k] += units
+            problem.capacities[i] -= units
+            if problem.capacities[i] == 0:
+                break
+
+
+MECHANISM = Mechanism(
+    name="random_serial_dictatorship",
+    function=random_serial_dictatorship,
+    source="Abdulkadiroglu & Sonmez 1998",
+    cost="N log N + K N + J log J",
+    reads_preferences=True,
+    draws_organizations=True,
+    payments=(),
+    strategy_proof=("organizations",),
+    efficient=True,
+    scratch=lambda n, j, k, c: (2 * n, 2 * k + 1 + 3 * j + 2 * n),
+)

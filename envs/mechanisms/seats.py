@@ -1,0 +1,28 @@
+"""Seats: to mechanisms with two sides the jobs of a kind are the seats of one school, handed out the dearest first."""
+
+from ruleshift.envs.compile import jit
+from ruleshift.envs.order import sort_descending
+
+
+@jit
+def jobs_by_kind(problem, order, first, by_value, spare):
+    """Jobs of each kind, the dearest first (arrival breaks ties): `order[first[k]:first[k + 1]]`, in O(J log J + K).
+
+    `order`, `by_value` and `spare` are (J,), `first` is (K + 1,).
+    """
+    jobs, kinds = len(problem.kinds), len(first) - 1
+    first[:] = 0
+    for j in range(jobs):
+        first[problem.kinds[j] + 1] += 1
+    for k in range(kinds):
+        first[k + 1] += first[k]
+    for j in range(jobs):
+        by_value[j] = j
+    sort_descending(problem.values, problem.values, by_value, spare)
+    for j in by_value:
+        k = problem.kinds[j]
+        order[first[k]] = j
+        first[k] += 1
+    for k in range(kinds, 0, -1):
+        first[k] = first[k - 1]
+    first[0] = 0

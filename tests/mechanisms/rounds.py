@@ -1,0 +1,121 @@
+"""One round of a few markets under a mechanism that reads costs, and what each pair was worth, in plain numpy."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies
+
+from ruleshift.envs import Economy, Market, Rule, load_rule
+from ruleshift.envs.act import to_action
+from ruleshift.envs.layout import outcome_view, state_view
+
+
+@dataclass(frozen=True)
+class Round:
+    """What happened in one market; J jobs, N organizations."""
+
+    worth: np.ndarray
+    """(J, N) value * (parameter 0 + quality - cost); -inf where the organization did not offer."""
+    costs: np.ndarray
+    """(J, N) value * cost: the true one, or the ask."""
+    values: np.ndarray
+    """(J,)"""
+    kinds: np.ndarray
+    """(J,)"""
+    winners: np.ndarray
+    """(J,), -1 where the job was not served."""
+    payments: np.ndarray
+    """(J,)"""
+    capacity: int
+
+    @property
+    def total(self) -> float:
+        """What the pairs matched are worth together."""
+        served = np.flatnonzero(self.winners >= 0)
+        return float(self.worth[served, self.winners[served]].sum())
+
+
+def by_worth(
+    mechanism: str, *, gain: float = 0.2, asks: bool = False, pricing: str = "as_asked", reserve: float = 1.0
+) -> Rule:
+    """A rule with a mechanism whose parameters are the gain of being served and whether costs are the asks; no
+    commission."""
+    return load_rule("sealed_tender").replace(
+        **{
+            "matching.mechanism": mechanism, "matching.parameters": (gain, float(asks)), "payment.pricing": pricing,
+            "payment.reserve": reserve,
+        }
+    )  # fmt: skip
+
+
+def play(rule: Rule, economy: Economy, markets: int, seed: int, grid: float = 0.0) -> list[Round]:
+    """One round of these markets, under random actions: multiples of `grid`, where it is above 0."""
+    market = Market(rule, economy=economy, markets=markets)
+    market.reset(seed=seed)
+    before = market.state.copy()
+    shape = (markets, economy.organizations, market.action_size)
+    actions = np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
+    market.step(actions if grid == 0.0 else np.round(actions / grid).astype(np.float32) * np.float32(grid))
+    gain, asks = rule.matching.parameters
+    return [_round(market, before[b], b, float(gain), bool(asks), rule.payment.reserve) for b in range(markets)]
+
+
+def _round(market: Market, before: np.ndarray, b: int, gain: float, asks: bool, reserve: float) -> Round:
+    economy = market.economy
+    state, outcome = state_view(before, market.kinds), outcome_view(market.outcomes[b], market.kinds)
+    share = economy.quality_capability
+    quality = share * state.capability + (1 - share) * outcome.effort
+    cost = economy.base_cost * (1 - state.capability) * state.relief
+    cost = cost + economy.effort_cost * outcome.effort + state.shock
+    cost = np.broadcast_to(outcome.ask, cost.shape) if asks else cost
+    kinds, values = market.served_kinds[b], market.served_values[b]
+    worth = values[:, None] * (gain + quality - cost)[kinds]
+    worth[:, outcome.ask > reserve] = -np.inf
+    return Round(
+        worth, values[:, None] * cost[kinds], values, kinds, market.winners[b], market.payments[b], economy.capacity
+    )
+
+
+def one_job(**changes: Any) -> Economy:
+    """One job of value 1, one round; quality is 0 and costs nothing."""
+    return Economy(
+        **{
+            "jobs": 1, "kinds": 1, "capacity": 1, "rounds": 1, "value_spread": 0.0, "base_cost": 0.0,
+            "effort_cost": 0.0, "shock_sd": 0.0, "quality_capability": 0.0, "promotion_price": 0.0, **changes,
+        }
+    )  # fmt: skip
+
+
+def act(asks: Any, effort: Any = 0.0, promotion: Any = 0.0, *, kinds: int = 1) -> np.ndarray:
+    """Actions (B, N, 3 + K) of organizations that ask this (B, N)."""
+    asks, effort, promotion = np.broadcast_arrays(asks, effort, promotion)
+    flat = to_action(ask=asks.ravel(), effort=effort.ravel(), promotion=promotion.ravel(), kinds=kinds)
+    return flat.reshape(*asks.shape, 3 + kinds)
+
+
+def equal_treatment(samples: np.ndarray, expected: float) -> bool:
+    """Whether every column of samples (markets, N) has this mean, within four standard errors."""
+    error = samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
+    return bool(np.all(np.abs(samples.mean(axis=0) - expected) <= 4 * error))
+
+
+@strategies.composite
+def rounds(
+    draw: Any, mechanism: str, *, organizations: int = 6, jobs: int = 8, pricing: str = "as_asked", ties: bool = False
+) -> list[Round]:
+    """Hypothesis: a round of markets of any size up to this, of any gain, reserve and sort of cost; or with as many
+    exact `ties` as there can be."""
+    economy = Economy(
+        organizations=draw(strategies.integers(1, organizations)),
+        jobs=draw(strategies.integers(1, jobs)),
+        kinds=draw(strategies.integers(1, 4)),
+        capacity=draw(strategies.integers(1, 3)),
+        rounds=1,
+        shock_sd=0.0 if ties else draw(strategies.sampled_from([0.0, 0.2])),
+        value_spread=0.0 if ties else 0.5,
+        initial_capability=(0.5, 0.5) if ties else (0.1, 0.5),
+    )
+    gain, reserve = draw(strategies.floats(-0.5, 1)), draw(strategies.floats(0.3, 1))
+    rule = by_worth(mechanism, gain=gain, asks=draw(strategies.booleans()), pricing=pricing, reserve=reserve)
+    return play(rule, economy, 8, draw(strategies.integers(0, 1000)), 0.5 if ties else 0.0)

@@ -1,0 +1,152 @@
+"""What the tests of matching mechanisms share: problems made by hand or by chance, and calling a mechanism on them."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from ruleshift.envs.mechanisms import MECHANISMS, Match, Problem
+from ruleshift.envs.numerics import padded
+
+GUARD = 16
+
+
+def problem(preferences: Any, priority: Any, kinds: Any, capacities: Any, **fields: Any) -> Problem:
+    """A market of these (N, K) preferences and (K, N) priority; values are all 1, log odds 0, and nothing is drawn
+    (`uniforms` .5), but for what `fields` say. The race falls by 1 from place to place in the priority."""
+    preferences, priority = np.array(preferences, np.int64), np.array(priority, np.int64)
+    n, k = preferences.shape
+    jobs = len(kinds)
+    race = np.empty((k, n))
+    np.put_along_axis(race, priority, -np.arange(float(n))[None, :].repeat(k, 0), axis=1)
+    log_odds = np.zeros((k, n + 1))
+    log_odds[:, n] = -np.inf
+    made = Problem(
+        log_odds=log_odds, sharp=0, race=race, priority=priority, preferences=preferences,
+        costs=np.zeros((k, n)), qualities=np.zeros((k, n)), asks=np.zeros(n), promotions=np.zeros(n),
+        kinds=np.array(kinds, np.int64), values=np.ones(jobs), capacities=np.array(capacities, np.int64),
+        uniforms=np.full((4, padded(max(jobs, n))), 0.5), wants=0, proposer=0, parameters=np.zeros(4),
+    )  # fmt: skip
+    return made._replace(**fields)
+
+
+def random_problem(seed: int, n: int, kinds: int, jobs: int, most: int = 1, **fields: Any) -> Problem:
+    """A market by chance: distinct values, log odds of spread 2, the race that they and the noise give, and capacities
+    of 1 to `most`; those that do not offer (one in five, where `most` is above 1) have capacity 0 and no odds."""
+    rng = np.random.default_rng(seed)
+    log_odds = rng.normal(0, 2, (kinds, n + 1))
+    capacities = rng.integers(1, most + 1, n)
+    if most > 1:
+        capacities[rng.random(n) < 0.2] = 0
+    log_odds[:, :n][:, capacities == 0] = -np.inf
+    race = log_odds[:, :n] + rng.gumbel(size=(kinds, n))
+    made = problem(
+        rng.random((n, kinds)).argsort(axis=1), (-race).argsort(axis=1), rng.integers(kinds, size=jobs), capacities,
+        log_odds=log_odds, race=race, values=rng.uniform(0.5, 1.5, jobs),
+        uniforms=rng.random((4, padded(max(jobs, n)))),
+    )  # fmt: skip
+    return made._replace(**fields)
+
+
+def problems(most: int = 3, n: int = 7, kinds: int = 4, jobs: int = 10, **fields: Any) -> st.SearchStrategy[Problem]:
+    """Markets by chance of up to so many organizations, kinds and jobs."""
+    return st.builds(
+        lambda seed, n, kinds, jobs: random_problem(seed, n, kinds, jobs, most, **fields),
+        st.integers(0, 2**32 - 1), st.integers(1, n), st.integers(1, kinds), st.integers(1, jobs),
+    )  # fmt: skip
+
+
+def small_problems(most: int = 1) -> st.SearchStrategy[Problem]:
+    """Markets by chance in which all that could be reported, or matched, can be tried."""
+    return problems(most, n=4, kinds=3, jobs=5)
+
+
+def solve(name: str, given: Problem, dirt: int = -7) -> Match:
+    """What the compiled mechanism makes of a problem, which stays as it is. Scratch memory holds `dirt` before, and
+    what lies beyond the size that the mechanism asked for must stay untouched."""
+    mechanism = MECHANISMS[name]
+    kinds, columns = given.log_odds.shape
+    jobs = len(given.kinds)
+    sizes = mechanism.scratch(columns - 1, jobs, kinds, max(int(given.capacities.max()), 1))
+    floats, integers = np.full(sizes[0] + GUARD, float(dirt)), np.full(sizes[1] + GUARD, dirt)
+    match = Match(np.full(jobs, -1), np.full(jobs, np.inf), np.zeros(jobs), np.zeros(jobs))
+    mechanism.function(given._replace(capacities=given.capacities.copy()), match, floats, integers)
+    assert np.all(floats[sizes[0] :] == dirt)
+    assert np.all(integers[sizes[1] :] == dirt)
+    return match
+
+
+def served(given: Problem, winner: np.ndarray) -> np.ndarray:
+    """How many jobs of each kind each organization serves, (N, K)."""
+    counts = np.zeros(given.preferences.shape, np.int64)
+    for j, i in enumerate(winner):
+        if i >= 0:
+            counts[i, given.kinds[j]] += 1
+    return counts
+
+
+def places(given: Problem, winner: np.ndarray) -> np.ndarray:
+    """Where each organization, of capacity 1, ranks the kind that it serves, 0 the best; K where it serves none."""
+    liked = np.take_along_axis(served(given, winner), given.preferences, axis=1)
+    return np.where(liked.any(axis=1), liked.argmax(axis=1), liked.shape[1])
+
+
+def reports(given: Problem, i: int) -> Iterator[Problem]:
+    """The problem under every report that organization i could make."""
+    for report in itertools.permutations(range(given.preferences.shape[1])):
+        preferences = given.preferences.copy()
+        preferences[i] = report
+        yield given._replace(preferences=preferences)
+
+
+def gains_by_misreporting(name: str, given: Problem) -> bool:
+    """Whether an organization, of capacity 1, gets a kind that it likes better by another report than the truth."""
+    honest = places(given, solve(name, given).winner)
+    return any(
+        places(given, solve(name, reported).winner)[i] < honest[i]
+        for i in range(len(honest))
+        for reported in reports(given, i)
+    )
+
+
+def after_falling(given: Problem, i: int, k: int, fall: float) -> Problem:
+    """The problem once the race of organization i for kind k has fallen by so much."""
+    race = given.race.copy()
+    race[k, i] -= fall
+    return given._replace(race=race, priority=(-race).argsort(axis=1))
+
+
+def loses_by_falling(name: str, given: Problem, i: int, k: int, fall: float) -> bool:
+    """Whether organization i then serves fewer jobs of kind k."""
+    before, after = (
+        served(given, solve(name, each).winner)[i, k] for each in (given, after_falling(given, i, k, fall))
+    )
+    return bool(after < before)
+
+
+def can_be_improved(given: Problem, winner: np.ndarray) -> bool:
+    """Whether another match is better for an organization and worse for none, each of capacity 1: all are tried."""
+    now = places(given, winner)
+    n, kinds = given.preferences.shape
+    seats = np.bincount(given.kinds, minlength=kinds)
+    for choice in itertools.product(range(kinds + 1), repeat=n):
+        if np.all(choice <= now) and np.any(choice < now):
+            taken = np.bincount([given.preferences[i, c] for i, c in enumerate(choice) if c < kinds], minlength=kinds)
+            if np.all(taken <= seats):
+                return True
+    return False
+
+
+def is_stable(given: Problem, winner: np.ndarray) -> bool:
+    """Whether no organization, of capacity 1, and kind would rather have each other than what they have."""
+    now, counts = places(given, winner), served(given, winner)
+    kinds = given.preferences.shape[1]
+    seats = np.bincount(given.kinds, minlength=kinds)
+    for i, own in enumerate(now):
+        for k in given.preferences[i, :own]:
+            worst = min((given.race[k, other] for other in np.flatnonzero(counts[:, k])), default=np.inf)
+            if counts[:, k].sum() < seats[k] or worst < given.race[k, i]:
+                return False
+    return True
