@@ -1,6 +1,8 @@
 """Random assignment: n organizations, n jobs, one of each kind, and costs that organizations draw for each.
 
-Random serial dictatorship gives a mean rank of ((n + 1)/n) (H_(n+1) - 1) (Knuth 1996). With costs Exp(1) the cheapest
+Random serial dictatorship gives a mean rank of ((n + 1)/n) (H_(n+1) - 1): the organization whose turn is t-th finds
+n - t + 1 kinds left, at random in its ranking, and the least of so many ranks is (n + 1) / (n - t + 2) on average. Top
+trading cycles with random priorities give the same lottery (Pathak & Sethuraman 2011). With costs Exp(1) the cheapest
 assignment costs the sum of 1/k**2 on average (Parisi 1998; Linusson & Wastlund 2004; Nair, Prabhakar & Sharma 2005),
 greedy matching and serial dictatorship in the order of cost the harmonic number H_n.
 """
@@ -47,10 +49,12 @@ def total_costs(n: int, mechanism: str, run: Run, seed: int) -> np.ndarray:
 
 
 def dictatorship(run: Run) -> Iterator[Row]:
-    """Mean rank under random serial dictatorship."""
-    for n in (5, 10, 50):
-        market = two_sided(n, n, "organizations", run.draws(60_000 // n), mechanism="random_serial_dictatorship")
-        yield mean_row(f"mean rank, n = {n}", (n + 1) / n * (harmonic(n + 1) - 1), mean_rank(market, seed=1))
+    """Mean rank under random serial dictatorship, and under top trading cycles with random priorities."""
+    for mechanism in ("random_serial_dictatorship", "top_trading_cycles"):
+        for n in (5, 10, 50):
+            market = two_sided(n, n, "organizations", run.draws(60_000 // n), mechanism=mechanism)
+            expected = (n + 1) / n * (harmonic(n + 1) - 1)
+            yield mean_row(f"mean rank, {mechanism}, n = {n}", expected, mean_rank(market, seed=1))
 
 
 def exponential_costs(run: Run) -> Iterator[Row]:
@@ -69,9 +73,9 @@ ANSWERS = (
     Answer(
         id="random_serial_dictatorship",
         title="Random serial dictatorship: mean rank",
-        formula="((n + 1)/n)(H₍ₙ₊₁₎ − 1)",
+        formula="((n + 1)/n)(H₍ₙ₊₁₎ − 1); the same under top trading cycles with random priorities",
         setting="K = J = n, one job of each kind, capacity 1, preferences by focus, amplification 0",
-        source="Knuth 1996; Abdulkadiroğlu & Sönmez 1998",
+        source="Abdulkadiroğlu & Sönmez 1998; Pathak & Sethuraman 2011",
         tolerance=EXACT,
         measure=dictatorship,
         seconds=1,

@@ -200,6 +200,16 @@ ANSWERS = (
         seconds=1,
     ),
     Answer(
+        id="immediate_acceptance",
+        title="Immediate acceptance is manipulable",
+        formula="some organization gets a kind that it likes better by misreporting; as many as plain Python finds",
+        setting=f"{_SETTING}; jobs rank by capability (amplification inf), n = 3, all reports tried",
+        source="Abdulkadiroğlu & Sönmez 2003",
+        tolerance=Tolerance(errors=0),
+        measure=manipulable,
+        seconds=1,
+    ),
+    Answer(
         id="mean_ranks",
         title="Deferred acceptance: mean ranks",
         formula="proposer / receiver: 2.393 / 3.690 at n = 10, 4.173 / 11.81 at n = 50",
