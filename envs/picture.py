@@ -110,9 +110,15 @@ def _timeline(canvas: _Canvas, scene: Scene, history: dict[int, tuple[float, ...
             canvas.line(points, color, 1.6)
         elif points:
             canvas.disc(*points[0], 1.5, color, color)
+    free = [0.0, 0.0, 0.0]  # where the next label may start, by line
     for index, mark in enumerate(scene.marks):
+        x, line = place(mark.at), index % len(free)
         label = f"placebo ({mark.label})" if mark.placebo else mark.label
-        _mark(canvas, place(mark.at), (top, top + 8 + index % 3 * 16, bottom), label)
+        if x < free[line]:
+            label = ""
+        else:
+            free[line] = x + _font(12).getlength(label)
+        _mark(canvas, x, (top, top + 8 + 16 * line, bottom), label)
     if scene.news:
         canvas.box(left, _TOP - 12, right, _TOP + 12, _ALARM_PAPER, _ALARM)
         canvas.text((left + right) / 2, _TOP, scene.news, 15, _ALARM, anchor="mm")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MODES = ("ansi", "rgb_array", "human")
 _TO_TOP_AND_CLEAR = "\x1b[H\x1b[J"
+_NAMED_MARKS = 6
 
 
 class Renderer:
@@ -90,7 +91,9 @@ def _timeline(scene: Scene, width: int = 60) -> str:
     cells = ["=" if (cell + 0.5) / width < scene.round / scene.rounds else "." for cell in range(width)]
     for mark in scene.marks:
         cells[min(width - 1, mark.at * width // scene.rounds)] = "p" if mark.placebo else "|"
-    labels = [f"{'p' if mark.placebo else '|'} round {mark.at}: {mark.label}" for mark in scene.marks]
+    named = scene.marks[:_NAMED_MARKS]
+    labels = [f"{'p' if mark.placebo else '|'} round {mark.at}: {mark.label}" for mark in named]
+    labels += [f"and {len(scene.marks) - len(named)} more"] if len(scene.marks) > len(named) else []
     return "  ".join([f"[{''.join(cells)}]", *labels])
 
 

@@ -243,7 +243,7 @@ class Rule:
         mechanism = find_mechanism(self.matching.mechanism)
         amplification = self.scoring.amplification
         values = {
-            **{f"weight_{name}": weight for name, weight in asdict(self.scoring.weights).items()},
+            **{f"weight_{name}": weight for name, weight in vars(self.scoring.weights).items()},
             "amplification": 1.0 if math.isinf(amplification) else amplification / (1 + amplification),
             "promotion_floor": self.scoring.promotion_floor,
             "reads_preferences": mechanism.reads_preferences,
@@ -266,7 +266,7 @@ class Rule:
     def row(self) -> np.ndarray:
         """What the kernel reads, float64 (RULE_ROW,); the amplification may be inf."""
         row = np.zeros(at.RULE_ROW)
-        row[at.W_PRICE : at.W_PROXIMITY + 1] = list(asdict(self.scoring.weights).values())
+        row[at.W_PRICE : at.W_PROXIMITY + 1] = list(vars(self.scoring.weights).values())
         row[at.AMPLIFICATION] = self.scoring.amplification
         row[at.PROMOTION_FLOOR] = self.scoring.promotion_floor
         row[at.LEVEL] = LEVELS.index(self.disclosure.level)

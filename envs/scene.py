@@ -7,7 +7,7 @@ import numpy as np
 
 from ruleshift.envs.layout import MEASURES, Outcome, outcome_view, state_view
 from ruleshift.envs.rule import Rule
-from ruleshift.envs.schedule import Shift
+from ruleshift.envs.schedule import Shift, fates
 from ruleshift.envs.structure import Structure
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Mark(NamedTuple):
     at: int  # rounds played before it
     label: str  # name of the rule or structure that follows
     placebo: bool
-    sure: bool  # whether it comes about in every market
+    comes: bool  # whether it comes about
     notice: int  # rounds ahead from which it is announced, 0 where it is not
 
 
@@ -110,12 +110,13 @@ def read_scene(market: "Market", b: int = 0, rounds: int | None = None, ended: E
     played = market.round if ended is None else market.economy.rounds
     shown = min(market.organizations, MOST_ORGANIZATIONS)
     rounds = market.economy.rounds if rounds is None else rounds
-    marks = _marks(market, rounds)
+    episode = market.episode - (ended is not None)
+    marks = _marks(market, b, episode, rounds)
     return Scene(
         market=b,
         round=played,
         rounds=rounds,
-        episode=market.episode - (ended is not None),
+        episode=episode,
         kinds=market.kinds,
         organizations=market.organizations,
         rule=rule,
@@ -137,10 +138,13 @@ def _standing(market: "Market", b: int, ended: Ended | None) -> Standing:
     return Standing(**{name: part if name == "capability" else part[0] for name, part in parts.items()})
 
 
-def _marks(market: "Market", rounds: int) -> tuple[Mark, ...]:
-    shifts = (shift for shift in market.schedule if shift.at <= rounds)
+def _marks(market: "Market", b: int, episode: int, rounds: int) -> tuple[Mark, ...]:
+    """The shifts that come about in this market and episode, or were announced."""
+    happens = fates(market.schedule, market.key[b : b + 1], episode)[0][0]
     return tuple(
-        Mark(shift.at, _name(shift), shift.placebo, shift.chance == 1, shift.notice or 0) for shift in shifts
+        Mark(shift.at, _name(shift), shift.placebo, bool(comes), shift.notice or 0)
+        for shift, comes in zip(market.schedule, happens, strict=True)
+        if (comes or shift.notice) and shift.at <= rounds
     )
 
 
@@ -153,7 +157,7 @@ def _news(marks: tuple[Mark, ...], played: int, rule: str) -> str:
         if mark.at <= played < mark.at + NEWS_ROUNDS:
             if mark.placebo:
                 return f"PLACEBO after round {mark.at}: the rule stays {rule}"
-            if not mark.sure and mark.label != rule:
+            if not mark.comes:
                 return f"NO CHANGE after round {mark.at}: the rule stays {rule}"
             when = "FROM THE NEXT ROUND ON" if played == mark.at else f"THE RULE CHANGED after round {mark.at}"
             return f"{when}: {rule}"

@@ -1,12 +1,20 @@
-"""Schedules: when, in an episode, the rule changes."""
+"""Schedules: when, in an episode, the rule changes.
 
-from dataclasses import dataclass
+A schedule is a tuple of shifts; `periodic`, `drift`, `switching` and `placebo` make them. The market's own rule is in
+force until the first. `Market.twin` is the same market without any.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ruleshift.envs.numerics import SHIFT, uniforms
+from ruleshift.envs.blend import between
+from ruleshift.envs.compile import jit
+from ruleshift.envs.numerics import SHIFT, uniform, words
 from ruleshift.envs.rule import Rule, load_rule
 from ruleshift.envs.structure import Structure
 
@@ -29,7 +37,8 @@ class Shift:
     placebo: bool = False
     """Whether the event fires (notice and picture) while the rule stays."""
     chance: float = 1.0
-    """Probability that the change comes about, drawn anew in each market and episode."""
+    """Probability that the change comes about, drawn anew in each market and episode. One round may have several
+    shifts, where all but the first leave room by a chance below 1; the last that comes about decides."""
 
     def __post_init__(self) -> None:
         if isinstance(self.at, bool) or not isinstance(self.at, int) or self.at < 1:
@@ -44,12 +53,123 @@ class Shift:
             object.__setattr__(self, "to", load_rule(self.to))
 
 
+def periodic(rules: Sequence[Any], every: int, rounds: int) -> tuple[Shift, ...]:
+    """The rules in turn, from the first on, each for `every` rounds, until an episode of `rounds` rounds ends.
+
+    The market's own rule has the first `every` rounds: where it is the last of `rules`, the cycle is whole.
+
+    >>> [(shift.at, shift.to.name) for shift in periodic(["sealed_tender", "price_board"], every=30, rounds=100)]
+    [(30, 'sealed_tender'), (60, 'price_board'), (90, 'sealed_tender')]
+    """
+    _check_counts(every=every, rounds=rounds)
+    rules = _check_rules(rules, 1)
+    return tuple(Shift(at, rules[turn % len(rules)]) for turn, at in enumerate(range(every, rounds, every)))
+
+
+def drift(
+    start_rule: "str | Path | Rule", end_rule: "str | Path | Rule", begin: int, end: int, steps: int | None = None
+) -> tuple[Shift, ...]:
+    """A rule that turns into another between the rounds `begin` and `end`, as `blend.between` says.
+
+    In round `begin` it is still `start_rule`, in round `end` for the first time `end_rule`; between them it moves in
+    `steps` equal steps, one a round by default.
+
+    Raises:
+        ValueError: rounds that do not rise, or more steps than rounds.
+
+    >>> [(shift.at, shift.to.payment.charge) for shift in drift("price_board", "promoted_listing", 10, 14)]
+    [(11, 'if_matched'), (12, 'sunk'), (13, 'sunk'), (14, 'sunk')]
+    """
+    if isinstance(begin, bool) or not isinstance(begin, int) or begin < 0:
+        raise ValueError(f"schedule: begin is {begin!r}; it must be a whole number from 0")
+    _check_counts(end=end)
+    length = end - begin
+    steps = length if steps is None else steps
+    if length < 1 or isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= length:
+        raise ValueError(
+            f"schedule: a drift from round {begin} to round {end} in {steps!r} steps; "
+            "it must end later than it begins, and have from one step to one a round"
+        )
+    first, last = load_rule(start_rule), load_rule(end_rule)
+    return tuple(
+        Shift(begin + -(-step * length // steps), between(first, last, step / steps)) for step in range(1, steps + 1)
+    )
+
+
+def switching(rules: Sequence[Any], rate: float, rounds: int) -> tuple[Shift, ...]:
+    """Random switching among `rules`, of which the market's own is one: a Markov chain in each market and episode.
+
+    In each round but the first the rule in force gives way, with probability `rate`, to another, each other one
+    equally likely. So every round has a shift to every rule, each with probability rate / (n - 1), at most one of
+    which comes about; one to the rule in force changes nothing.
+
+    Raises:
+        ValueError: fewer than two rules, or a rate above the (n - 1) / n at which the past is forgotten at once.
+    """
+    _check_counts(rounds=rounds)
+    rules = _check_rules(rules, 2)
+    most = (len(rules) - 1) / len(rules)
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= most:
+        raise ValueError(f"schedule: rate is {rate!r}; it must be a number from 0 to {most:g} for {len(rules)} rules")
+    each = rate / (len(rules) - 1)
+    # A shift decides where no later one of its round comes about: its chance is given that.
+    chances = [min(each / (1 - each * later), 1.0) for later in reversed(range(len(rules)))]
+    return tuple(
+        Shift(at, rule, chance=chance) for at in range(1, rounds) for rule, chance in zip(rules, chances, strict=True)
+    )
+
+
+def placebo(schedule: Sequence[Shift]) -> tuple[Shift, ...]:
+    """The same schedule in which every event fires (notice and picture) while the rule stays."""
+    return tuple(replace(shift, placebo=True) for shift in schedule)
+
+
+def read_schedule(tables: Any, place: str) -> tuple[Shift, ...]:
+    """The schedule that a file writes as a list of tables with the keys of `Shift`, of which `at` and `to` are needed.
+
+    Raises:
+        ValueError: a key that is missing or unknown, or a value that is none; `place` and the table's number name it.
+
+    >>> read_schedule([{"at": 50, "to": "promoted_listing", "notice": 10}], "mine.toml")[0].at
+    50
+    """
+    if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
+        raise ValueError(f"{place}: schedule is {tables!r}; it must be a list of tables, such as [[schedule]]")
+    known = [each.name for each in fields(Shift)]
+    shifts = []
+    for number, table in enumerate(tables, 1):
+        for key in [*table, "at", "to"]:
+            if key not in known or key not in table:
+                what = f"unknown key {key!r}; there are {', '.join(known)}" if key in table else f"{key} is missing"
+                raise ValueError(f"{place}: schedule, table {number}: {what}")
+        try:
+            shifts.append(Shift(**table))
+        except (ValueError, TypeError, FileNotFoundError) as error:
+            raise ValueError(f"{place}: schedule, table {number}: {error}") from None
+    return tuple(shifts)
+
+
+def _check_counts(**counts: Any) -> None:
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"schedule: {name} is {value!r}; it must be a whole number from 1")
+
+
+def _check_rules(rules: Any, least: int) -> tuple[Any, ...]:
+    if isinstance(rules, str | Path | Rule | Structure):
+        rules = (rules,)
+    loaded = tuple(each if isinstance(each, Structure) else load_rule(each) for each in rules)
+    if len(loaded) < least:
+        raise ValueError(f"schedule: there are {len(loaded)} rules; there must be at least {least}")
+    return loaded
+
+
 def check_schedule(schedule: tuple[Shift, ...], rounds: int) -> tuple[Shift, ...]:
     """The schedule as a tuple, in order of time.
 
     Raises:
         TypeError: something that is no Shift.
-        ValueError: two shifts in one round, or one after the episode's end.
+        ValueError: a shift after the episode's end, or one that a sure one in the same round makes moot.
     """
     shifts = (schedule,) if isinstance(schedule, Shift) else tuple(schedule)
     for shift in shifts:
@@ -59,23 +179,47 @@ def check_schedule(schedule: tuple[Shift, ...], rounds: int) -> tuple[Shift, ...
             raise ValueError(f"schedule: a shift at round {shift.at}; an episode has rounds 0 .. {rounds - 1}")
     ordered = tuple(sorted(shifts, key=lambda shift: shift.at))
     for first, second in pairwise(ordered):
-        if first.at == second.at:
-            raise ValueError(f"schedule: two shifts at round {first.at}; one round can have one")
+        if first.at == second.at and second.chance == 1:
+            raise ValueError(f"schedule: two shifts at round {first.at}; the later must have a chance below 1")
     return ordered
 
 
 def fates(schedule: tuple[Shift, ...], keys: np.ndarray, episode: int) -> tuple[np.ndarray, np.ndarray]:
     """What chance decides: whether each shift comes about, and a uniform number for its announcement, both (B, S).
 
-    A shift's chance belongs to its round: other shifts do not change it.
+    A shift's chance belongs to its round and its place there: other shifts do not change it. Of several in one round
+    the last decides, and one to the rule that an earlier one left in force is none.
     """
-    happens = np.ones((len(keys), len(schedule)), bool)
-    luck = np.zeros((len(keys), len(schedule)))
-    for b, key in enumerate(keys):
-        for s, shift in enumerate(schedule):
-            chance, luck[b, s] = uniforms(key, 2, round=shift.at, episode=episode, purpose=SHIFT)
-            happens[b, s] = chance < shift.chance
+    rounds = np.array([shift.at for shift in schedule], np.int64)
+    places = np.array([index - np.searchsorted(rounds, at) for index, at in enumerate(rounds)], np.int64)
+    chance, luck = np.empty((2, len(keys), len(schedule)))
+    _draw_fates(keys, rounds, places, episode, chance, luck)
+    happens = chance < np.array([shift.chance for shift in schedule])
+    _settle(schedule, happens)
     return happens, luck
+
+
+@jit
+def _draw_fates(keys, rounds, places, episode, chance, luck):  # type: ignore[no-untyped-def]
+    for b in range(len(keys)):
+        for s in range(len(rounds)):
+            one, other, _, _ = words(keys[b, 0], keys[b, 1], places[s], rounds[s], episode, SHIFT)
+            chance[b, s], luck[b, s] = uniform(one), uniform(other)
+
+
+def _settle(schedule: tuple[Shift, ...], happens: np.ndarray) -> None:
+    """Cancel the shifts that a later one of their round overrules, and those that change nothing."""
+    for earlier in range(len(schedule) - 1):
+        later = earlier + 1
+        while later < len(schedule) and schedule[later].at == schedule[earlier].at:
+            happens[:, earlier] &= ~happens[:, later] | schedule[later].placebo
+            later += 1
+    targets = {shift.to: number for number, shift in enumerate(schedule)}
+    in_force = np.full(len(happens), -1)
+    for index, shift in enumerate(schedule):
+        if not shift.placebo:
+            happens[:, index] &= in_force != targets[shift.to]
+            in_force[happens[:, index]] = targets[shift.to]
 
 
 def stages(schedule: tuple[Shift, ...], happens: np.ndarray, rounds: int) -> np.ndarray:

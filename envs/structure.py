@@ -3,46 +3,80 @@
 import hashlib
 import json
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ruleshift.envs.numerics import RULE, exp, log, market_key, uniforms
-from ruleshift.envs.rule import Rule, Weights, load_rule
+from ruleshift.envs.draws import Draw, read_draw, unchecked
+from ruleshift.envs.numerics import PURPOSES, RULE, market_key, uniforms
+from ruleshift.envs.rule import Rule, load_rule
+from ruleshift.envs.support import check_parts
 
 PARTS = ("train", "interpolation", "extrapolation", "composition", "family")
 _FOLDER = Path(__file__).parent / "structures"
-_DRAWS = {"choice", "uniform", "log_uniform", "dirichlet"}
-_SIGNALS = {each.name for each in fields(Weights)}
 _NEEDED = 64  # uniform numbers a draw of a rule may use
+_key = lru_cache(maxsize=65_536)(market_key)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a structure: alternatives, each equally likely."""
+
+    alternatives: tuple[dict[str, Draw], ...]
+    """Tables of draws by dotted field of the rule, fields in alphabetical order."""
+
+    def __contains__(self, field: str) -> bool:
+        """Whether a field is drawn."""
+        return any(field in draws for draws in self.alternatives)
+
+    def plain(self) -> list[dict[str, Any]]:
+        """The content in plain values: two parts that look alike draw alike."""
+        return [
+            {field: [type(draw).__name__, asdict(draw)] for field, draw in draws.items()} for draws in self.alternatives
+        ]
+
+    def draw(self, base: Rule, numbers: list[float]) -> Rule:
+        """The rule for these uniform numbers. Nothing is checked again: all that can be drawn is in range."""
+        draws = self.alternatives[int(numbers[0] * len(self.alternatives))]
+        changes: dict[str, dict[str, Any]] = {}
+        used = 1
+        for field, draw in draws.items():
+            head, _, name = field.partition(".")
+            changes.setdefault(head, {})[name] = draw.value(numbers[used : used + draw.takes])
+            used += draw.takes
+        return unchecked(base, {head: unchecked(getattr(base, head), inner) for head, inner in changes.items()})
 
 
 @dataclass(frozen=True)
 class Structure:
     """A distribution over rules: a base rule, and for each part the fields that are drawn, by dotted name.
 
-    A draw is one of `{"choice": [...]}`, `{"uniform": [low, high]}`, `{"log_uniform": [low, high]}` or, for the
-    weights, `{"dirichlet": [signals]}`: a flat draw from the simplex over these signals, the others 0.
+    A part is a table of draws, or a list of such tables: alternatives, each equally likely. A draw is a value, or
+    one of `{"choice": [...]}`; `{"uniform": [low, high]}` and `{"log_uniform": [low, high]}`, which also take a list
+    of intervals, `[[low, high], ...]`; and for `scoring.weights` `{"dirichlet": [signals], "least": share}`: evenly
+    from the simplex over these signals, each at least `least` (0 where left out), the others 0. Fields that are not
+    drawn are the base's. Parts are disjoint, and each test part is what its name says: see `support.check_parts`.
 
     Raises:
-        ValueError: an unknown part, draw or field, or a range that is none; named.
+        ValueError: an unknown part, draw or field, a range that is none, parts that overlap or that are not what they
+            are called; named.
     """
 
     name: str
     base: Rule
-    parts: dict[str, dict[str, dict[str, Any]]]
+    parts: dict[str, Any]
+    """Given as tables or lists of tables of draws, held as `Part`s."""
 
     def __post_init__(self) -> None:
         if "train" not in self.parts:
             raise ValueError(f"structure {self.name}: the part [train] is missing")
-        for part, draws in self.parts.items():
+        for part in self.parts:
             if part not in PARTS:
                 raise ValueError(f"structure {self.name}: unknown part {part!r}; there are {', '.join(PARTS)}")
-            for dotted, draw in draws.items():
-                _check_draw(draw, f"structure {self.name}: {part}.{dotted}")
-            self.draw(0, 0, 0, part)
+        parts = {part: _read_part(given, f"structure {self.name}: {part}") for part, given in self.parts.items()}
+        object.__setattr__(self, "parts", parts)
+        check_parts(self)
 
     def __hash__(self) -> int:
         return hash(self.hash)
@@ -50,27 +84,42 @@ class Structure:
     @property
     def hash(self) -> str:
         """Sixteen hexadecimal digits of the content."""
-        content = json.dumps([self.base.hash, self.parts], sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return _digest([self.base.hash, self.hashes])
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """Of each part, sixteen hexadecimal digits of all that its draws depend on."""
+        return {part: _digest([self.base.hash, each.plain()]) for part, each in self.parts.items()}
 
     def draw(self, seed: int, market: int, episode: int, part: str = "train") -> Rule:
-        """The rule of one market and episode, the same on every machine."""
-        numbers = uniforms(market_key(seed, market), _NEEDED, round=0, episode=episode, purpose=RULE)
-        changes: dict[str, Any] = {}
-        used = 0
-        for dotted, draw in sorted(self.parts[part].items()):
-            ((law, argument),) = draw.items()
-            take = len(argument) if law == "dirichlet" else 1
-            changes[dotted] = _drawn(law, argument, numbers[used : used + take])
-            used += take
-        return self.base.replace(**changes, name=self.name)
+        """The rule of one market and episode, the same on every machine; each part draws independently.
+
+        Raises:
+            ValueError: a part that the structure does not have.
+        """
+        if part not in self.parts:
+            raise ValueError(f"structure {self.name}: there is no part {part!r}; there are {', '.join(self.parts)}")
+        purpose = RULE + PURPOSES * PARTS.index(part)
+        numbers = uniforms(_key(seed, market), _NEEDED, round=0, episode=episode, purpose=purpose)
+        return self.parts[part].draw(self._named, numbers.tolist())
+
+    def sample(self, part: str, count: int, seed: int) -> tuple[Rule, ...]:
+        """`count` rules of a part, each by a name of its own, such as `platforms_family_03`."""
+        rules = (self.draw(seed, market, 0, part) for market in range(count))
+        return tuple(rule.replace(name=f"{self.name}_{part}_{number:02}") for number, rule in enumerate(rules))
+
+    @cached_property
+    def _named(self) -> Rule:
+        return self.base.replace(name=self.name, rationale="")
 
 
 def load_structure(structure: "str | Path | Structure") -> Structure:
     """A structure by its name, by the path of its TOML file, or as it is.
 
+    A file that has a table `hashes` is frozen: each part's content must have the hash that stands there.
+
     Raises:
-        ValueError: there is none of that name, or a file that is not one.
+        ValueError: there is none of that name, a file that is not one, or a frozen part that was changed.
         FileNotFoundError: no such file.
     """
     if isinstance(structure, Structure):
@@ -85,11 +134,17 @@ def load_structure(structure: "str | Path | Structure") -> Structure:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path.name}: not a TOML file: {error}") from None
-    unknown = set(content) - {"name", "base", *PARTS}
+    unknown = set(content) - {"name", "base", "hashes", *PARTS}
     if unknown or "base" not in content:
         raise ValueError(f"{path.name}: {f'unknown key {min(unknown)!r}' if unknown else 'the key base is missing'}")
     parts = {part: content[part] for part in PARTS if part in content}
-    return Structure(content.get("name", path.stem), load_rule(content["base"]), parts)
+    try:
+        loaded = Structure(content.get("name", path.stem), load_rule(content["base"]), parts)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from None
+    if "hashes" in content:
+        _check_hashes(loaded, content["hashes"], path.name)
+    return loaded
 
 
 def list_structures() -> tuple[str, ...]:
@@ -97,33 +152,33 @@ def list_structures() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
-def _check_draw(draw: Any, place: str) -> None:
-    if not isinstance(draw, dict) or len(draw) != 1 or next(iter(draw)) not in _DRAWS:
-        raise ValueError(f"{place} is {draw!r}; it must be one of {', '.join(sorted(_DRAWS))}")
-    ((law, argument),) = draw.items()
-    if law == "choice" and not (isinstance(argument, list) and argument):
-        raise ValueError(f"{place}: choice is {argument!r}; it must be a list that is not empty")
-    if law in ("uniform", "log_uniform"):
-        numbers = isinstance(argument, list) and len(argument) == 2
-        if not numbers or not all(isinstance(each, int | float) for each in argument) or argument[0] > argument[1]:
-            raise ValueError(f"{place}: {law} is {argument!r}; it must be [low, high]")
-        if law == "log_uniform" and argument[0] <= 0:
-            raise ValueError(f"{place}: log_uniform is {argument!r}; both must be above 0")
-    if law == "dirichlet" and not (isinstance(argument, list) and argument and set(argument) <= _SIGNALS):
-        signals = ", ".join(sorted(_SIGNALS))
-        raise ValueError(f"{place}: dirichlet is {argument!r}; it must list signals that share the weight: {signals}")
+def _check_hashes(structure: Structure, frozen: Any, place: str) -> None:
+    if not isinstance(frozen, dict) or frozen.keys() != structure.parts.keys():
+        raise ValueError(f"{place}: hashes must be a table with one for each part: {', '.join(structure.parts)}")
+    for part, digest in structure.hashes.items():
+        if frozen[part] != digest:
+            raise ValueError(
+                f"{place}: the part {part} is frozen as {frozen[part]}, but its content is {digest}; "
+                "a changed part belongs in a new structure"
+            )
 
 
-def _drawn(law: str, argument: Any, numbers: np.ndarray) -> Any:
-    u = float(numbers[0])
-    if law == "choice":
-        return argument[int(u * len(argument))]
-    if law == "uniform":
-        return argument[0] + (argument[1] - argument[0]) * u
-    if law == "log_uniform":
-        low, high = argument
-        drawn = float(exp(log(low) + (log(high) - log(low)) * u))
-        return min(max(drawn, low), high)
-    shares = [-float(log(float(number))) for number in numbers]
-    total = sum(shares)
-    return Weights(**{signal: share / total for signal, share in zip(argument, shares, strict=True)})
+def _read_part(given: Any, place: str) -> Part:
+    if isinstance(given, Part):
+        return given
+    alternatives = (given,) if isinstance(given, dict) else given
+    if not isinstance(alternatives, list | tuple) or not alternatives:
+        raise ValueError(f"{place} is {given!r}; it must be a table of draws, or a list of them")
+    draws = []
+    for number, each in enumerate(alternatives, 1):
+        if not isinstance(each, dict):
+            raise ValueError(f"{place} is {each!r}; it must be a table of draws")
+        called = place if len(alternatives) == 1 else f"{place} ({number})"
+        draws.append({field: read_draw(field, each[field], f"{called}.{field}") for field in sorted(each)})
+        if 1 + sum(draw.takes for draw in draws[-1].values()) > _NEEDED:
+            raise ValueError(f"{place}: draws {len(each)} fields; they take more than {_NEEDED - 1} random numbers")
+    return Part(tuple(draws))
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,11 +1,13 @@
 """What is asked: one policy under a shift, a study of arms, and the report of it."""
 
-from ruleshift.eval.compare import Comparison, Difference, compare_rules
+from ruleshift.eval.compare import Comparison, Difference, compare_rules, save_picture
+from ruleshift.eval.distance import rule_distance
 from ruleshift.eval.evaluate import Evaluation, evaluate
 from ruleshift.eval.panels import Panel, scripted_panel
 from ruleshift.eval.play import Played, play
 from ruleshift.eval.pool import CellError
 from ruleshift.eval.preset import Preset, load_preset
+from ruleshift.eval.regret import regret
 from ruleshift.eval.report import write_report
 from ruleshift.eval.study import study
 from ruleshift.eval.validate import Validation, validate
@@ -23,6 +25,9 @@ __all__ = [
     "evaluate",
     "load_preset",
     "play",
+    "regret",
+    "rule_distance",
+    "save_picture",
     "scripted_panel",
     "study",
     "validate",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ruleshift.envs import Economy, Rule, Structure, load_rule, load_structure
-from ruleshift.eval.support import outside
+from ruleshift.envs.support import outside
 
 PRESETS = Path(__file__).parent / "presets"
 _SETTINGS = ("markets", "rollout", "minibatch", "epochs")

@@ -1,12 +1,12 @@
-"""Playing, panels, one evaluation, and rules side by side."""
+"""Playing, panels and one evaluation."""
 
 import numpy as np
 import pytest
 
 from ruleshift.agents import Constant, Policy, PostedPrice, RandomPolicy
 from ruleshift.envs import Economy, Shift, load_rule, load_structure
-from ruleshift.eval import Panel, compare_rules, evaluate, play, scripted_panel
-from ruleshift.eval.support import outside
+from ruleshift.envs.support import outside
+from ruleshift.eval import Panel, evaluate, play, scripted_panel
 
 ECONOMY = Economy(organizations=4, jobs=4, rounds=12)
 CALM, LOUD = Constant(promotion=0.0), Constant(promotion=1.0)
@@ -122,24 +122,6 @@ def test_evaluate__promotion_pays_once_placement_is_sold() -> None:
 def test_evaluate__refuses_a_shift_outside_the_episode(at: int) -> None:
     with pytest.raises(ValueError, match=f"at is {at}; a shift comes in rounds 1 to 11"):
         evaluate(CALM, "price_board", at=at, economy=ECONOMY)
-
-
-def test_compare_rules__names_every_field_with_both_values() -> None:
-    rule = load_rule("price_board")
-    other = rule.replace(**{"payment.commission": 0.25, "scoring.amplification": float("inf")})
-    comparison = compare_rules(rule, other)
-    assert {each.field: (each.first, each.second) for each in comparison.differences} == {
-        "scoring.amplification": (6.0, float("inf")),
-        "payment.commission": (0.1, 0.25),
-    }
-    assert 0 < comparison.distance < 0.1
-    assert "without limit" in str(comparison)
-
-
-def test_compare_rules__a_rule_and_itself() -> None:
-    comparison = compare_rules("price_board", "price_board")
-    assert comparison.distance == 0
-    assert "the same rule" in str(comparison)
 
 
 def test_outside__tells_what_a_generalist_never_met() -> None:

@@ -102,7 +102,7 @@ def test_ended__the_last_picture_shows_the_last_round(rounds):
 
 
 def test_news__a_change_that_did_not_come_about_says_so():
-    market = _market(schedule=(Shift(at=2, to="promoted_listing", chance=0.5),))
+    market = _market(schedule=(Shift(at=2, to="promoted_listing", notice=1, chance=0.5),))
     news = set()
     for _ in range(10):
         _play(market, 3)

@@ -184,17 +184,30 @@ class ShowRule:
 
 @dataclass(frozen=True)
 class CompareRules:
-    """Print every field in which two rules differ, and how far apart they are."""
+    """Say how two rules differ, in words; what each rewards, as measured; and how far apart they are. Takes seconds.
+
+    What a rule rewards is what 400 constant conducts earn in one seat among scripted organizations.
+    """
 
     first: RuleArgument
     """A name, or the path of a .toml file."""
     second: RuleArgument
     """A name, or the path of a .toml file."""
+    picture: Path | None = None
+    """Draw what they reward side by side, too, into a file that ends in .png or .svg."""
+    mechanisms: tuple[str, ...] = ()
+    """Mechanisms of your own that rules name, as module:function."""
 
     def run(self) -> None:
-        from ruleshift.eval import compare_rules
+        from ruleshift.eval import compare_rules, save_picture
+        from ruleshift.eval.compare import check_picture
 
-        print(compare_rules(self.first, self.second))
+        check_picture(self.picture)
+        _say_if_compiling()
+        comparison = compare_rules(self.first, self.second, mechanisms=self.mechanisms)
+        print(comparison)
+        if self.picture is not None:
+            print(f"\npicture: {save_picture(comparison, self.picture)}")
 
 
 @dataclass(frozen=True)

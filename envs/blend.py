@@ -1,0 +1,65 @@
+"""Blend: a rule between two others, for rules that drift."""
+
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from ruleshift.envs.fields import Count, Number, Numbers, Tiers
+from ruleshift.envs.rule import Rule
+
+_UNBOUNDED = ("amplification", "logit_scale", "prior")
+
+
+def between(first: Rule, last: Rule, share: float) -> Rule:
+    """The rule that lies `share` (0 .. 1) of the way from one to another.
+
+    Numbers move linearly, whole numbers to the nearest; those without a natural upper end (amplification,
+    logit_scale, prior) as x / (1 + x), which takes a lottery to a ranking in finite steps. Weights go on summing to 1.
+    Words, and lists of different lengths, switch in the middle; so do the parameters of another mechanism.
+
+    >>> from ruleshift.envs import load_rule
+    >>> between(load_rule("dispatch_lottery"), load_rule("sealed_tender"), 0.75).scoring.amplification
+    3.0
+    """
+    if share <= 0 or share >= 1:
+        return first if share <= 0 else last
+    nearer = first if share < 0.5 else last
+    mixed: Rule = _mixed(first, last, share)
+    if first.matching.mechanism != last.matching.mechanism:
+        mixed = replace(mixed, matching=nearer.matching)
+    return replace(mixed, name=f"{first.name} to {last.name}, {100 * share:.0f} %", rationale="")
+
+
+def _mixed(first: Any, last: Any, share: float) -> Any:
+    """Two dataclasses of one type, field by field."""
+    values = {}
+    for each in fields(first):
+        a, b = getattr(first, each.name), getattr(last, each.name)
+        if is_dataclass(a):
+            values[each.name] = _mixed(a, b, share)
+        elif a != b:
+            values[each.name] = _value(each.name, each.metadata.get("kind"), a, b, share)
+    return replace(first, **values)
+
+
+def _value(name: str, kind: Any, a: Any, b: Any, share: float) -> Any:
+    if name in _UNBOUNDED:
+        part = _linear(_bounded(a), _bounded(b), share)
+        return min(max(part / (1 - part), min(a, b)), max(a, b)) if part < 1 else max(a, b)
+    if isinstance(kind, Number):
+        return _linear(a, b, share)
+    if isinstance(kind, Count):
+        return int(_linear(a, b, share) + 0.5)
+    if isinstance(kind, Numbers) and len(a) == len(b):
+        return tuple(_linear(x, y, share) for x, y in zip(a, b, strict=True))
+    if isinstance(kind, Tiers) and len(a) == len(b):
+        pairs = zip(a, b, strict=True)
+        return tuple((_linear(x[0], y[0], share), _linear(x[1], y[1], share)) for x, y in pairs)
+    return a if share < 0.5 else b
+
+
+def _bounded(value: float) -> float:
+    return 1.0 if value == float("inf") else value / (1 + value)
+
+
+def _linear(a: float, b: float, share: float) -> float:
+    return min(max(a + (b - a) * share, min(a, b)), max(a, b))

@@ -1,0 +1,185 @@
+"""Draws: how one field of a rule is drawn, and everything that it may come out as.
+
+A draw is a law and its argument, as structures write them. What it may come out as is a list of pieces, each a lowest
+and a highest value; a word is a piece of its own, the lowest and the highest at once. The weights are one field: a
+piece of theirs is the part of the simplex between two corners, one number for each signal.
+"""
+
+import math
+from dataclasses import dataclass, fields
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+from ruleshift.envs.fields import Number
+from ruleshift.envs.numerics import exp, log
+from ruleshift.envs.rule import Rule, Weights
+
+WEIGHTS = "scoring.weights"
+SIGNALS = tuple(each.name for each in fields(Weights))
+LAWS = ("choice", "uniform", "log_uniform", "dirichlet")
+_ANY_WEIGHTS = Weights(price=1.0)
+
+Piece = tuple[Any, Any]
+"""Lowest and highest value: of the field, or for weights a number for each of `SIGNALS`."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values, each equally likely."""
+
+    values: tuple[Any, ...]
+    takes = 1
+
+    def value(self, numbers: list[float]) -> Any:
+        """The value for these uniform numbers, as many as it `takes`."""
+        return self.values[int(numbers[0] * len(self.values))]
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What it may come out as."""
+        plain = (tuple(vars(each).values()) if isinstance(each, Weights) else each for each in self.values)
+        return tuple((each, each) for each in plain)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Evenly over intervals, each in proportion to its length; on a logarithmic scale where `logarithmic`."""
+
+    intervals: tuple[tuple[float, float], ...]
+    logarithmic: bool
+    takes = 1
+
+    @cached_property
+    def _scaled(self) -> tuple[tuple[float, float], ...]:
+        """Start and length of each interval on the scale that it is drawn on."""
+        scale = (lambda value: float(log(value))) if self.logarithmic else float
+        return tuple((scale(low), scale(high) - scale(low)) for low, high in self.intervals)
+
+    def value(self, numbers: list[float]) -> float:
+        """The value for these uniform numbers, as many as it `takes`."""
+        left, index = numbers[0] * sum(length for _, length in self._scaled), 0
+        while left > self._scaled[index][1] and index < len(self.intervals) - 1:
+            left -= self._scaled[index][1]
+            index += 1
+        drawn, (low, high) = self._scaled[index][0] + left, self.intervals[index]
+        return min(max(float(exp(drawn)) if self.logarithmic else drawn, low), high)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What it may come out as."""
+        return self.intervals
+
+
+@dataclass(frozen=True)
+class Dirichlet:
+    """Weights drawn evenly from the simplex over some signals, each at least `least`; the others weigh 0."""
+
+    signals: tuple[str, ...]
+    least: float
+
+    @property
+    def takes(self) -> int:
+        """Uniform numbers for a draw: as many as there are signals."""
+        return len(self.signals)
+
+    def value(self, numbers: list[float]) -> Weights:
+        """The value for these uniform numbers, as many as it `takes`."""
+        shares = [-float(log(number)) for number in numbers]
+        scale = (1 - self.least * len(shares)) / sum(shares)
+        weights = dict.fromkeys(SIGNALS, 0.0)
+        weights.update((name, self.least + scale * share) for name, share in zip(self.signals, shares, strict=True))
+        return unchecked(_ANY_WEIGHTS, weights)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What it may come out as."""
+        most = 1 - self.least * (len(self.signals) - 1)
+        low = tuple(self.least if name in self.signals else 0.0 for name in SIGNALS)
+        return ((low, tuple(most if name in self.signals else 0.0 for name in SIGNALS)),)
+
+
+Draw = Choice | Uniform | Dirichlet
+
+
+def unchecked(instance: Any, changes: dict[str, Any]) -> Any:
+    """A copy of a frozen dataclass with some fields changed to values that are known to be canonical and in range."""
+    copy = object.__new__(type(instance))
+    copy.__dict__.update(vars(instance), **changes)
+    return copy
+
+
+def read_draw(field: str, given: Any, place: str) -> Draw:
+    """The draw that a structure writes for a field of a rule, by dotted name; all that it may give is in range.
+
+    Raises:
+        ValueError: no such field or law, or a value outside the field's range; `place` names it.
+    """
+    kind = _kind(field, place)
+    if not isinstance(given, dict):
+        return Choice((_checked(field, kind, given, place),))
+    if len(given.keys() - {"least"}) != 1 or not given.keys() <= {*LAWS, "least"}:
+        raise ValueError(f"{place} is {given!r}; it must be a value, or one of {', '.join(LAWS)}")
+    law = next(key for key in given if key != "least")
+    if law == "dirichlet" or "least" in given:
+        return _dirichlet(field, given, place)
+    if law == "choice":
+        if not isinstance(given["choice"], list) or not given["choice"]:
+            raise ValueError(f"{place}: choice is {given['choice']!r}; it must be a list that is not empty")
+        return Choice(tuple(_checked(field, kind, each, f"{place}: choice") for each in given["choice"]))
+    if not isinstance(kind, Number):
+        raise ValueError(f"{place}: {law} draws numbers with decimals; for this field use choice")
+    return Uniform(_intervals(law, given[law], kind, place), law == "log_uniform")
+
+
+def _kind(field: str, place: str) -> Any:
+    """The range of a field of a rule, None for the weights."""
+    head, _, name = field.partition(".")
+    part = getattr(Rule(), head, None) if "." in field else None
+    known = {each.name: each.metadata.get("kind") for each in fields(part)} if part is not None else {}
+    if name not in known:
+        hint = f"; draw {WEIGHTS} as a whole, they sum to 1" if name.startswith("weights.") else ""
+        raise ValueError(f"{place}: a rule has no field {field!r} to draw{hint}")
+    return known[name]
+
+
+def _checked(field: str, kind: Any, value: Any, place: str) -> Any:
+    if kind is None:
+        if not isinstance(value, dict) or not value.keys() <= set(SIGNALS):
+            raise ValueError(f"{place} is {value!r}; it must be a table of weights: {', '.join(SIGNALS)}")
+        try:
+            return Weights(**value)
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from None
+    problem = kind.problem(value)
+    if problem:
+        raise ValueError(f"{place}: {field.rpartition('.')[2]} is {value!r}; it {problem}")
+    return kind.canonical(value)
+
+
+def _intervals(law: str, given: Any, kind: Number, place: str) -> tuple[tuple[float, float], ...]:
+    """One interval `[low, high]`, or a list of them, rising."""
+    listed = given if isinstance(given, list) and given and all(isinstance(each, list) for each in given) else [given]
+    for each in listed:
+        pair = isinstance(each, list) and len(each) == 2 and not any(kind.problem(end) for end in each)
+        if not pair or not each[0] <= each[1] < math.inf or (law == "log_uniform" and each[0] <= 0):
+            above = max(kind.low, 0) if law == "log_uniform" else kind.low
+            allowed = f"{'above' if law == 'log_uniform' and above == 0 else 'from'} {above:g} to {kind.high:g}"
+            raise ValueError(f"{place}: {law} is {each!r}; it must be [low, high], finite and {allowed}")
+    if any(first[1] >= second[0] for first, second in pairwise(listed)):
+        raise ValueError(f"{place}: {law} is {given!r}; its intervals must rise and not touch")
+    return tuple((float(low), float(high)) for low, high in listed)
+
+
+def _dirichlet(field: str, given: dict[str, Any], place: str) -> Dirichlet:
+    signals, least = given.get("dirichlet"), given.get("least", 0.0)
+    if field != WEIGHTS or not isinstance(signals, list) or not signals or not set(signals) <= set(SIGNALS):
+        raise ValueError(
+            f"{place} is {given!r}; dirichlet must list signals that share the weight, for {WEIGHTS}: "
+            f"{', '.join(SIGNALS)}"
+        )
+    if len(set(signals)) < len(signals) or Number(0, 1 / len(signals)).problem(least):
+        raise ValueError(
+            f"{place}: {given!r}; signals must differ, and least be from 0 to {1 / len(signals):g}, an even share"
+        )
+    return Dirichlet(tuple(signals), float(least))

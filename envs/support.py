@@ -1,0 +1,193 @@
+"""Supports: what the parts of a structure may draw; where they overlap, and whether they are what they are called.
+
+Decided on the ranges themselves, never by sampling. Two parts overlap where some alternative of one and some of the
+other could draw the same rule; ranges hold their ends, so that parts that touch overlap, too.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from itertools import combinations, product
+from typing import TYPE_CHECKING, Any
+
+from ruleshift.envs.draws import SIGNALS, WEIGHTS, Choice, Piece
+from ruleshift.envs.rule import Rule
+
+if TYPE_CHECKING:
+    from ruleshift.envs.structure import Structure
+
+Support = dict[str, tuple[Piece, ...]]
+"""By dotted field, the pieces that it may lie in."""
+
+NOVEL = ("matching.mechanism", "payment.pricing", "payment.charge")
+"""The fields whose unseen values make a rule of another family."""
+
+
+def flat_fields(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """Dotted names and values of all fields of a rule, without its name and rationale, which are labels."""
+    found: list[tuple[str, Any]] = []
+    for each in fields(value):
+        inner = getattr(value, each.name)
+        if is_dataclass(inner):
+            found += flat_fields(inner, f"{prefix}{each.name}.")
+        elif prefix or each.name not in ("name", "rationale"):
+            found.append((prefix + each.name, inner))
+    return found
+
+
+def supports(structure: "Structure", part: str) -> list[Support]:
+    """What each alternative of a part may draw, of every field; those that it does not draw are the base's."""
+    base: Support = {name: ((value, value),) for name, value in flat_fields(structure.base) if WEIGHTS not in name}
+    base[WEIGHTS] = Choice((structure.base.scoring.weights,)).pieces
+    return [base | {name: draw.pieces for name, draw in draws.items()} for draws in structure.parts[part].alternatives]
+
+
+def outside(structure: "Structure", rule: Rule, part: str = "train") -> tuple[str, ...]:
+    """Dotted names of the fields in which `rule` lies outside a part of `structure`; none: it is inside.
+
+    Measured against the alternative that the rule is outside of in the fewest fields.
+    """
+    own = dict(flat_fields(rule))
+    return min((tuple(_outside(support, own)) for support in supports(structure, part)), key=len)
+
+
+def _outside(support: Support, own: dict[str, Any]) -> Iterator[str]:
+    for name, pieces in support.items():
+        if name != WEIGHTS:
+            if not any(low <= own[name] <= high for low, high in pieces):
+                yield name
+        else:
+            yield from min((_signals_outside(piece, own) for piece in pieces), key=len)
+
+
+def _signals_outside(piece: Piece, own: dict[str, Any]) -> list[str]:
+    names = [f"{WEIGHTS}.{signal}" for signal in SIGNALS]
+    bounds = zip(names, *piece, strict=True)
+    return [name for name, low, high in bounds if not low - 1e-12 <= own[name] <= high + 1e-12]
+
+
+def check_parts(structure: "Structure") -> None:
+    """Refuse parts that overlap, or test parts that are not what they are called.
+
+    `interpolation` keeps every field between the ends of what is trained; `extrapolation` takes one outside of it, of
+    trained mechanisms and payments; `composition` has only values that are trained, one by one; `family` has a
+    mechanism, a pricing or a charge that is not.
+
+    Raises:
+        ValueError: names the structure, the part and the field.
+    """
+    known = {part: _alternatives(structure, part) for part in structure.parts}
+    for some, others in combinations(known.values(), 2):
+        for (called, one), (called_other, other) in product(some, others):
+            if _meet(one, other):
+                raise ValueError(
+                    f"structure {structure.name}: {called} and {called_other} overlap: no field tells them apart, not "
+                    f"{_nearest(one, other)} either"
+                )
+    train = supports(structure, "train")
+    for part, check in _CHECKS.items():
+        for called, support in known.get(part, []):
+            problem = check(support, train)
+            if problem:
+                raise ValueError(f"structure {structure.name}: {called}: {problem}")
+
+
+def _alternatives(structure: "Structure", part: str) -> list[tuple[str, Support]]:
+    """The supports of a part, each by the name that errors call it."""
+    found = supports(structure, part)
+    if len(found) == 1:
+        return [(part, found[0])]
+    return [(f"{part} ({number})", support) for number, support in enumerate(found, 1)]
+
+
+def _meet(one: Support, other: Support) -> bool:
+    return all(_touch(name, one[name], other[name]) for name in one)
+
+
+def _touch(name: str, some: Iterable[Piece], others: Iterable[Piece]) -> bool:
+    """Whether a value of the field lies in a piece of either."""
+    if name != WEIGHTS:
+        return any(max(a[0], b[0]) <= min(a[1], b[1]) for a in some for b in others)
+    return any(_share(a, b) for a in some for b in others)
+
+
+def _share(a: Piece, b: Piece) -> bool:
+    """Whether two parts of the simplex have a point in common: room between the corners, and for a sum of 1."""
+    lows, highs = list(map(max, a[0], b[0])), list(map(min, a[1], b[1]))
+    return all(low <= high for low, high in zip(lows, highs, strict=True)) and sum(lows) <= 1 <= sum(highs) + 1e-12
+
+
+def _nearest(one: Support, other: Support) -> str:
+    """The fields that differ and yet meet; all that could have told the two apart."""
+    return " or ".join(name for name in one if one[name] != other[name]) or "any"
+
+
+def _scalars(support: Support) -> Iterator[tuple[str, tuple[Piece, ...]]]:
+    """The fields one by one, each signal's weight a field of its own."""
+    for name, pieces in support.items():
+        if name != WEIGHTS:
+            yield name, pieces
+            continue
+        for index, signal in enumerate(SIGNALS):
+            yield f"{name}.{signal}", tuple((low[index], high[index]) for low, high in pieces)
+
+
+def _trained(train: list[Support]) -> Support:
+    """What any alternative of the training part may draw, field by field."""
+    merged: Support = {}
+    for support in train:
+        for name, pieces in _scalars(support):
+            merged[name] = merged.get(name, ()) + pieces
+    return merged
+
+
+def _interpolates(support: Support, train: list[Support]) -> str | None:
+    trained = _trained(train)
+    for name, pieces in _scalars(support):
+        if not _within(pieces, _hull(trained[name])):
+            return f"{name} is not between the ends of what is trained"
+    return None
+
+
+def _extrapolates(support: Support, train: list[Support]) -> str | None:
+    trained, beyond = _trained(train), False
+    for name, pieces in _scalars(support):
+        new = not _touch(name, pieces, _hull(trained[name]))
+        if new and name in NOVEL:
+            return f"{name} is none that is trained, which is for the part family"
+        beyond = beyond or new
+    return None if beyond else "no field lies outside its trained range"
+
+
+def _composes(support: Support, train: list[Support]) -> str | None:
+    trained = _trained(train)
+    for name, pieces in _scalars(support):
+        if not _within(pieces, trained[name]):
+            return f"{name} takes values that are not trained"
+    return None
+
+
+def _within(pieces: tuple[Piece, ...], bounds: tuple[Piece, ...]) -> bool:
+    return all(any(bottom <= low and high <= top for bottom, top in bounds) for low, high in pieces)
+
+
+def _hull(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """Numbers: the interval from the lowest to the highest; words and lists: as they are."""
+    if isinstance(pieces[0][0], str | tuple):
+        return pieces
+    lows, highs = zip(*pieces, strict=True)
+    return ((min(lows), max(highs)),)
+
+
+def _is_novel(support: Support, train: list[Support]) -> str | None:
+    trained = _trained(train)
+    if any(not _touch(name, support[name], trained[name]) for name in NOVEL):
+        return None
+    return f"none of {', '.join(NOVEL)} is one that was never trained"
+
+
+_CHECKS = {
+    "interpolation": _interpolates,
+    "extrapolation": _extrapolates,
+    "composition": _composes,
+    "family": _is_novel,
+}

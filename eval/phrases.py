@@ -1,0 +1,134 @@
+"""What every field of a rule means, in words."""
+
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ruleshift.envs import Rule
+from ruleshift.envs.mechanisms import find_mechanism
+
+_SIGNALS = {
+    "price": "a low ask",
+    "capability": "capability",
+    "reputation": "the record of quality",
+    "promotion": "paid visibility",
+    "popularity": "popularity, the jobs won before,",
+    "focus": "attention to the job's kind",
+    "proximity": "being of the job's bloc",
+}
+
+
+def phrase(field: str, value: Any) -> str:
+    """What a rule with this value of a field does, such as `the platform keeps 10 % of each payment`.
+
+    Args:
+        field: dotted name of the field, such as `payment.commission`.
+        value: of the field, as the rule holds it.
+
+    >>> phrase("scoring.weights.promotion", 0.8)
+    'paid visibility makes up 80 % of the score'
+    """
+    if field.startswith("scoring.weights."):
+        what = _SIGNALS[field.rpartition(".")[2]]
+        return f"{what} makes up {_percent(value)} of the score" if value > 0 else f"{what} does not count"
+    words = _PHRASES.get(field)
+    if words is None:
+        return f"{field.rpartition('.')[2].replace('_', ' ')} is {value}"
+    return words(value) if callable(words) else words[value]
+
+
+def idle(field: str, rule: Rule) -> bool:
+    """Whether a field decides nothing under a rule: with any other value the same actions would earn the same."""
+    scoring = rule.scoring
+    blind = {name for name in _SIGNALS if scoring.amplification == 0 or getattr(scoring.weights, name) == 0}
+    unpopular = "popularity" in blind and rule.feedback.entry_rate == 0
+    if field.startswith("scoring.weights."):
+        return scoring.amplification == 0
+    return {
+        "scoring.promotion_floor": "promotion" in blind,
+        "scoring.price_signal": "price" in blind,
+        "scoring.logit_scale": "price" in blind or scoring.price_signal == "ratio",
+        "matching.proposer": not find_mechanism(rule.matching.mechanism).reads_preferences,
+        "feedback.reputation_gain": "reputation" in blind,
+        "feedback.inflation": "reputation" in blind or rule.feedback.reputation_gain == 0,
+        "feedback.persistence": unpopular,
+        "feedback.prior": unpopular,
+    }.get(field, False)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.3g} %"
+
+
+def _amplification(value: float) -> str:
+    if value == 0:
+        return "the score does not count: a lottery"
+    return "the highest score wins: a ranking" if math.isinf(value) else f"odds are the score to the power {value:g}"
+
+
+def _mechanism(name: str) -> str:
+    """The first sentence of the mechanism's own account of itself; its name where it gives none."""
+    function = find_mechanism(name).function
+    texts = (getattr(each, "__doc__", None) for each in (function, sys.modules.get(function.__module__)))
+    text = next((text for text in texts if text and not text.startswith("See the module")), "")
+    first = " ".join(text.strip().split("\n\n")[0].split()).split(". ")[0].rstrip(".")
+    return first[:1].lower() + first[1:] if first else f"matching is by {name}"
+
+
+def _tiers(value: tuple[tuple[float, float], ...]) -> str:
+    if not value:
+        return "the commission is flat"
+    return "the commission becomes " + ", ".join(f"{_percent(share)} from {start:g} on" for start, share in value)
+
+
+_PHRASES: dict[str, Callable[[Any], str] | dict[str, str]] = {
+    "disclosure.level": {
+        "opaque": "organizations see their own outcome only",
+        "outcomes": "organizations also see what set the winners apart",
+        "scores": "organizations also see what set the winners apart, and their own place",
+        "full": "organizations see the rule itself",
+    },
+    "disclosure.noise": lambda x: f"what is disclosed is blurred by up to {x:g}" if x else "what is disclosed is exact",
+    "disclosure.delay": lambda x: f"what is disclosed is {x} rounds late" if x else "what is disclosed is fresh",
+    "disclosure.notice": lambda x: f"changes are announced {x} rounds ahead" if x else "changes are not announced",
+    "disclosure.reliability": lambda x: f"an announcement is right {_percent(x)} of the time",
+    "scoring.amplification": _amplification,
+    "scoring.promotion_floor": lambda x: f"who promotes nothing is as visible as by a promotion of {x:g}"
+    if x else "who promotes nothing is invisible",
+    "scoring.price_signal": {
+        "ratio": "asks are compared by their ratio", "logit": "asks are compared by their difference (logit)",
+    },
+    "scoring.logit_scale": lambda x: f"under the logit signal a difference of {x:g} of the value is one step",
+    "matching.mechanism": _mechanism,
+    "matching.proposer": {
+        "organizations": "organizations propose, where there are sides", "jobs": "jobs propose, where there are sides",
+    },
+    "matching.parameters": lambda x: f"the mechanism's own numbers are {', '.join(f'{each:g}' for each in x)}"
+    if x else "the mechanism has no numbers of its own",
+    "payment.pricing": {
+        "as_asked": "winners are paid what they ask",
+        "second_price": "winners are paid the highest ask that would still have won",
+        "uniform": "all winners of a kind are paid the highest ask that would still have won any of its jobs",
+        "posted": "winners are paid the reserve, whatever they ask",
+        "externality": "winners are paid by what the others would lose",
+    },
+    "payment.reserve": lambda x: f"asks above {_percent(x)} of the job's value are refused",
+    "payment.commission": lambda x: f"the platform keeps {_percent(x)} of each payment",
+    "payment.tiers": _tiers,
+    "payment.charge": {
+        "sunk": "all who promote pay for it, whether they win or not",
+        "if_matched": "winners alone pay for their promotion",
+        "next_bid": "winners pay for the promotion of the next in line",
+        "externality": "winners pay for promotion what the others lose by it",
+    },
+    "feedback.reputation_gain": lambda x: f"a job served moves the record {_percent(x)} of the way to its quality",
+    "feedback.inflation": lambda x: f"raters forgive {_percent(x)} of the gap to the best rating"
+    if x else "ratings are the quality served",
+    "feedback.persistence": lambda x: f"{_percent(x)} of popularity lasts a round"
+    if x < 1 else "popularity never fades",
+    "feedback.prior": lambda x: f"newcomers begin with a popularity of {x:g}",
+    "feedback.entry": {"closed": "the bankrupt stay", "replacement": "newcomers take the seats of the bankrupt"},
+    "feedback.entry_rate": lambda x: f"{_percent(x)} of the jobs go to dormant seats instead"
+    if x else "no jobs are set aside for dormant seats",
+}  # fmt: skip
