@@ -12,7 +12,7 @@ from ruleshift.agents.scripted import (
     rival_population,
     unit_costs,
 )
-from ruleshift.agents.seats import Background, Seats
+from ruleshift.agents.seats import Background, Seats, seat_everyone
 
 __all__ = [
     "Background",
@@ -30,5 +30,6 @@ __all__ = [
     "load_policy",
     "rival_population",
     "save_policy",
+    "seat_everyone",
     "unit_costs",
 ]

@@ -8,7 +8,9 @@ import numpy as np
 from scipy.special import ndtri
 
 from ruleshift.agents.noise import action_uniforms
-from ruleshift.agents.policy import Memory, Policy
+from ruleshift.agents.policy import LearnedPolicy, Memory, Policy
+from ruleshift.agents.scripted import rival_population
+from ruleshift.envs.economy import Economy
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,21 @@ class Seats:
         """Who sits where, in JSON."""
         background = [{"seats": list(seats), **policy.describe()} for policy, seats in self.background]
         return {"learning": list(self.learning), "background": background}
+
+
+def seat_everyone(economy: Economy, policy: Policy | None = None) -> Seats:
+    """Seats that nobody outside plays: `rival_population` in turn, or `policy` in the first half and they in the rest.
+
+    Raises:
+        ValueError: a learned policy of another number of kinds.
+    """
+    rivals = rival_population(economy)
+    if policy is None:
+        return Seats.shared(economy.organizations, rivals, learning=0)
+    if isinstance(policy, LearnedPolicy) and policy.card.kinds != economy.kinds:
+        raise ValueError(f"the policy knows {policy.card.kinds} kinds of job, not {economy.kinds}")
+    seats = Seats.shared(economy.organizations, rivals)
+    return Seats((), ((policy, seats.learning), *seats.background))
 
 
 class Background:

@@ -8,15 +8,17 @@ from ruleshift.envs.layout import FEATURES, MEASURES, PUBLIC_STATISTICS, action_
 from ruleshift.envs.market import Market
 from ruleshift.envs.mechanisms import register_mechanism
 from ruleshift.envs.rule import Rule, list_rules, load_rule
+from ruleshift.envs.scenario import Figure, Scenario, list_scenarios, load_scenario
 from ruleshift.envs.schedule import Shift, drift, periodic, placebo, read_schedule, switching
 from ruleshift.envs.structure import Structure, list_structures, load_structure
 
 _LATE = {"market_v0": None, "check_market": "checker", "twin": "market_v0"}
 
 __all__ = [
-    "FEATURES", "MEASURES", "PUBLIC_STATISTICS", "Economy", "Market", "Rule", "Shift", "Structure", "action_layout",
-    "check_market", "drift", "list_rules", "list_structures", "load_rule", "load_structure", "market_v0",
-    "observation_layout", "periodic", "placebo", "read_schedule", "register_mechanism", "switching", "twin",
+    "FEATURES", "MEASURES", "PUBLIC_STATISTICS", "Economy", "Figure", "Market", "Rule", "Scenario", "Shift",
+    "Structure", "action_layout", "check_market", "drift", "list_rules", "list_scenarios", "list_structures",
+    "load_rule", "load_scenario", "load_structure", "market_v0", "observation_layout", "periodic", "placebo",
+    "read_schedule", "register_mechanism", "switching", "twin",
 ]  # fmt: skip
 
 

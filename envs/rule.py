@@ -233,6 +233,15 @@ class Rule:
             content = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{place}: not a TOML file: {error}") from None
+        return Rule.from_content(content, place)
+
+    @staticmethod
+    def from_content(content: dict[str, Any], place: str = "rule") -> "Rule":
+        """The rule that the tables of a TOML file describe, as `from_toml`.
+
+        Raises:
+            ValueError: an unknown or missing part, an unknown key, a value out of range: place and key named.
+        """
         missing = [part for part in _PARTS if part not in content]
         if missing:
             raise ValueError(f"{place}: the part [{missing[0]}] is missing; a rule has {', '.join(_PARTS)}")

@@ -9,6 +9,7 @@ from ruleshift.eval.pool import CellError
 from ruleshift.eval.preset import Preset, load_preset
 from ruleshift.eval.regret import regret
 from ruleshift.eval.report import write_report
+from ruleshift.eval.scenario_run import ScenarioRun, Stage, run_scenario
 from ruleshift.eval.study import study
 from ruleshift.eval.validate import Validation, validate
 
@@ -20,6 +21,8 @@ __all__ = [
     "Panel",
     "Played",
     "Preset",
+    "ScenarioRun",
+    "Stage",
     "Validation",
     "compare_rules",
     "evaluate",
@@ -27,6 +30,7 @@ __all__ = [
     "play",
     "regret",
     "rule_distance",
+    "run_scenario",
     "save_picture",
     "scripted_panel",
     "study",

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ruleshift.agents import Card, LearnedPolicy, save_policy
+from ruleshift.agents import Card, LearnedPolicy, load_policy, save_policy
 from ruleshift.cli import main, parse
-from ruleshift.envs import Rule, list_rules, load_rule
+from ruleshift.envs import Rule, list_rules, list_scenarios, load_rule, load_scenario
 
 COMMANDS = (
-    "train", "evaluate", "study", "report", "validate", "rules", "rules list", "rules show", "rules compare", "play",
+    "train", "evaluate", "study", "report", "validate", "rules", "rules list", "rules show", "rules compare",
+    "scenarios", "scenarios list", "scenarios show", "scenarios run", "play",
 )  # fmt: skip
 
 
@@ -67,6 +68,48 @@ def test_rules__compare_names_what_differs(capsys):
     shown = capsys.readouterr().out
     assert "payment.pricing" in shown
     assert "scoring.amplification" not in shown
+
+
+def test_scenarios__list_names_each_with_its_platform(capsys):
+    assert main(["scenarios", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(list_scenarios())
+    assert all(f"stylizes {load_scenario(line.split()[0]).platform}. " in line for line in lines)
+
+
+def test_scenarios__show_prints_a_file_that_runs_as_the_scenario_does(tmp_path, capsys):
+    assert main(["scenarios", "show", "ride_hailing"]) == 0
+    mine = tmp_path / "mine.toml"
+    mine.write_text(capsys.readouterr().out)
+    shown = []
+    for name in ("ride_hailing", str(mine)):
+        assert main(["scenarios", "run", name, "--markets", "2", "--seed", "7"]) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+    assert "rounds 50 to 99, under a_quarter_of_the_fare" in shown[0]
+
+
+def test_scenarios__run_leaves_a_table(policy, tmp_path, capsys):
+    words = ["--out", str(tmp_path), "--markets", "2", "--policy", policy]
+    assert main(["scenarios", "run", "residency_match", *words]) == 0
+    assert capsys.readouterr().out.endswith(f"table: {tmp_path / 'residency_match.csv'}\n")
+    assert (tmp_path / "residency_match.csv").is_file()
+
+
+def test_play__takes_a_scenario_with_its_sizes_and_changes(capsys):
+    assert main(["play", "residency_match", "--pause", "0"]) == 0
+    shown = capsys.readouterr().out
+    assert "round 20 of 20" in shown
+    assert "org_21" in shown
+    assert "FROM THE NEXT ROUND ON: applicants_propose" in shown
+
+
+def test_train__takes_a_scenarios_first_rule_and_economy(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["train", "residency_match", "--out", str(out), "--steps", "1"]) == 0
+    card = load_policy(out).card
+    assert card.rule == "programs_propose"
+    assert card.economy["organizations"] == 22
 
 
 def test_play__shows_every_round_and_the_change(capsys):
@@ -129,6 +172,10 @@ def test_train_and_evaluate__go_together(tmp_path, capsys):
         ("play --kinds 2 --policy POLICY", "kinds"),
         ("play --mechanisms nowhere:none", "nowhere:none"),
         ("play --save /dev/null/frames --rounds 1", "/dev/null"),
+        ("scenarios show nowhere", "nowhere"),
+        ("scenarios run nowhere.toml", "nowhere.toml"),
+        ("scenarios run ride_hailing --markets 0", "markets"),
+        ("train ride_hailing --arm randomized --out OUT", "ride_hailing"),
         ("evaluate nowhere", "nowhere"),
         ("evaluate POLICY --shift-to nowhere", "nowhere"),
         ("train nowhere --out OUT", "nowhere"),

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,10 +12,10 @@ import tyro
 from tyro.conf import Positional, arg, subcommand
 
 if TYPE_CHECKING:
-    from ruleshift.agents.seats import Seats
-    from ruleshift.envs import Economy, Market, Rule, Structure
+    from ruleshift.envs import Market, Rule, Structure
 
 RuleArgument = Positional[Annotated[str, arg(metavar="RULE")]]
+ScenarioArgument = Positional[Annotated[str, arg(metavar="SCENARIO")]]
 FolderArgument = Positional[Annotated[Path, arg(metavar="FOLDER")]]
 
 FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
@@ -26,13 +26,15 @@ _TRACEBACK = "RULESHIFT_TRACEBACK"
 class Train:
     """Train a policy on one rule (arm `fixed`) or on a structure, a distribution over rules (arm `randomized`).
 
+    A scenario stands for its first rule and its economy.
+
     Half of the seats learn with one shared policy; scripted organizations hold the others. Leaves the policy
     (policy.safetensors, policy.json) and TensorBoard logs in the folder OUT. Started again with the same options, an
     interrupted run goes on and ends with the same weights.
     """
 
     rule: RuleArgument
-    """Name of a rule, for the arm `randomized` of a structure; or the path of its .toml file."""
+    """Name of a rule or a scenario, for the arm `randomized` of a structure; or the path of its .toml file."""
     out: Path
     """Folder of the run."""
     arm: Literal["fixed", "randomized"] = "fixed"
@@ -48,7 +50,12 @@ class Train:
         from ruleshift.train import train
 
         _say_if_compiling()
-        train(self.rule, out=self.out, arm=self.arm, steps=self.steps, seed=self.seed, mechanisms=self.mechanisms)
+        home: dict[str, Any] = {"rule": self.rule}
+        if self.arm == "fixed":
+            home = _find(self.rule)
+            home.pop("schedule", None)
+        options = {name: getattr(self, name) for name in ("out", "arm", "steps", "seed", "mechanisms")}
+        train(**home, **options)
         print(f"policy: {self.out}")
 
 
@@ -225,25 +232,95 @@ class Rules:
 
 
 @dataclass(frozen=True)
+class ListScenarios:
+    """Name the scenarios that come with the suite, with the platform that each stylizes."""
+
+    def run(self) -> None:
+        from ruleshift.envs import list_scenarios, load_scenario
+
+        scenarios = [load_scenario(name) for name in list_scenarios()]
+        width = max(len(each.name) for each in scenarios)
+        for each in scenarios:
+            print(f"{each.name:<{width}}  stylizes {each.platform}. {_first_sentence(each.rationale)}")
+
+
+@dataclass(frozen=True)
+class ShowScenario:
+    """Print a scenario as a TOML file, with figures and sources: redirect it, change it, and name the file."""
+
+    scenario: ScenarioArgument
+    """A name, or the path of a .toml file."""
+
+    def run(self) -> None:
+        from ruleshift.envs import load_scenario
+        from ruleshift.envs.scenario import find_scenario
+
+        load_scenario(self.scenario)
+        print(find_scenario(self.scenario).read_text(encoding="utf-8"), end="")
+
+
+@dataclass(frozen=True)
+class RunScenario:
+    """Play a scenario's change of rule and its unchanged twin, and print what differs, with standard errors."""
+
+    scenario: ScenarioArgument
+    """A name, or the path of a .toml file."""
+    policy: Path | None = None
+    """Folder of a trained policy, which takes half of the seats; scripted organizations play the others."""
+    markets: int = 64
+    """Markets to average over."""
+    seed: int = 1_000_000
+    """Of the markets; one that the policy was not trained on."""
+    out: Path | None = None
+    """Folder for the table as SCENARIO.csv."""
+    mechanisms: tuple[str, ...] = ()
+    """Mechanisms of your own that rules name, as module:function."""
+
+    def run(self) -> None:
+        from ruleshift.eval import run_scenario
+
+        _say_if_compiling()
+        options = {name: value for name, value in vars(self).items() if name not in ("scenario", "out")}
+        done = run_scenario(self.scenario, **options)
+        print(done)
+        if self.out is not None:
+            print(f"table: {done.save(self.out)}")
+
+
+@dataclass(frozen=True)
+class Scenarios:
+    """List, show or run scenarios: platforms stylized, each with a change of its rule that is on record."""
+
+    command: (
+        Annotated[ListScenarios, subcommand("list")]
+        | Annotated[ShowScenario, subcommand("show")]
+        | Annotated[RunScenario, subcommand("run")]
+    )
+
+    def run(self) -> None:
+        self.command.run()
+
+
+@dataclass(frozen=True)
 class Play:
     """Watch a market in the terminal, or save it as an animation or as pictures."""
 
     rule: RuleArgument = "price_board"
-    """Name of a rule or a structure, or the path of its .toml file."""
+    """Name of a rule, a structure or a scenario, or the path of its .toml file."""
     policy: Path | None = None
     """Folder of a trained policy, which takes half of the seats; scripted organizations play the others."""
     shift_to: str | None = None
-    """Rule that the market changes to in mid-episode."""
+    """Rule that the market changes to in mid-episode, in place of a scenario's changes."""
     at: int | None = None
     """Rounds played before the change; half of the episode by default."""
-    rounds: int = 100
-    """Length of the episode."""
-    organizations: int = 8
-    """Seats in the market."""
-    jobs: int = 8
-    """Jobs posted each round."""
-    kinds: int = 3
-    """Kinds of job."""
+    rounds: int | None = None
+    """Length of the episode; the scenario's, or 100."""
+    organizations: int | None = None
+    """Seats in the market; the scenario's, or 8."""
+    jobs: int | None = None
+    """Jobs posted each round; the scenario's, or 8."""
+    kinds: int | None = None
+    """Kinds of job; the scenario's, or 3."""
     seed: int = 0
     """Of the market, 0 to 2**32 - 1."""
     pause: float = 0.2
@@ -270,17 +347,19 @@ class Play:
         """What the renderer gives before the first round and after each."""
         import numpy as np
 
-        from ruleshift.agents import Background
+        from ruleshift.agents import Background, load_policy, seat_everyone
         from ruleshift.envs.render import Renderer
 
         market = self._market()
+        rounds = market.economy.rounds - 1
         _say_if_compiling()
-        background = Background(self._seats(market.economy), 1)
-        renderer = Renderer(mode, rounds=self.rounds)
+        policy = None if self.policy is None else load_policy(self.policy)
+        background = Background(seat_everyone(market.economy, policy), 1)
+        renderer = Renderer(mode, rounds=rounds)
         observations = market.reset(seed=self.seed)
         yield renderer.draw(market)
         actions = np.zeros((1, market.organizations, market.action_size), np.float32)
-        for _ in range(self.rounds):
+        for _ in range(rounds):
             background.act(observations, actions, market.key, round=market.round, episode=market.episode)
             observations, _, _ = market.step(actions)
             yield renderer.draw(market)
@@ -290,22 +369,15 @@ class Play:
         """A market one round longer than is watched: at its end it would already stand at the next episode."""
         from ruleshift.envs import Economy, Market, Shift
 
-        economy = Economy(organizations=self.organizations, jobs=self.jobs, kinds=self.kinds, rounds=self.rounds + 1)
-        at = self.rounds // 2 if self.at is None else self.at
-        schedule = () if self.shift_to is None else (Shift(at=at, to=self.shift_to),)
-        return Market(_rule_or_structure(self.rule), economy=economy, schedule=schedule, mechanisms=self.mechanisms)
-
-    def _seats(self, economy: "Economy") -> "Seats":
-        from ruleshift.agents import Seats, load_policy, rival_population
-
-        rivals = rival_population(economy)
-        if self.policy is None:
-            return Seats.shared(self.organizations, rivals, learning=0)
-        policy = load_policy(self.policy)
-        if policy.card.kinds != self.kinds:
-            raise ValueError(f"{self.policy}: the policy knows {policy.card.kinds} kinds of job, not {self.kinds}")
-        seats = Seats.shared(self.organizations, rivals)
-        return Seats((), ((policy, seats.learning), *seats.background))
+        found = _find(self.rule)
+        economy, schedule = found.get("economy", Economy()), found.get("schedule", ())
+        sizes = {name: getattr(self, name) for name in ("organizations", "jobs", "kinds", "rounds")}
+        economy = replace(economy, **{name: size for name, size in sizes.items() if size is not None})
+        if self.shift_to is not None:
+            at = economy.rounds // 2 if self.at is None else self.at
+            schedule = (Shift(at=at, to=self.shift_to),)
+        economy = replace(economy, rounds=economy.rounds + 1)
+        return Market(found["rule"], economy=economy, schedule=schedule, mechanisms=self.mechanisms)
 
 
 Command = (
@@ -315,6 +387,7 @@ Command = (
     | Annotated[Report, subcommand("report")]
     | Annotated[Validate, subcommand("validate")]
     | Annotated[Rules, subcommand("rules")]
+    | Annotated[Scenarios, subcommand("scenarios")]
     | Annotated[Play, subcommand("play")]
 )
 
@@ -360,6 +433,14 @@ def _one_line(error: Exception) -> str:
         return f"{place}{error.strerror.lower()}"
     lines = str(error).splitlines()
     return lines[0] if lines else f"{type(error).__name__} (for the details set {_TRACEBACK}=1)"
+
+
+def _find(name: str) -> "dict[str, Any]":
+    """The arguments of a market: of a rule or a structure its rule, of a scenario also its economy and schedule."""
+    from ruleshift.envs import load_scenario
+    from ruleshift.envs.scenario import is_scenario
+
+    return load_scenario(name).arguments() if is_scenario(name) else {"rule": _rule_or_structure(name)}
 
 
 def _rule_or_structure(name: str) -> "Rule | Structure":
