@@ -237,7 +237,7 @@ class Market:
             self._plan(self.episode + 1)
         observations, rewards = self._observations.take(), self._rewards.take()
         ended = self._observations.take() if last else observations
-        self._play(
+        wrong = self._play(
             round_played, self.episode, last, plan, self._plan_handle, actions, observations, rewards, ended
         )
         del in_force
@@ -248,25 +248,24 @@ class Market:
             self.arrays.totals[:] = 0.0
             self.episode += 1
             self.round = 0
-        if self.arrays.faults.any():
+        if wrong:
             self._break_off(now, self.episode - int(last))
         return observations, rewards, last
 
-    def _play(self, round_played: int, episode: int, last: bool, *arguments: Any) -> None:
+    def _play(self, round_played: int, episode: int, last: bool, *arguments: Any) -> int:
+        """Run the kernel on all threads; returns how many assignments mechanisms got wrong."""
         clock = (round_played, episode, last)
         kernel = _COMPILED.get("play")
         if kernel is None:
             kernel = _COMPILED["play"] = freeze(round_.play, 0, 0, *clock, self._handles[0], *arguments)
         if self._pool is None:
-            kernel(0, self.markets, *clock, self._handles[0], *arguments)
-            return
+            return kernel(0, self.markets, *clock, self._handles[0], *arguments)
         others = [
             self._pool.submit(kernel, *(*bounds, *clock, handle, *arguments))
             for bounds, handle in zip(self._slices[1:], self._handles[1:], strict=True)
         ]
-        kernel(*self._slices[0], *clock, self._handles[0], *arguments)
-        for other in others:
-            other.result()
+        wrong = kernel(*self._slices[0], *clock, self._handles[0], *arguments)
+        return wrong + sum(other.result() for other in others)
 
     def _check(self, actions: Any) -> None:
         shape = (self.markets, self.organizations, self.action_size)

@@ -45,8 +45,9 @@ def play(
 
     `home` is the handle of a `Home`, `plan` that of this episode's `Plan`, `next_plan` that of the next episode's,
     which this call opens where the round is the `last`. Writes observations (B, N, F), rewards (B, N) and, in the last
-    round, last_observations (B, N, F).
+    round, last_observations (B, N, F). Returns how many assignments mechanisms got wrong.
     """
+    wrong = 0
     block = len(home_of(home).interim.lead)
     for first in range(start, stop, block):
         end = min(first + block, stop)
@@ -55,7 +56,7 @@ def play(
         if home_of(home).arrays.economy[at.EXPECTED_SHARES] == 1.0:
             _divide(first, end, round_, home, plan)
         else:
-            _match(first, end, round_, episode, home, plan)
+            wrong += _match(first, end, round_, episode, home, plan)
             _pay(first, end, round_, home, plan)
             _deliver(first, end, round_, episode, home, plan)
         _learn(first, end, round_, episode, home, plan, rewards)
@@ -65,6 +66,7 @@ def play(
             _open(first, end, episode + 1, home, next_plan, observations)
         else:
             _show(first, end, round_ + 1, episode, last, home, plan, observations)
+    return wrong
 
 
 @jit
@@ -122,6 +124,7 @@ def _score(first, end, round_, home, plan):
 @jit
 def _match(first, end, round_, episode, home, plan):
     """Who serves whom. Where a mechanism got assignments wrong, they are counted and undone."""
+    wrong = 0
     arrays, interim, scratch = _unfold(home)
     rules, now = _rules(plan, round_)
     n, j, k = _sizes(arrays)
@@ -158,12 +161,14 @@ def _match(first, end, round_, episode, home, plan):
         _call_mechanism(address, problem, Match(winner, lead, price, bid), scratch.floats, scratch.integers)
         arrays.faults[b] = faults(winner, lead, outcome.ask, reserve, capacity, scratch.load)
         if arrays.faults[b] > 0:
+            wrong += arrays.faults[b]
             winner[:] = -1
         if rule[at.ENTRY_RATE] > 0.0:
             seat_entrants(
                 key, round_, episode, rule[at.ENTRY_RATE], reserve, state, outcome, winner, lead, scratch.load,
                 scratch.draws,
             )  # fmt: skip
+    return wrong
 
 
 @jit
