@@ -7,6 +7,7 @@ from ruleshift.envs.numerics import NOISE, PURPOSES, draw
 from ruleshift.envs.order import copy
 
 _BOUND = 10.0
+_TOGETHER = 64  # observations written together: they stay in the cache while one field after the other is
 
 
 @inlined
@@ -121,16 +122,22 @@ def disclose(
     n, size = observations.shape
     shared = observations[0]
     _write_common(level, shows_public, shows_scores, notice, count, mean, public, features, shared)
-    for i in range(1, n):
-        copy(shared, observations[i])
-    _write_state(state, observations)
-    if not first:
-        _write_outcome(capacity, state.newcomer, outcome, observations)
-    if shows_scores:
-        f = size - len(features) - 4
-        for i in range(n):
-            observations[i, f] = _clip(outcome.priority[i] * n)
-            observations[i, f + 1] = outcome.rank[i]
+    per_popularity = 0.0
+    for i in range(n):
+        per_popularity += state.popularity[i]
+    per_popularity = n / per_popularity if per_popularity > 0.0 else 0.0
+    for low in range(0, n, _TOGETHER):
+        high = min(low + _TOGETHER, n)
+        for i in range(max(low, 1), high):
+            copy(shared, observations[i])
+        _write_state(low, high, per_popularity, state, observations)
+        if not first:
+            _write_outcome(low, high, 1.0 / capacity, state.newcomer, outcome, observations)
+        if shows_scores:
+            f = size - len(features) - 4
+            for i in range(low, high):
+                observations[i, f] = _clip(outcome.priority[i] * n)
+                observations[i, f + 1] = outcome.rank[i]
 
 
 @inlined
@@ -158,37 +165,32 @@ def _write_common(level, shows_public, shows_scores, notice, count, mean, public
 
 
 @inlined
-def _write_state(state, observations):
-    kinds, n = state.capability.shape
-    popularity = 0.0
-    for i in range(n):
-        popularity += state.popularity[i]
-    popularity = n / popularity if popularity > 0.0 else 0.0
+def _write_state(low, high, per_popularity, state, observations):
+    kinds = len(state.capability)
     for k in range(kinds):
-        for i in range(n):
+        for i in range(low, high):
             observations[i, k] = state.capability[k, i]
             observations[i, kinds + k] = _clip(state.shock[k, i])
     f = 2 * kinds
-    for i in range(n):
+    for i in range(low, high):
         observations[i, f] = state.reputation[i]
-        observations[i, f + 1] = _clip(state.popularity[i] * popularity)
+        observations[i, f + 1] = _clip(state.popularity[i] * per_popularity)
         observations[i, f + 2] = _clip(state.cash[i] * 0.1)
         observations[i, f + 3] = _clip(state.infrastructure[i])
         observations[i, f + 4] = state.newcomer[i]
 
 
 @inlined
-def _write_outcome(capacity, newcomer, outcome, observations):
-    kinds, n = outcome.won.shape
+def _write_outcome(low, high, per_unit, newcomer, outcome, observations):
+    kinds = len(outcome.won)
     start = 4 * kinds + 6
     after = start + 3 + 2 * kinds
-    per_unit = 1.0 / capacity
     for k in range(kinds):
-        for i in range(n):
+        for i in range(low, high):
             there = newcomer[i] == 0.0
             observations[i, start + 3 + k] = outcome.focus[k, i] if there else 0.0
             observations[i, start + 3 + kinds + k] = outcome.won[k, i] * per_unit if there else 0.0
-    for i in range(n):
+    for i in range(low, high):
         there = newcomer[i] == 0.0
         observations[i, start] = outcome.ask[i] if there else 0.0
         observations[i, start + 1] = outcome.effort[i] if there else 0.0

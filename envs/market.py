@@ -1,8 +1,6 @@
 """The market: B markets of one economy, stepped together. Every view of it (PettingZoo, Gymnasium, SB3) is thin."""
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from ruleshift.envs.numerics import market_key
 from ruleshift.envs.rule import MAX_DELAY, Rule, load_rule
 from ruleshift.envs.schedule import Shift, check_schedule, fates, notices, stages
 from ruleshift.envs.structure import Structure
+from ruleshift.envs.workers import run_beside
 
 _POOLED = 8
 _ADDRESSES: dict[int, tuple[Any, int]] = {}
@@ -140,7 +139,6 @@ class Market:
         self.episode_measures: np.ndarray | None = None
         self._planned: tuple[Any, ...] | None = None
         self._broken = False
-        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         self._allocate()
 
     def _allocate(self) -> None:
@@ -166,8 +164,7 @@ class Market:
         self.job_kinds, self.job_values = self.arrays.job_kinds, self.arrays.job_values
         self.served_kinds, self.served_values = self.arrays.served_kinds, self.arrays.served_values
         self.winners, self.payments, self.measures = self.arrays.winners, self.arrays.payments, self.arrays.measures
-        bounds = np.linspace(0, b, self.threads + 1).astype(int)
-        self._slices = [(int(low), int(high)) for low, high in pairwise(bounds)]
+        self._turn = np.zeros(1, np.int64)
         self._homes: list[memory.Home] = []
         self._handles: list[np.ndarray] = []
         self._scratch: tuple[int, int] = (0, 0)
@@ -254,18 +251,13 @@ class Market:
 
     def _play(self, round_played: int, episode: int, last: bool, *arguments: Any) -> int:
         """Run the kernel on all threads; returns how many assignments mechanisms got wrong."""
-        clock = (round_played, episode, last)
+        self._turn[0] = 0
+        clock = (self._turn, round_played, episode, last)
         kernel = _COMPILED.get("play")
         if kernel is None:
-            kernel = _COMPILED["play"] = freeze(round_.play, 0, 0, *clock, self._handles[0], *arguments)
-        if self._pool is None:
-            return kernel(0, self.markets, *clock, self._handles[0], *arguments)
-        others = [
-            self._pool.submit(kernel, *(*bounds, *clock, handle, *arguments))
-            for bounds, handle in zip(self._slices[1:], self._handles[1:], strict=True)
-        ]
-        wrong = kernel(*self._slices[0], *clock, self._handles[0], *arguments)
-        return wrong + sum(other.result() for other in others)
+            kernel = _COMPILED["play"] = freeze(round_.play, *clock, self._handles[0], *arguments)
+        calls = [(*clock, handle, *arguments) for handle in self._handles]
+        return kernel(*calls[0]) if self.threads == 1 else run_beside(kernel, calls)
 
     def _check(self, actions: Any) -> None:
         shape = (self.markets, self.organizations, self.action_size)

@@ -9,7 +9,7 @@ from numba.core.typing import signature
 
 from ruleshift.envs import layout as at
 from ruleshift.envs.act import act
-from ruleshift.envs.compile import calls_through_address, inlined, jit
+from ruleshift.envs.compile import calls_through_address, fetch_add, inlined, jit
 from ruleshift.envs.deliver import deliver
 from ruleshift.envs.disclose import blur, disclose, recall, record, sum_board, sum_public
 from ruleshift.envs.divide import divide
@@ -38,19 +38,20 @@ _call_mechanism = calls_through_address(MECHANISM_SIGNATURE)
 
 
 @jit
-def play(
-    start, stop, round_, episode, last, home, plan, next_plan, actions, observations, rewards, last_observations
-):
-    """Play one round in the markets start .. stop - 1.
+def play(turn, round_, episode, last, home, plan, next_plan, actions, observations, rewards, last_observations):
+    """Play one round in the markets from `turn[0]` on, a block at a time; threads that share `turn` share the markets.
 
     `home` is the handle of a `Home`, `plan` that of this episode's `Plan`, `next_plan` that of the next episode's,
     which this call opens where the round is the `last`. Writes observations (B, N, F), rewards (B, N) and, in the last
     round, last_observations (B, N, F). Returns how many assignments mechanisms got wrong.
     """
     wrong = 0
-    block = len(home_of(home).interim.lead)
-    for first in range(start, stop, block):
-        end = min(first + block, stop)
+    block, markets = len(home_of(home).interim.lead), len(home_of(home).arrays.keys)
+    while True:
+        first = fetch_add(turn, block)
+        end = min(first + block, markets)
+        if first >= markets:
+            return wrong
         _act(first, end, home, actions)
         _score(first, end, round_, home, plan)
         if home_of(home).arrays.economy[at.EXPECTED_SHARES] == 1.0:
@@ -66,7 +67,6 @@ def play(
             _open(first, end, episode + 1, home, next_plan, observations)
         else:
             _show(first, end, round_ + 1, episode, last, home, plan, observations)
-    return wrong
 
 
 @jit
