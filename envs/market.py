@@ -282,7 +282,7 @@ class Market:
         self._broken = True
         raise RuntimeError(
             f"mechanism {name!r} broke the market in market {self.first_market + b}: an assignment to no organization, "
-            "to one that did not offer, beyond capacity, or with a negative lead; reset() to go on"
+            "to one that did not offer, beyond capacity, or with a lead, price or bid that cannot be; reset() to go on"
         )
 
     def rule_in_force(self, market: int = 0) -> Rule:

@@ -158,16 +158,16 @@ def _match(first, end, round_, episode, home, plan):
             scratch.expected, outcome.ask, outcome.promotion, kinds, values, scratch.capacities, scratch.uniforms,
             wants, np.int64(rule[at.PROPOSER]), rule[at.PARAMETER_0 : at.PARAMETER_0 + 4],
         )  # fmt: skip
-        _call_mechanism(address, problem, Match(winner, lead, price, bid), scratch.floats, scratch.integers)
-        arrays.faults[b] = faults(winner, lead, outcome.ask, reserve, capacity, scratch.load)
+        match = Match(winner, lead, price, bid)
+        _call_mechanism(address, problem, match, scratch.floats, scratch.integers)
+        arrays.faults[b] = faults(match, wants, outcome.ask, reserve, capacity, scratch.load)
         if arrays.faults[b] > 0:
             wrong += arrays.faults[b]
             winner[:] = -1
         if rule[at.ENTRY_RATE] > 0.0:
             seat_entrants(
-                key, round_, episode, rule[at.ENTRY_RATE], reserve, state, outcome, winner, lead, scratch.load,
-                scratch.draws,
-            )  # fmt: skip
+                key, round_, episode, rule[at.ENTRY_RATE], reserve, state, outcome, match, scratch.load, scratch.draws
+            )
     return wrong
 
 
