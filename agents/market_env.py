@@ -27,7 +27,7 @@ from ruleshift.envs.views import (
     LEDGER,
     OBSERVATION_BOUND,
     RENDER_MODES,
-    check_render_mode,
+    Screen,
     fit_economy,
     listed,
     read_action,
@@ -146,8 +146,7 @@ class MarketEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         render_mode: str | None = None,
         first_market: int = 0,
     ) -> None:
-        check_render_mode(render_mode)
-        self.render_mode = render_mode
+        self.render_mode, self._screen = render_mode, Screen(render_mode)
         self._play = FocalMarkets(
             rule, 1, fit_economy(economy, organizations, jobs, kinds, rounds), background,
             schedule=listed(schedule, Shift), mechanisms=listed(mechanisms, str), first_market=first_market,
@@ -156,7 +155,6 @@ class MarketEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self._seed: int | None = None
         self._over = True
         self._ended: Ended | None = None  # what is left of the episode that is over
-        self._renderer: Any = None
 
     @property
     def market(self) -> Market:
@@ -180,7 +178,7 @@ class MarketEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         observations = self._play.reset(seed, rule)
         self._seed = self._seed if seed is None else seed
         self._over, self._ended = False, None
-        self._show()
+        self._screen.show(self.market, self._ended)
         return observations[0], dict.fromkeys(LEDGER, 0.0)
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -200,7 +198,7 @@ class MarketEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             assert self.market.last_observations is not None
             self._ended = Ended(rule, self.market.last_observations[0])
             observations, self._over = self._play.final, True
-        self._show()
+        self._screen.show(self.market, self._ended)
         info = {name: float(values[0]) for name, values in self._play.ledger().items()}
         return observations[0], float(rewards[0]), False, truncated, info
 
@@ -211,33 +209,17 @@ class MarketEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         """
         if not self._play.playing:
             raise RuntimeError("render: call reset first")
-        if self.render_mode is None:
-            gymnasium.logger.warn("render: this environment was made without a render_mode")
-            return None
-        return None if self.render_mode == "human" else self._draw()
+        return self._screen.render(self.market, self._ended)
 
     def close(self) -> None:
         """Release the renderer; a second call does no harm."""
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
+        self._screen.close()
 
     def twin(self) -> "MarketEnv":
         """The same environment with the same noise and without the schedule, to be reset."""
         other = MarketEnv(**self._play.twin_arguments(), render_mode=self.render_mode)
         other._seed = self._seed
         return other
-
-    def _show(self) -> None:
-        if self.render_mode == "human":
-            self._draw()
-
-    def _draw(self) -> Any:
-        if self._renderer is None:
-            from ruleshift.envs.render import Renderer
-
-            self._renderer = Renderer(str(self.render_mode))
-        return self._renderer.draw(self.market, ended=self._ended)
 
 
 class MarketVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):

@@ -1,7 +1,10 @@
-"""Ranges of the fields of a dataclass, declared beside their defaults and checked with one clear line."""
+"""Fields of dataclasses that files write: their ranges, declared beside their defaults, and the keys of their tables.
+
+What is wrong is told in one clear line.
+"""
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from itertools import pairwise
 from typing import Any
 
@@ -144,3 +147,33 @@ def check_fields(instance: Any, place: str) -> None:
         if problem:
             raise ValueError(f"{place}: {each.name} is {value!r}; it {problem}")
         object.__setattr__(instance, each.name, kind.canonical(value))
+
+
+def check_keys(kind: type, content: Any, place: str) -> dict[str, Any]:
+    """A table of a file, once it is one and its keys are fields of a dataclass, none missing that has no default.
+
+    Raises:
+        ValueError: names `place` and the key.
+    """
+    if not isinstance(content, dict):
+        raise ValueError(f"{place} is {content!r}; it must be a table")
+    needed = {each.name: each.default is MISSING and each.default_factory is MISSING for each in fields(kind)}
+    for key in content:
+        if key not in needed:
+            raise ValueError(f"{place}: unknown key {key!r}; there are {', '.join(needed)}")
+    for key in needed:
+        if needed[key] and key not in content:
+            raise ValueError(f"{place}: the key {key!r} is missing")
+    return content
+
+
+def flat_keys(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, by dotted key.
+
+    >>> flat_keys({"payment": {"reserve": 0.8}, "name": "mine"})
+    {'payment.reserve': 0.8, 'name': 'mine'}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= flat_keys(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat

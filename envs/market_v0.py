@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
 from pettingzoo import AECEnv, ParallelEnv
@@ -34,7 +33,7 @@ from ruleshift.envs.views import (
     LEDGER,
     OBSERVATION_BOUND,
     RENDER_MODES,
-    check_render_mode,
+    Screen,
     fit_economy,
     fresh_seed,
     listed,
@@ -64,15 +63,13 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         render_mode: str | None = None,
         first_market: int = 0,
     ) -> None:
-        check_render_mode(render_mode)
-        self.render_mode = render_mode
+        self.render_mode, self._screen = render_mode, Screen(render_mode)
         self.max_cycles = economy.rounds  # may be set; the next reset takes it
         self._options: dict[str, Any] = {
             "schedule": listed(schedule, Shift), "mechanisms": listed(mechanisms, str), "first_market": first_market
         }  # fmt: skip
         self._open(rule, economy)
         self._seed: int | None = None
-        self._renderer: Any = None
         self.possible_agents = [f"org_{i}" for i in range(economy.organizations)]
         self.agents: list[str] = []
         low_high = (-OBSERVATION_BOUND, OBSERVATION_BOUND)
@@ -130,7 +127,7 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         self._started, self._rule_played = True, None
         self.agents = self.possible_agents[:]
         self._observations = observations[0]
-        self._show()
+        self._screen.show(self._market, self._ended)
         return self._by_agent(), {agent: dict.fromkeys(LEDGER, 0.0) for agent in self.agents}
 
     def step(
@@ -155,7 +152,7 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
             assert self._market.last_observations is not None
             observations, self.agents = self._market.last_observations, []
         self._observations = observations[0].copy()
-        self._show()
+        self._screen.show(self._market, self._ended)
         agents = self.possible_agents
         return (
             self._by_agent(),
@@ -176,16 +173,11 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         After the end it is the last round that is shown, until the next reset.
         """
         self._require_reset("render")
-        if self.render_mode is None:
-            gymnasium.logger.warn("render: this environment was made without a render_mode")
-            return None
-        return None if self.render_mode == "human" else self._draw()
+        return self._screen.render(self._market, self._ended)
 
     def close(self) -> None:
         """Release the renderer; a second call does no harm."""
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
+        self._screen.close()
 
     def twin(self) -> "ParallelMarket":
         """The same environment with the same noise and without the schedule, to be reset."""
@@ -219,26 +211,20 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         if not self._started:
             raise RuntimeError(f"{what}: call reset first")
 
-    def _show(self) -> None:
-        if self.render_mode == "human":
-            self._draw()
-
-    def _draw(self) -> Any:
-        if self._renderer is None:
-            from ruleshift.envs.render import Renderer
-
-            self._renderer = Renderer(str(self.render_mode))
+    @property
+    def _ended(self) -> Ended | None:
+        """What is left of the episode that is over; None where it goes on."""
         over = self._rule_played is not None and not self.agents
-        return self._renderer.draw(self._market, ended=Ended(self.rule, self._observations) if over else None)
+        return Ended(self.rule, self._observations) if over else None
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = {name: value for name, value in vars(self).items() if name not in ("_market", "_renderer")}
+        kept = {name: value for name, value in vars(self).items() if name not in ("_market", "_screen")}
         snapshot = self._market.snapshot() if self._started else None
         return {**kept, "rule": self._market.rule, "economy": self.economy, "snapshot": snapshot}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         rule, economy, snapshot = (state.pop(name) for name in ("rule", "economy", "snapshot"))
-        self.__dict__.update(state, _renderer=None)
+        self.__dict__.update(state, _screen=Screen(state["render_mode"]))
         self._market = Market(rule, markets=1, economy=economy, **self._options)
         if snapshot is not None:
             self._market.restore(snapshot)

@@ -23,16 +23,15 @@ class Renderer:
     Args:
         mode: `ansi` returns the text, `rgb_array` the picture, `human` prints the text to the terminal (in place,
             where it is one) and returns None.
-        rounds: rounds on the timeline, where only the first part of an episode is watched; None is all of them.
 
     Raises:
         ValueError: an unknown mode.
     """
 
-    def __init__(self, mode: str = "ansi", *, rounds: int | None = None) -> None:
+    def __init__(self, mode: str = "ansi") -> None:
         if mode not in MODES:
             raise ValueError(f"render mode is {mode!r}; it must be one of {', '.join(MODES)}")
-        self.mode, self.rounds = mode, rounds
+        self.mode = mode
         self._seen: dict[int, tuple[int, dict[int, tuple[float, ...]]]] = {}
 
     def draw(self, market: "Market", b: int = 0, ended: Ended | None = None) -> Any:
@@ -45,7 +44,7 @@ class Renderer:
         Raises:
             IndexError: there is no market `b`.
         """
-        scene = read_scene(market, b, self.rounds, ended)
+        scene = read_scene(market, b, ended)
         if self.mode == "rgb_array":
             from ruleshift.envs.picture import paint
 

@@ -7,7 +7,6 @@ distances read.
 import hashlib
 import json
 import math
-import tomllib
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ruleshift.envs import layout as at
-from ruleshift.envs.fields import Choice, Count, Number, Numbers, Tiers, Word, check_fields, option
+from ruleshift.envs.fields import Choice, Count, Number, Numbers, Tiers, Word, check_fields, check_keys, option
+from ruleshift.envs.files import find_file, names_in, parse, read_file
 from ruleshift.envs.mechanisms import Mechanism, find_mechanism
 
 LEVELS = ("opaque", "outcomes", "scores", "full")
@@ -27,10 +27,10 @@ ENTRIES = ("closed", "replacement")
 PROPOSERS = ("organizations", "jobs")
 _OWN_ASK_SHARE = {"as_asked": 1.0, "second_price": 0.5, "posted": 0.0, "uniform": 0.25, "externality": 0.125}
 _IF_WON = {"sunk": 1.0, "if_matched": 1.0, "next_bid": 0.5, "externality": 0.25}
-_FILLED = {
-    "second_price": "lead", "uniform": "lead", "externality": "price",
-}  # what a pricing, and below a charge, needs a mechanism to fill
-_FILLED_FOR_CHARGE = {"next_bid": "bid", "externality": "bid_externality"}
+_NEEDS = {
+    "pricing": {"second_price": "lead", "uniform": "lead", "externality": "price"},
+    "charge": {"next_bid": "bid", "externality": "bid_externality"},
+}  # what the mechanism must tell for a payment; for those not named here nothing
 _FOLDER = Path(__file__).parent / "rules"
 
 
@@ -185,21 +185,35 @@ class Rule:
     feedback: Feedback = field(default_factory=Feedback)
 
     def check_payment(self) -> Mechanism:
-        """The mechanism; refuses a payment that it does not support.
+        """The mechanism; refuses a payment that it does not tell.
 
         Raises:
-            ValueError: names the mechanism and the key.
+            ValueError: names the mechanism, the key, and what it could be.
         """
         mechanism = find_mechanism(self.matching.mechanism)
-        for key, value, needed in (
-            ("pricing", self.payment.pricing, _FILLED.get(self.payment.pricing)),
-            ("charge", self.payment.charge, _FILLED_FOR_CHARGE.get(self.payment.charge)),
-        ):
-            if needed and needed not in mechanism.payments:
+        for key, all_values in (("pricing", PRICINGS), ("charge", CHARGES)):
+            needs, value = _NEEDS[key], getattr(self.payment, key)
+            if value in needs and needs[value] not in mechanism.payments:
+                told = [each for each in all_values if each not in needs or needs[each] in mechanism.payments]
                 raise ValueError(
-                    f"rule {self.name!r}: payment.{key} is {value!r}, which {mechanism.name!r} does not tell"
+                    f"rule {self.name!r}: payment.{key} is {value!r}, which {mechanism.name!r} does not tell; "
+                    f"with it, {key} must be one of {', '.join(told)}"
                 )
         return mechanism
+
+    @property
+    def strategy_proof(self) -> bool:
+        """Whether its mechanism declares that nobody who proposes, asks or bids gains by another report than the truth.
+
+        Of preferences, unless the score weighs focus; of costs and bids by the payment, without a commission.
+        """
+        mechanism = find_mechanism(self.matching.mechanism)
+        side = self.matching.proposer if mechanism.reads_proposer else "organizations"
+        if side in mechanism.strategy_proof and self.scoring.weights.focus == 0:
+            return True
+        needed = {needs.get(getattr(self.payment, key)) for key, needs in _NEEDS.items()}
+        free = self.payment.commission == 0 and not self.payment.tiers
+        return free and not needed.isdisjoint(mechanism.strategy_proof_payments)
 
     @property
     def hash(self) -> str:
@@ -229,11 +243,7 @@ class Rule:
         Raises:
             ValueError: not TOML, an unknown or missing part, an unknown key, a value out of range: file and key named.
         """
-        try:
-            content = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"{place}: not a TOML file: {error}") from None
-        return Rule.from_content(content, place)
+        return Rule.from_content(parse(text, place), place)
 
     @staticmethod
     def from_content(content: dict[str, Any], place: str = "rule") -> "Rule":
@@ -242,10 +252,11 @@ class Rule:
         Raises:
             ValueError: an unknown or missing part, an unknown key, a value out of range: place and key named.
         """
+        rule = _built(Rule, content, place)
         missing = [part for part in _PARTS if part not in content]
         if missing:
             raise ValueError(f"{place}: the part [{missing[0]}] is missing; a rule has {', '.join(_PARTS)}")
-        return _built(Rule, content, place)
+        return rule
 
     def features(self) -> np.ndarray:
         """The rule in numbers, float32 (len(FEATURES),) in [0, 1], in the order of `layout.FEATURES`."""
@@ -257,7 +268,7 @@ class Rule:
             "promotion_floor": self.scoring.promotion_floor,
             "reads_preferences": mechanism.reads_preferences,
             "stable": mechanism.stable,
-            "strategy_proof": bool(mechanism.strategy_proof) and self.matching.proposer in mechanism.strategy_proof,
+            "strategy_proof": self.strategy_proof,
             "efficient": mechanism.efficient,
             "pricing": _OWN_ASK_SHARE[self.payment.pricing],
             "reserve": self.payment.reserve,
@@ -304,7 +315,7 @@ class Rule:
 
 def list_rules() -> tuple[str, ...]:
     """Names of the rules that come with the suite, in alphabetical order."""
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+    return names_in(_FOLDER)
 
 
 def load_rule(rule: "str | Path | Rule") -> Rule:
@@ -319,26 +330,13 @@ def load_rule(rule: "str | Path | Rule") -> Rule:
         return rule
     if not isinstance(rule, str | Path):
         raise TypeError(f"rule is {type(rule).__name__}; it must be a name, a path or a Rule")
-    named = _FOLDER / f"{rule}.toml"
-    if isinstance(rule, str) and rule in list_rules():
-        return Rule.from_toml(named.read_text(encoding="utf-8"), f"{rule}.toml")
-    path = Path(rule)
-    if path.suffix != ".toml":
-        raise ValueError(f"no rule is named {str(rule)!r}; there are {', '.join(list_rules())}, or the path of a .toml")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such rule file")
-    return Rule.from_toml(path.read_text(encoding="utf-8"), str(path))
+    path = find_file("rule", rule, _FOLDER)
+    return Rule.from_content(read_file(path), path.name)
 
 
 def _built(kind: type, content: Any, place: str) -> Any:
-    if not isinstance(content, dict):
-        raise ValueError(f"{place} is {content!r}; it must be a table")
-    known = {each.name: each for each in fields(kind)}
-    for key in content:
-        if key not in known:
-            raise ValueError(f"{place}: unknown key {key!r}; there are {', '.join(known)}")
     values = {}
-    for key, value in content.items():
+    for key, value in check_keys(kind, content, place).items():
         nested = {"weights": Weights, **_PARTS}.get(key)
         values[key] = _built(nested, value, f"{place}: {key}") if nested else value
         if kind is Rule and not nested and not isinstance(value, str):

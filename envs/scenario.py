@@ -7,15 +7,15 @@ every other number is ours; its gaps say what of the platform the market cannot 
 import hashlib
 import json
 import math
-import tomllib
-from dataclasses import MISSING, dataclass, fields
-from itertools import pairwise
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from ruleshift.envs.economy import Economy
+from ruleshift.envs.fields import check_keys
+from ruleshift.envs.files import find_file, names_in, read_file
 from ruleshift.envs.rule import Rule
-from ruleshift.envs.schedule import Shift, check_schedule
+from ruleshift.envs.schedule import Shift, check_schedule, read_schedule
 
 CONTEXT = "context"
 """What a figure sets that sets no field: it tells what to compare outcomes with, or how the platform was."""
@@ -78,7 +78,7 @@ class Scenario:
     @property
     def hash(self) -> str:
         """Sixteen hexadecimal digits of what is played: rules, economy and schedule."""
-        times = [[shift.at, shift.notice, shift.chance] for shift in self.schedule]
+        times = [[shift.at, shift.notice, shift.placebo, shift.chance] for shift in self.schedule]
         content = json.dumps([self.economy.hash, times, [rule.hash for rule in self.rules]])
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
@@ -103,7 +103,7 @@ class Scenario:
 
 def list_scenarios() -> tuple[str, ...]:
     """Names of the scenarios that come with the suite, in alphabetical order."""
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+    return names_in(_FOLDER)
 
 
 def find_scenario(scenario: str | Path) -> Path:
@@ -113,15 +113,7 @@ def find_scenario(scenario: str | Path) -> Path:
         ValueError: no scenario has that name.
         FileNotFoundError: no such file.
     """
-    if isinstance(scenario, str) and scenario in list_scenarios():
-        return _FOLDER / f"{scenario}.toml"
-    path = Path(scenario)
-    if path.suffix != ".toml":
-        names = ", ".join(list_scenarios())
-        raise ValueError(f"no scenario is named {str(scenario)!r}; there are {names}, or the path of a .toml")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such scenario file")
-    return path
+    return find_file("scenario", scenario, _FOLDER)
 
 
 def is_scenario(name: str | Path) -> bool:
@@ -130,8 +122,8 @@ def is_scenario(name: str | Path) -> bool:
     if name in list_scenarios() or path.suffix != ".toml" or not path.is_file():
         return name in list_scenarios()
     try:
-        return "economy" in tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError:
+        return "economy" in read_file(path)
+    except ValueError:
         return False
 
 
@@ -145,24 +137,19 @@ def load_scenario(scenario: str | Path | Scenario) -> Scenario:
     if isinstance(scenario, Scenario):
         return scenario
     path = find_scenario(scenario)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path.name}: not a TOML file: {error}") from None
-    return _read(content, path.name)
+    return _read(read_file(path), path.name)
 
 
 def _read(content: dict[str, Any], place: str) -> Scenario:
-    _check_keys(Scenario, content, place)
-    rule = Rule.from_content(_table(content["rule"], f"{place}: rule"), f"{place}: rule")
+    check_keys(Scenario, content, place)
+    rule = Rule.from_content(content["rule"], f"{place}: rule")
     economy = _made(Economy, content["economy"], f"{place}: economy")
-    figures = _tables(content["figures"], f"{place}: figures")
-    gaps = _tables(content["gaps"], f"{place}: gaps")
+    figures, gaps, shifts = (_listed(content, key, place) for key in ("figures", "gaps", "schedule"))
     scenario = Scenario(
         **{key: _text(content[key], f"{place}: {key}") for key in ("name", "platform", "rationale")},
         rule=rule,
         economy=economy,
-        schedule=_read_schedule(content["schedule"], rule, economy, place),
+        schedule=_fitting(read_schedule(shifts, place, rule), economy, place),
         figures=tuple(_made(Figure, each, f"{place}: figures.{i}") for i, each in enumerate(figures)),
         gaps=tuple(_made(_Gap, each, f"{place}: gaps.{i}").what for i, each in enumerate(gaps)),
     )
@@ -176,36 +163,11 @@ class _Gap:
     what: str
 
 
-def _read_schedule(content: Any, rule: Rule, economy: Economy, place: str) -> tuple[Shift, ...]:
-    """The shifts of a file; the table `to` of each holds what changes in the rule in force before it."""
-    shifts: list[Shift] = []
-    for i, table in enumerate(_tables(content, f"{place}: schedule")):
-        here = f"{place}: schedule.{i}"
-        unknown = set(table) - {"at", "notice", "chance", "to"}
-        if unknown or "to" not in table or "at" not in table:
-            wrong = f"unknown key {min(unknown)!r}" if unknown else "a shift needs the keys at and to"
-            raise ValueError(f"{here}: {wrong}; there are at, notice, chance and the table to")
-        try:
-            rule = rule.replace(**_flat(_table(table["to"], f"{here}.to")))
-            shifts.append(Shift(**{**table, "to": rule}))
-        except ValueError as error:
-            raise ValueError(f"{here}: {error}") from None
-    for first, second in pairwise(shifts):
-        if first.at > second.at:
-            late = f"round {second.at} comes after round {first.at}"
-            raise ValueError(f"{place}: schedule: {late}; write shifts in order of time")
+def _fitting(schedule: tuple[Shift, ...], economy: Economy, place: str) -> tuple[Shift, ...]:
     try:
-        return check_schedule(tuple(shifts), economy.rounds)
+        return check_schedule(schedule, economy.rounds)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from None
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, by dotted key."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
 
 
 def _check_figure(scenario: Scenario, figure: Figure, place: str) -> None:
@@ -227,33 +189,17 @@ def _check_figure(scenario: Scenario, figure: Figure, place: str) -> None:
 
 
 def _made(kind: type, content: Any, place: str) -> Any:
-    _check_keys(kind, _table(content, place), place)
+    check_keys(kind, content, place)
     try:
         return kind(**content)
     except ValueError as error:
         raise ValueError(f"{place.split(': ')[0]}: {error}") from None
 
 
-def _check_keys(kind: type, content: dict[str, Any], place: str) -> None:
-    known = {each.name: each.default is MISSING and each.default_factory is MISSING for each in fields(kind)}
-    unknown, missing = [key for key in content if key not in known], [key for key in known if key not in content]
-    missing = [key for key in missing if known[key]]
-    if unknown:
-        raise ValueError(f"{place}: unknown key {unknown[0]!r}; there are {', '.join(known)}")
-    if missing:
-        raise ValueError(f"{place}: the key {missing[0]!r} is missing")
-
-
-def _table(content: Any, place: str) -> dict[str, Any]:
-    if not isinstance(content, dict):
-        raise ValueError(f"{place} is {content!r}; it must be a table")
-    return content
-
-
-def _tables(content: Any, place: str) -> list[dict[str, Any]]:
-    if not isinstance(content, list) or not content:
-        raise ValueError(f"{place} is {content!r}; it must be a list of tables that is not empty")
-    return [_table(each, f"{place}.{i}") for i, each in enumerate(content)]
+def _listed(content: dict[str, Any], key: str, place: str) -> list[Any]:
+    if not isinstance(content[key], list) or not content[key]:
+        raise ValueError(f"{place}: {key} is {content[key]!r}; it must be a list of tables that is not empty")
+    return content[key]
 
 
 def _text(content: Any, place: str) -> str:

@@ -93,8 +93,8 @@ class Scene:
         return f"showing {' and '.join(parts)}" if parts else ""
 
 
-def read_scene(market: "Market", b: int = 0, rounds: int | None = None, ended: Ended | None = None) -> Scene:
-    """Market `b` of a batch as it stands, on a timeline of `rounds` rounds (None: the episode's).
+def read_scene(market: "Market", b: int = 0, ended: Ended | None = None) -> Scene:
+    """Market `b` of a batch as it stands.
 
     A market opens the next episode within the last step of one: with `ended` the scene is that of the last round.
 
@@ -109,13 +109,12 @@ def read_scene(market: "Market", b: int = 0, rounds: int | None = None, ended: E
     rule = market.rule_in_force(b) if ended is None else ended.rule
     played = market.round if ended is None else market.economy.rounds
     shown = min(market.organizations, MOST_ORGANIZATIONS)
-    rounds = market.economy.rounds if rounds is None else rounds
     episode = market.episode - (ended is not None)
-    marks = _marks(market, b, episode, rounds)
+    marks = _marks(market, b, episode)
     return Scene(
         market=b,
         round=played,
-        rounds=rounds,
+        rounds=market.economy.rounds,
         episode=episode,
         kinds=market.kinds,
         organizations=market.organizations,
@@ -138,13 +137,13 @@ def _standing(market: "Market", b: int, ended: Ended | None) -> Standing:
     return Standing(**{name: part if name == "capability" else part[0] for name, part in parts.items()})
 
 
-def _marks(market: "Market", b: int, episode: int, rounds: int) -> tuple[Mark, ...]:
+def _marks(market: "Market", b: int, episode: int) -> tuple[Mark, ...]:
     """The shifts that come about in this market and episode, or were announced."""
     happens = fates(market.schedule, market.key[b : b + 1], episode)[0][0]
     return tuple(
         Mark(shift.at, _name(shift), shift.placebo, bool(comes), shift.notice or 0)
         for shift, comes in zip(market.schedule, happens, strict=True)
-        if (comes or shift.notice) and shift.at <= rounds
+        if comes or shift.notice
     )
 
 

@@ -5,15 +5,16 @@ force until the first. `Market.twin` is the same market without any.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ruleshift.envs.blend import between
 from ruleshift.envs.compile import jit
+from ruleshift.envs.fields import check_keys, flat_keys
 from ruleshift.envs.numerics import SHIFT, uniform, words
 from ruleshift.envs.rule import Rule, load_rule
 from ruleshift.envs.structure import Structure
@@ -124,29 +125,42 @@ def placebo(schedule: Sequence[Shift]) -> tuple[Shift, ...]:
     return tuple(replace(shift, placebo=True) for shift in schedule)
 
 
-def read_schedule(tables: Any, place: str) -> tuple[Shift, ...]:
+def read_schedule(tables: Any, place: str, rule: Rule | None = None) -> tuple[Shift, ...]:
     """The schedule that a file writes as a list of tables with the keys of `Shift`, of which `at` and `to` are needed.
 
+    Where the market's own `rule` is given, `to` may also be a table of what changes: in the rule of the shift above it,
+    in the first one in `rule`.
+
     Raises:
-        ValueError: a key that is missing or unknown, or a value that is none; `place` and the table's number name it.
+        ValueError: a key that is missing or unknown, or a value that is none; named by `place` and the table's number.
 
     >>> read_schedule([{"at": 50, "to": "promoted_listing", "notice": 10}], "mine.toml")[0].at
     50
+    >>> fee = {"at": 50, "to": {"payment": {"commission": 0.3}}}
+    >>> read_schedule([fee], "mine.toml", load_rule("price_board"))[0].to.payment.commission
+    0.3
     """
-    if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
+    if not isinstance(tables, list):
         raise ValueError(f"{place}: schedule is {tables!r}; it must be a list of tables, such as [[schedule]]")
-    known = [each.name for each in fields(Shift)]
-    shifts = []
-    for number, table in enumerate(tables, 1):
-        for key in [*table, "at", "to"]:
-            if key not in known or key not in table:
-                what = f"unknown key {key!r}; there are {', '.join(known)}" if key in table else f"{key} is missing"
-                raise ValueError(f"{place}: schedule, table {number}: {what}")
+    shifts: list[Shift] = []
+    for i, table in enumerate(tables):
+        here = f"{place}: schedule.{i}"
+        check_keys(Shift, table, here)
         try:
-            shifts.append(Shift(**table))
+            shifts.append(_read_shift(table, rule, shifts))
         except (ValueError, TypeError, FileNotFoundError) as error:
-            raise ValueError(f"{place}: schedule, table {number}: {error}") from None
+            raise ValueError(f"{here}: {error}") from None
     return tuple(shifts)
+
+
+def _read_shift(table: dict[str, Any], rule: Rule | None, above: list[Shift]) -> Shift:
+    if rule is None or not isinstance(table["to"], dict):
+        return Shift(**table)
+    before = cast(Rule, above[-1].to) if above else rule
+    shift = Shift(**{**table, "to": before.replace(**flat_keys(table["to"]))})
+    if above and shift.at < above[-1].at:
+        raise ValueError(f"at is {shift.at}, after round {above[-1].at}; write shifts in order of time")
+    return shift
 
 
 def _check_counts(**counts: Any) -> None:

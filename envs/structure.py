@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import tomllib
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from ruleshift.envs.draws import Draw, read_draw, unchecked
+from ruleshift.envs.files import find_file, names_in, read_file
 from ruleshift.envs.numerics import PURPOSES, RULE, market_key, uniforms
 from ruleshift.envs.rule import Rule, load_rule
 from ruleshift.envs.support import check_parts
@@ -124,16 +124,8 @@ def load_structure(structure: "str | Path | Structure") -> Structure:
     """
     if isinstance(structure, Structure):
         return structure
-    names = list_structures()
-    path = _FOLDER / f"{structure}.toml" if structure in names else Path(structure)
-    if path.suffix != ".toml":
-        raise ValueError(f"no structure is named {str(structure)!r}; there are {', '.join(names)}")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such structure file")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path.name}: not a TOML file: {error}") from None
+    path = find_file("structure", structure, _FOLDER)
+    content = read_file(path)
     unknown = set(content) - {"name", "base", "hashes", *PARTS}
     if unknown or "base" not in content:
         raise ValueError(f"{path.name}: {f'unknown key {min(unknown)!r}' if unknown else 'the key base is missing'}")
@@ -149,7 +141,7 @@ def load_structure(structure: "str | Path | Structure") -> Structure:
 
 def list_structures() -> tuple[str, ...]:
     """Names of the structures that come with the suite, in alphabetical order."""
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+    return names_in(_FOLDER)
 
 
 def _check_hashes(structure: Structure, frozen: Any, place: str) -> None:

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import gymnasium
 import numpy as np
 
 from ruleshift.envs.economy import Economy
 from ruleshift.envs.layout import OUTCOME_SINGLE, Outcome
+
+if TYPE_CHECKING:
+    from ruleshift.envs.market import Market
+    from ruleshift.envs.scene import Ended
 
 LEDGER = Outcome._fields[:OUTCOME_SINGLE]
 """Keys of an organization's info: what it did and got in the round, as described at `ruleshift.envs.layout.Outcome`."""
@@ -69,10 +74,42 @@ def listed(given: Any, single: type) -> tuple[Any, ...]:
     return (given,) if isinstance(given, single) else tuple(given)
 
 
-def check_render_mode(mode: str | None) -> None:
-    """Refuse a render mode that does not exist, with a ValueError."""
-    if mode is not None and mode not in RENDER_MODES:
-        raise ValueError(f"render_mode: {mode!r} is none of {', '.join(RENDER_MODES)}")
+class Screen:
+    """What a view shows of its market, by its render mode: None, "human", "ansi" or "rgb_array".
+
+    Raises:
+        ValueError: another mode.
+    """
+
+    def __init__(self, mode: str | None) -> None:
+        if mode is not None and mode not in RENDER_MODES:
+            raise ValueError(f"render_mode: {mode!r} is none of {', '.join(RENDER_MODES)}")
+        self.mode = mode
+        self._renderer: Any = None
+
+    def show(self, market: "Market", ended: "Ended | None") -> None:
+        """Draw the market at once, where the mode is `human`; see `Renderer.draw`."""
+        if self.mode == "human":
+            self._draw(market, ended)
+
+    def render(self, market: "Market", ended: "Ended | None") -> Any:
+        """What `render()` gives: text or a picture; None where it was shown at once, or without a mode."""
+        if self.mode is None:
+            gymnasium.logger.warn("render: this environment was made without a render_mode")
+        return None if self.mode in (None, "human") else self._draw(market, ended)
+
+    def close(self) -> None:
+        """Release the renderer; a second call does no harm."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def _draw(self, market: "Market", ended: "Ended | None") -> Any:
+        if self._renderer is None:
+            from ruleshift.envs.render import Renderer
+
+            self._renderer = Renderer(str(self.mode))
+        return self._renderer.draw(market, ended=ended)
 
 
 def rule_option(options: Any) -> Any:

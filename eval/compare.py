@@ -137,7 +137,7 @@ def odds_answers(rules: tuple[Rule, Rule]) -> list[tuple[str, tuple[float, float
 
 def _answer(rule: Rule, signal: str) -> float:
     power = getattr(rule.scoring.weights, signal)
-    if power == 0 or rule.scoring.amplification == 0:
+    if power == 0 or idle(f"scoring.weights.{signal}", rule):
         return 1.0
     power *= rule.scoring.amplification
     if signal == "price" and rule.scoring.price_signal == "logit":

@@ -40,16 +40,18 @@ def phrase(field: str, value: Any) -> str:
 
 def idle(field: str, rule: Rule) -> bool:
     """Whether a field decides nothing under a rule: with any other value the same actions would earn the same."""
-    scoring = rule.scoring
-    blind = {name for name in _SIGNALS if scoring.amplification == 0 or getattr(scoring.weights, name) == 0}
+    scoring, mechanism = rule.scoring, find_mechanism(rule.matching.mechanism)
+    unscored = scoring.amplification == 0 or not mechanism.reads_odds
+    blind = {name for name in _SIGNALS if unscored or getattr(scoring.weights, name) == 0}
     unpopular = "popularity" in blind and rule.feedback.entry_rate == 0
     if field.startswith("scoring.weights."):
-        return scoring.amplification == 0
+        return unscored
     return {
+        "scoring.amplification": not mechanism.reads_odds,
         "scoring.promotion_floor": "promotion" in blind,
         "scoring.price_signal": "price" in blind,
         "scoring.logit_scale": "price" in blind or scoring.price_signal == "ratio",
-        "matching.proposer": not find_mechanism(rule.matching.mechanism).reads_preferences,
+        "matching.proposer": not mechanism.reads_proposer,
         "feedback.reputation_gain": "reputation" in blind,
         "feedback.inflation": "reputation" in blind or rule.feedback.reputation_gain == 0,
         "feedback.persistence": unpopular,

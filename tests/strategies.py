@@ -52,7 +52,7 @@ def pairs(thresholds: st.SearchStrategy[float]) -> st.SearchStrategy[tuple[tuple
     return starts.flatmap(lambda each: st.tuples(*(st.tuples(st.just(start), numbers(0, 1)) for start in each)))
 
 
-def _supports(mechanism: str, **payment: Any) -> bool:
+def supports(mechanism: str, **payment: Any) -> bool:
     """Whether the mechanism tells what a payment needs."""
     try:
         Rule(matching=Matching(mechanism=mechanism), payment=Payment(**payment)).check_payment()
@@ -64,13 +64,13 @@ def _supports(mechanism: str, **payment: Any) -> bool:
 @st.composite
 def payments(draw: st.DrawFn, mechanism: str, divisible: bool = False) -> Payment:
     """A payment that the mechanism supports, and, where asked, divisible demand."""
-    pricings = [each for each in PRICINGS if _supports(mechanism, pricing=each)]
+    pricings = [each for each in PRICINGS if supports(mechanism, pricing=each)]
     return Payment(
         pricing=draw(st.sampled_from(["as_asked", "posted"] if divisible else pricings)),
         reserve=draw(numbers(0.3, 1)),
         commission=draw(numbers(0, 1)),
         tiers=draw(pairs(st.floats(0.05, 6))),
-        charge=draw(st.sampled_from([each for each in CHARGES if _supports(mechanism, charge=each)])),
+        charge=draw(st.sampled_from([each for each in CHARGES if supports(mechanism, charge=each)])),
     )
 
 

@@ -106,8 +106,8 @@ def test_phrase__plain_english(field: str, value: object, words: str) -> None:
 
 OTHERWISE = {
     "scoring.promotion_floor": 0.7, "scoring.price_signal": "logit", "scoring.logit_scale": 0.03,
-    "matching.proposer": "jobs", "feedback.reputation_gain": 0.6, "feedback.inflation": 0.9,
-    "feedback.persistence": 0.2, "feedback.prior": 7.0,
+    "scoring.amplification": 0.3, "matching.proposer": "jobs", "feedback.reputation_gain": 0.6,
+    "feedback.inflation": 0.9, "feedback.persistence": 0.2, "feedback.prior": 7.0,
 }  # fmt: skip
 
 

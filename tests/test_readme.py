@@ -7,11 +7,13 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+from strategies import BUILT_IN, supports
 
 from ruleshift.cli import parse
 from ruleshift.envs import Economy, Market, Rule, list_rules, load_rule
 from ruleshift.envs.layout import state_view
-from ruleshift.envs.rule import Disclosure, Feedback, Matching, Payment, Scoring, Weights
+from ruleshift.envs.mechanisms import MECHANISMS
+from ruleshift.envs.rule import CHARGES, PRICINGS, Disclosure, Feedback, Matching, Payment, Scoring, Weights
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -77,6 +79,24 @@ def test_guide__its_mechanism_gives_each_job_to_the_best(tmp_path, monkeypatch):
     capability = state_view(market.state[0], 1).capability[0].copy()
     market.step(np.zeros((1, 8, market.action_size), np.float32))
     assert (market.winners == capability.argmax()).all()
+
+
+def _told(mechanism: str) -> list[str]:
+    """Payments that a rule with this mechanism may name beside those that need nothing of it."""
+    pricings = [each for each in PRICINGS if each not in ("as_asked", "posted") and supports(mechanism, pricing=each)]
+    charges = [each for each in CHARGES if each not in ("sunk", "if_matched") and supports(mechanism, charge=each)]
+    return pricings + charges
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_guide__tells_what_each_mechanism_costs_and_which_payments_it_tells(name):
+    lines = (ROOT / "docs" / "rules.md").read_text().splitlines()
+    row = next(line for line in lines if line.startswith(f"| `{name}` |"))
+    _, _, _, _, tells, _, cost, _ = (cell.strip() for cell in row.split("|"))
+    mechanism = MECHANISMS[name]
+    assert sorted(re.findall(r"`(\w+)`", tells)) == sorted(_told(name))
+    assert cost.startswith(mechanism.cost)
+    assert (f"{mechanism.largest:,}" in cost) if mechanism.largest else "at most" not in cost
 
 
 def test_guide__names_every_key_of_a_rule():

@@ -106,6 +106,43 @@ def test_load_rule__names_file_and_key(tmp_path: Path, old: str, new: str, key: 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("rule", "changes", "expected"),
+    [
+        ("clearing_house", {}, True),
+        ("clearing_house", {"matching.proposer": "jobs"}, False),
+        ("clearing_house", {"scoring.weights.focus": 0.2, "scoring.weights.price": 0.0}, False),
+        ("open_enrolment", {}, False),
+        ("open_enrolment", {"matching.mechanism": "top_trading_cycles", "matching.proposer": "jobs"}, True),
+        ("price_board", {}, False),
+        ("price_board", {"matching.mechanism": "welfare_maximizing", "payment.commission": 0}, False),
+        ("sealed_tender", {"matching.mechanism": "welfare_maximizing", "payment.pricing": "externality"}, True),
+        ("price_board", {"matching.mechanism": "welfare_maximizing", "payment.pricing": "externality"}, False),
+        ("sealed_tender", {"matching.mechanism": "position_auction", "payment.charge": "externality"}, True),
+        ("sealed_tender", {"matching.mechanism": "position_auction", "payment.charge": "next_bid"}, False),
+    ],
+)
+def test_features__strategy_proof_by_mechanism_payment_and_focus(rule: str, changes: dict, expected: bool) -> None:
+    made = load_rule(rule).replace(**changes)
+    assert made.strategy_proof == expected
+    assert made.features()[FEATURES.index("strategy_proof")] == expected
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "payment", "told"),
+    [
+        ("greedy", {"pricing": "second_price"}, "pricing must be one of as_asked, posted"),
+        ("serial", {"pricing": "externality"}, "pricing must be one of as_asked, second_price, posted, uniform"),
+        ("serial", {"charge": "next_bid"}, "charge must be one of sunk, if_matched"),
+        ("position_auction", {"pricing": "uniform"}, "pricing must be one of as_asked, posted"),
+    ],
+)
+def test_market__a_payment_that_the_mechanism_does_not_tell(mechanism: str, payment: dict, told: str) -> None:
+    changes = {"matching.mechanism": mechanism, **{f"payment.{key}": value for key, value in payment.items()}}
+    with pytest.raises(ValueError, match=rf"payment.* which '{mechanism}' does not tell; with it, {told}$"):
+        Market(load_rule("price_board").replace(**changes))
+
+
 def test_market__a_mechanism_that_nobody_registered(tmp_path: Path) -> None:
     path = _edited(tmp_path, 'mechanism = "serial"', 'mechanism = "seriel"')
     with pytest.raises(ValueError, match=r"seriel.*serial"):

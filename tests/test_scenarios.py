@@ -171,7 +171,7 @@ def test_is_scenario__tells_its_file_from_a_rules(tmp_path: Path) -> None:
         ("jobs = 24", "job = 24", "economy: unknown key 'job'"),
         ("at = 50", "at = 100", "a shift at round 100"),
         ("at = 50", "when = 50", "schedule.0: unknown key 'when'"),
-        ("at = 50", "", "schedule.0: a shift needs the keys at and to"),
+        ("at = 50", "", "schedule.0: the key 'at' is missing"),
         ("at = 50", "at = 50\nnotice = 0", "schedule.0: shift: notice is 0"),
         ("commission = 0.25", "comission = 0.25", "schedule.0: rule.payment: unknown field 'comission'"),
         ("commission = 0.25", "commission = 2.5", "schedule.0: payment: commission is 2.5"),
@@ -180,7 +180,8 @@ def test_is_scenario__tells_its_file_from_a_rules(tmp_path: Path) -> None:
         ("year = 2014", "", "figures.0: the key 'year' is missing"),
         ('unit = "share of the fare"', 'unit = ""', "figures.0.unit is ''"),
         ("[[gaps]]\nwhat", "[[gaps]]\nwhy", "gaps.0: unknown key 'why'"),
-        ("[rule.matching]", "[rule.matchng]", "the part [matching] is missing"),
+        ("[rule.matching]", "[rule.matchng]", "rule: unknown key 'matchng'; there are name, rationale, disclosure"),
+        ("[rule.feedback]", "[rule.payment.feedback]", "rule: payment: unknown key 'feedback'"),
         ("[economy]", "[economy", "not a TOML file"),
     ],
 )
@@ -194,9 +195,26 @@ def test_load_scenario__a_mistake_is_one_line_that_names_file_and_key(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("rule", "3", "rule is 3; it must be a table"),
+        ("economy", "[]", "economy is []; it must be a table"),
+        ("schedule", "[]", "schedule is []; it must be a list of tables that is not empty"),
+        ("gaps", '["none"]', "gaps.0 is 'none'; it must be a table"),
+    ],
+)
+def test_load_scenario__something_else_in_place_of_tables(key: str, value: str, named: str, tmp_path: Path) -> None:
+    path = _copy(tmp_path)
+    kept = [part for part in re.split(r"\n(?=\[)", path.read_text()) if not re.match(rf"\[+{key}\b", part)]
+    path.write_text("\n".join([f"{key} = {value}", *kept]))
+    with pytest.raises(ValueError, match=re.escape(f"mine.toml: {named}")):
+        load_scenario(path)
+
+
 def test_load_scenario__shifts_out_of_order_and_files_that_are_not_there(tmp_path: Path) -> None:
     path = _copy(tmp_path, "craft_fees", ("at = 24", "at = 70"))
-    with pytest.raises(ValueError, match=r"mine\.toml: schedule: round 69 comes after round 70"):
+    with pytest.raises(ValueError, match=r"mine\.toml: schedule\.1: at is 69, after round 70"):
         load_scenario(path)
     with pytest.raises(ValueError, match=r"craft_fees, .* or the path of a \.toml"):
         load_scenario("nowhere")

@@ -313,7 +313,7 @@ def test_switching__the_picture_shows_what_came_about() -> None:
     market = Market("price_board", economy=ECONOMY, schedule=schedule)
     market.reset(seed=3)
     comes = fates(market.schedule, market.key, 0)[0][0]
-    text = Renderer("ansi", rounds=ECONOMY.rounds).draw(market)
+    text = Renderer("ansi").draw(market)
     for shift, there in zip(market.schedule, comes, strict=True):
         assert isinstance(shift.to, Rule)
         assert (f"round {shift.at}: {shift.to.name}" in text) == there
@@ -362,17 +362,36 @@ def test_read_schedule__tables_with_the_keys_of_a_shift() -> None:
     assert read_schedule([], "mine.toml") == ()
 
 
+def test_read_schedule__a_table_holds_what_changes_in_the_rule_before() -> None:
+    """The first in the market's own rule, the next in what that became; a name begins anew."""
+    board, tender = load_rule("price_board"), load_rule("sealed_tender")
+    tables = [
+        {"at": 3, "to": {"name": "dear", "payment": {"commission": 0.3}}},
+        {"at": 5, "to": {"scoring": {"amplification": 2.0}}},
+        {"at": 7, "to": "sealed_tender"},
+        {"at": 9, "to": {"payment": {"commission": 0.3}}},
+    ]
+    rules = [shift.to for shift in read_schedule(tables, "mine.toml", board)]
+    dear = board.replace(**{"name": "dear", "payment.commission": 0.3})
+    expected = [dear, dear.replace(**{"scoring.amplification": 2.0}), tender]
+    assert rules == [*expected, tender.replace(**{"payment.commission": 0.3})]
+    with pytest.raises(ValueError, match=r"mine\.toml: schedule\.1: at is 5, after round 7; write shifts in order"):
+        read_schedule([tables[2], tables[1]], "mine.toml", board)
+
+
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
         ({"at": 3}, "schedule is .* must be a list of tables"),
-        ([{"at": 3, "to": "price_board"}, {"at": 5}], "table 2: to is missing"),
-        ([{"to": "price_board"}], "table 1: at is missing"),
-        ([{"at": 3, "to": "price_board", "when": 5}], "table 1: unknown key 'when'; there are at, to, notice"),
-        ([{"at": 0, "to": "price_board"}], "table 1: shift: at is 0"),
-        ([{"at": 3, "to": "nowhere"}], "table 1: no rule is named 'nowhere'"),
-        ([{"at": 3, "to": "nowhere.toml"}], "table 1: nowhere.toml: no such rule file"),
-        ([{"at": 3, "to": 4}], "table 1: rule is int"),
+        ([{"at": 3, "to": "price_board"}, {"at": 5}], "schedule.1: the key 'to' is missing"),
+        ([{"to": "price_board"}], "schedule.0: the key 'at' is missing"),
+        ([{"at": 3, "to": "price_board", "when": 5}], "schedule.0: unknown key 'when'; there are at, to, notice"),
+        ([{"at": 0, "to": "price_board"}], "schedule.0: shift: at is 0"),
+        ([{"at": 3, "to": "nowhere"}], "schedule.0: no rule is named 'nowhere'"),
+        ([{"at": 3, "to": "nowhere.toml"}], "schedule.0: nowhere.toml: no such rule file"),
+        ([{"at": 3, "to": 4}], "schedule.0: rule is int"),
+        ([{"at": 3, "to": {"payment": {"reserve": 0.5}}}], "schedule.0: rule is dict; it must be a name, a path"),
+        (["price_board"], "schedule.0 is 'price_board'; it must be a table"),
     ],
 )
 def test_read_schedule__mistakes_name_the_file_and_the_table(tables: list, message: str) -> None:

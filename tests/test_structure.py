@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import BUILT_IN
 
-from ruleshift.envs import Economy, Market, Rule, Structure, list_structures, load_rule, load_structure
+from ruleshift.envs import Economy, Market, Rule, Structure, list_rules, list_structures, load_rule, load_structure
 from ruleshift.envs.market import check_rule
+from ruleshift.envs.rule import CHARGES, PRICINGS
 from ruleshift.envs.structure import PARTS
-from ruleshift.envs.support import outside
+from ruleshift.envs.support import outside, supports
 
 BASE = load_rule("price_board")
 PLATFORMS = Path(__file__).parents[1] / "envs" / "structures" / "platforms.toml"
@@ -117,10 +119,20 @@ def test_structures__every_part_is_there_and_frozen(name: str) -> None:
 
 def test_structures__homes_of_the_quick_study_are_trained_and_its_targets_are_not() -> None:
     structure = load_structure("platforms")
-    for name in ("price_board", "promoted_listing", "reputation_ladder"):
-        assert outside(structure, load_rule(name)) == ()
-    for name in ("dispatch_lottery", "clearing_house", "popularity_feed", "sealed_tender", "second_price_exchange"):
-        assert outside(structure, load_rule(name))
+    homes = ("price_board", "promoted_listing", "reputation_ladder")
+    for name in list_rules():
+        assert (outside(structure, load_rule(name)) == ()) == (name in homes)
+
+
+def test_structures__family_has_every_mechanism_and_payment_that_is_never_trained() -> None:
+    structure = load_structure("platforms")
+    every = {"matching.mechanism": BUILT_IN, "payment.pricing": PRICINGS, "payment.charge": CHARGES}
+    for field, values in every.items():
+        drawn = {
+            part: {word for support in supports(structure, part) for word, _ in support[field]} for part in PARTS
+        }
+        assert drawn["train"] | drawn["family"] == set(values)
+        assert all(drawn[part] <= drawn["train"] for part in PARTS if part != "family")
 
 
 @pytest.mark.parametrize("part", PARTS[1:])

@@ -22,7 +22,7 @@ Problem = namedtuple(
         "capacities",  # (N,) int64, jobs that each can still serve, 0 where it offers nothing; free to be changed
         "uniforms",  # (4, J or more) in (0, 1): rows 0 (of 52 random bits), 1 and 2 are a job's own, or,
         # for mechanisms that draw organizations, (4, max(J, N) or more) and an organization's as well
-        "wants",  # int64, which of `match` the payment reads: WANTS_LEAD + WANTS_PRICE + WANTS_BID, or 0
+        "wants",  # int64, which of `match` the payment reads: a sum of the WANTS_ below, or 0
         "proposer",  # int64, 0 organizations, 1 jobs
         "parameters",  # (4,) the rule's own numbers for the mechanism
     ],
@@ -58,10 +58,14 @@ class Mechanism:
     """Author and year."""
     cost: str
     """Worst case, in organizations N, jobs J, kinds K and capacity C."""
+    reads_odds: bool = True
+    """Whether it reads `log_odds` or the `race` that they give: else nothing that is scored counts."""
     reads_preferences: bool = False
     """Whether it reads `race`, `priority` and `preferences`."""
     reads_costs: bool = False
     """Whether it reads `costs` and `qualities`."""
+    reads_proposer: bool = False
+    """Whether it reads `proposer`."""
     draws_organizations: bool = False
     """Whether `uniforms` must have a column for each organization, too."""
     payments: tuple[str, ...] = ("lead",)
@@ -71,7 +75,9 @@ class Mechanism:
     stable: bool = False
     """No organization and job would rather have each other."""
     strategy_proof: tuple[str, ...] = ()
-    """Proposers under which the proposing side cannot gain by misreporting: organizations, jobs."""
+    """Sides that cannot gain by misreporting, where there is a proposer when they propose: organizations, jobs."""
+    strategy_proof_payments: tuple[str, ...] = ()
+    """Of `payments`, those under which, without a commission, the true cost or bid is best whatever others do."""
     efficient: bool = False
     """No other matching is better for all organizations, or for the sum of costs."""
     scratch: Callable[[int, int, int, int], tuple[int, int]] = lambda n, j, k, c: (0, 0)

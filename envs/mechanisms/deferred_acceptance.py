@@ -233,6 +233,7 @@ MECHANISM = Mechanism(
     source="Gale & Shapley 1962; Roth & Sotomayor 1990",
     cost="K N C + N C K log J organizations proposing, J N (K + log C) jobs proposing",
     reads_preferences=True,
+    reads_proposer=True,
     stable=True,
     strategy_proof=("organizations",),
     scratch=lambda n, j, k, c: (0, 4 * k + 1 + 3 * j + (k + 3) * n + n * min(c, j)),

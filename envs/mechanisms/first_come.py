@@ -36,6 +36,7 @@ MECHANISM = Mechanism(
     function=first_come,
     source="Durstenfeld 1964, for the queue",
     cost="N + J",
+    reads_odds=False,
     draws_organizations=True,
     payments=(),
     scratch=lambda n, j, k, c: (0, n),

@@ -90,6 +90,7 @@ MECHANISM = Mechanism(
     function=greedy,
     source="Avis 1983",
     cost="K (N + J) + J log J + min(N, J) K log N",
+    reads_odds=False,
     reads_costs=True,
     draws_organizations=True,
     payments=(),

@@ -45,7 +45,9 @@ MECHANISM = Mechanism(
     function=position_auction,
     source="Edelman, Ostrovsky & Schwarz 2007; Varian 2007",
     cost="N log N + J log J",
+    reads_odds=False,
     draws_organizations=True,
     payments=("bid", "bid_externality"),
+    strategy_proof_payments=("bid_externality",),
     scratch=lambda n, j, k, c: (0, n + j + max(n, j)),
 )

@@ -349,24 +349,25 @@ class Play:
 
         from ruleshift.agents import Background, load_policy, seat_everyone
         from ruleshift.envs.render import Renderer
+        from ruleshift.envs.scene import Ended
 
         market = self._market()
-        rounds = market.economy.rounds - 1
         _say_if_compiling()
         policy = None if self.policy is None else load_policy(self.policy)
         background = Background(seat_everyone(market.economy, policy), 1)
-        renderer = Renderer(mode, rounds=rounds)
+        renderer = Renderer(mode)
         observations = market.reset(seed=self.seed)
         yield renderer.draw(market)
         actions = np.zeros((1, market.organizations, market.action_size), np.float32)
-        for _ in range(rounds):
+        while market.last_observations is None:
             background.act(observations, actions, market.key, round=market.round, episode=market.episode)
+            rule = market.rule_in_force()
             observations, _, _ = market.step(actions)
-            yield renderer.draw(market)
+            over = market.last_observations
+            yield renderer.draw(market, ended=None if over is None else Ended(rule, over[0]))
         renderer.close()
 
     def _market(self) -> "Market":
-        """A market one round longer than is watched: at its end it would already stand at the next episode."""
         from ruleshift.envs import Economy, Market, Shift
 
         found = _find(self.rule)
@@ -376,7 +377,6 @@ class Play:
         if self.shift_to is not None:
             at = economy.rounds // 2 if self.at is None else self.at
             schedule = (Shift(at=at, to=self.shift_to),)
-        economy = replace(economy, rounds=economy.rounds + 1)
         return Market(found["rule"], economy=economy, schedule=schedule, mechanisms=self.mechanisms)
 
 

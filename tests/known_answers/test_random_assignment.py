@@ -4,7 +4,7 @@ costs H_n, as a dictatorship does.
 
 import numpy as np
 import pytest
-from settings import close
+from markets import close
 
 from ruleshift.envs.rule import Rule, Weights
 from ruleshift.eval.known_answers.assignments import assignment, harmonic

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies
+from markets import by_worth
 
-from ruleshift.envs import Economy, Market, Rule, load_rule
-from ruleshift.envs.act import to_action
+from ruleshift.envs import Economy, Market, Rule
 from ruleshift.envs.layout import outcome_view, state_view
 
 
@@ -36,19 +36,6 @@ class Round:
         return float(self.worth[served, self.winners[served]].sum())
 
 
-def by_worth(
-    mechanism: str, *, gain: float = 0.2, asks: bool = False, pricing: str = "as_asked", reserve: float = 1.0
-) -> Rule:
-    """A rule with a mechanism whose parameters are the gain of being served and whether costs are the asks; no
-    commission."""
-    return load_rule("sealed_tender").replace(
-        **{
-            "matching.mechanism": mechanism, "matching.parameters": (gain, float(asks)), "payment.pricing": pricing,
-            "payment.reserve": reserve,
-        }
-    )  # fmt: skip
-
-
 def play(rule: Rule, economy: Economy, markets: int, seed: int, grid: float = 0.0) -> list[Round]:
     """One round of these markets, under random actions: multiples of `grid`, where it is above 0."""
     market = Market(rule, economy=economy, markets=markets)
@@ -75,29 +62,6 @@ def _round(market: Market, before: np.ndarray, b: int, gain: float, asks: bool, 
     return Round(
         worth, values[:, None] * cost[kinds], values, kinds, market.winners[b], market.payments[b], economy.capacity
     )
-
-
-def one_job(**changes: Any) -> Economy:
-    """One job of value 1, one round; quality is 0 and costs nothing."""
-    return Economy(
-        **{
-            "jobs": 1, "kinds": 1, "capacity": 1, "rounds": 1, "value_spread": 0.0, "base_cost": 0.0,
-            "effort_cost": 0.0, "shock_sd": 0.0, "quality_capability": 0.0, "promotion_price": 0.0, **changes,
-        }
-    )  # fmt: skip
-
-
-def act(asks: Any, effort: Any = 0.0, promotion: Any = 0.0, *, kinds: int = 1) -> np.ndarray:
-    """Actions (B, N, 3 + K) of organizations that ask this (B, N)."""
-    asks, effort, promotion = np.broadcast_arrays(asks, effort, promotion)
-    flat = to_action(ask=asks.ravel(), effort=effort.ravel(), promotion=promotion.ravel(), kinds=kinds)
-    return flat.reshape(*asks.shape, 3 + kinds)
-
-
-def equal_treatment(samples: np.ndarray, expected: float) -> bool:
-    """Whether every column of samples (markets, N) has this mean, within four standard errors."""
-    error = samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
-    return bool(np.all(np.abs(samples.mean(axis=0) - expected) <= 4 * error))
 
 
 @strategies.composite

@@ -1,10 +1,12 @@
 """What every built-in mechanism keeps to, whatever the market."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sides import problems, solve
+from sides import problems, random_problem, solve
 
 from ruleshift.envs import Economy, Market, load_rule
 from ruleshift.envs.mechanisms import MECHANISMS
@@ -36,6 +38,21 @@ def test_mechanism__what_it_is_paid_for_moves_no_job(name, market, random) -> No
     wants = random.choice([WANTED[payment] for payment in MECHANISMS[name].payments] or [0])
     asked = solve(name, market._replace(wants=wants))
     np.testing.assert_array_equal(asked.winner, solve(name, market).winner)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_mechanism__reads_odds_and_proposer_where_it_declares_so(name) -> None:
+    markets = [random_problem(seed, n=6, kinds=3, jobs=6) for seed in range(60)]
+    scored = ("log_odds", "race", "priority")
+    rescored = [one._replace(**{field: getattr(other, field) for field in scored}) for one, other in pairwise(markets)]
+    assert _moves(name, markets[:-1], rescored) == MECHANISMS[name].reads_odds
+    assert _moves(name, markets, [one._replace(proposer=1) for one in markets]) == MECHANISMS[name].reads_proposer
+
+
+def _moves(name, markets, others) -> bool:
+    """Whether some market is matched otherwise than the other one in its place."""
+    pairs = zip(markets, others, strict=True)
+    return any(np.any(solve(name, one).winner != solve(name, other).winner) for one, other in pairs)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from rounds import Round, by_worth, play, rounds
+from markets import by_worth
+from rounds import Round, play, rounds
 from scipy.optimize import linear_sum_assignment
 
 from ruleshift.envs import Economy
