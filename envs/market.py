@@ -293,7 +293,7 @@ class Market:
         rule = self.rule if stage == 0 else self.schedule[stage - 1].to
         if isinstance(rule, Structure):
             assert self.seed is not None
-            return rule.draw(self.seed, self.first_market + market, episode)
+            return rule.draw(self.seed, self.first_market + market, episode, stage=stage)
         assert isinstance(rule, Rule)
         return rule
 
