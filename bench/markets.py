@@ -35,12 +35,13 @@ def bare_kernel_block(rule: str, markets: int, economy: Economy | None = None):
     observations = market.reset(seed=0)
     rewards, ended = np.empty(observations.shape[:2], np.float32), np.empty_like(observations)
     market.step(actions[0])
-    home, plan = market._handles[0], market._plan_handle
+    home, plan, turn = market._handles[0], market._plan_handle, np.zeros(1, np.int64)
 
     def block() -> int:
         for number, action in enumerate(actions):
             last = number == STEPS - 1
-            market_round.play(0, markets, number, 0, last, home, plan, plan, action, observations, rewards, ended)
+            turn[0] = 0
+            market_round.play(turn, number, 0, last, home, plan, plan, action, observations, rewards, ended)
         return STEPS * markets * market.organizations
 
     return block

@@ -161,6 +161,17 @@ def bits_float(typing_context, value):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def fetch_add(typing_context, counter, amount):  # type: ignore[no-untyped-def]
+    """Add to the first number of int64 memory that threads share, in one indivisible step; gives what was there."""
+
+    def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
+        place = context.make_array(signature.args[0])(context, builder, values[0]).data
+        return builder.atomic_rmw("add", place, values[1], "monotonic")
+
+    return types.int64(counter, types.int64), generate
+
+
+@intrinsic
 def matrix(typing_context, memory, start, rows, columns):  # type: ignore[no-untyped-def]
     """A piece of one-dimensional memory, from index `start`, as a C-contiguous (rows, columns) array, unchecked."""
     kind = types.Array(memory.dtype, 2, "C")

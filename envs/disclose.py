@@ -7,6 +7,7 @@ from ruleshift.envs.numerics import NOISE, PURPOSES, draw
 from ruleshift.envs.order import copy
 
 _BOUND = 10.0
+_TOGETHER = 64  # observations written together: they stay in the cache while one field after the other is
 
 
 @inlined
@@ -29,34 +30,43 @@ def sum_board(kinds, values, count, mean):
 
 
 @inlined
-def _lead_of_winners(signal, served, total):
-    """The mean of a signal over jobs served less its mean over organizations; 0 where nothing was served."""
-    won, everyone = 0.0, 0.0
-    for i in range(len(signal)):
-        won += served[i] * signal[i]
-        everyone += signal[i]
-    return won / total - everyone / len(signal) if total > 0.0 else 0.0
-
-
-@inlined
 def sum_public(state, outcome, mean_capability, public):
-    """The public statistics (6,): winners' mean signals less everyone's, in the order of PUBLIC_STATISTICS."""
+    """The public statistics (6,): winners' mean signals less everyone's, in the order of PUBLIC_STATISTICS.
+
+    Popularity is relative to the mean. All 0 where nothing was served; `mean_capability` (N,) is scratch.
+    """
     kinds, n = state.capability.shape
-    total, popularity = 0.0, 0.0
     mean_capability[:] = 0.0
-    for i in range(n):
-        total += outcome.served[i]
-        popularity += state.popularity[i]
     for k in range(kinds):
         for i in range(n):
-            mean_capability[i] += state.capability[k, i] / kinds
-    public[0] = _lead_of_winners(outcome.ask, outcome.served, total)
-    public[1] = _lead_of_winners(outcome.effort, outcome.served, total)
-    public[2] = _lead_of_winners(outcome.promotion, outcome.served, total)
-    public[3] = _lead_of_winners(state.reputation, outcome.served, total)
-    relative = _lead_of_winners(state.popularity, outcome.served, total) * n
-    public[4] = _clip(relative / popularity) if popularity > 0.0 else 0.0
-    public[5] = _lead_of_winners(mean_capability, outcome.served, total)
+            mean_capability[i] += state.capability[k, i]
+    total = 0.0
+    ask, effort, promotion, reputation, popularity, capability = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    w_ask, w_effort, w_promotion, w_reputation, w_popularity, w_capability = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(n):
+        served = outcome.served[i]
+        total += served
+        ask += outcome.ask[i]
+        effort += outcome.effort[i]
+        promotion += outcome.promotion[i]
+        reputation += state.reputation[i]
+        popularity += state.popularity[i]
+        capability += mean_capability[i]
+        w_ask += served * outcome.ask[i]
+        w_effort += served * outcome.effort[i]
+        w_promotion += served * outcome.promotion[i]
+        w_reputation += served * state.reputation[i]
+        w_popularity += served * state.popularity[i]
+        w_capability += served * mean_capability[i]
+    public[:] = 0.0
+    if total == 0.0:
+        return
+    public[0] = w_ask / total - ask / n
+    public[1] = w_effort / total - effort / n
+    public[2] = w_promotion / total - promotion / n
+    public[3] = w_reputation / total - reputation / n
+    public[4] = _clip((w_popularity / total - popularity / n) * n / popularity) if popularity > 0.0 else 0.0
+    public[5] = (w_capability / total - capability / n) / kinds
 
 
 @jit
@@ -112,16 +122,22 @@ def disclose(
     n, size = observations.shape
     shared = observations[0]
     _write_common(level, shows_public, shows_scores, notice, count, mean, public, features, shared)
-    for i in range(1, n):
-        copy(shared, observations[i])
-    _write_state(state, observations)
-    if not first:
-        _write_outcome(capacity, state.newcomer, outcome, observations)
-    if shows_scores:
-        f = size - len(features) - 4
-        for i in range(n):
-            observations[i, f] = _clip(outcome.priority[i] * n)
-            observations[i, f + 1] = outcome.rank[i]
+    per_popularity = 0.0
+    for i in range(n):
+        per_popularity += state.popularity[i]
+    per_popularity = n / per_popularity if per_popularity > 0.0 else 0.0
+    for low in range(0, n, _TOGETHER):
+        high = min(low + _TOGETHER, n)
+        for i in range(max(low, 1), high):
+            copy(shared, observations[i])
+        _write_state(low, high, per_popularity, state, observations)
+        if not first:
+            _write_outcome(low, high, 1.0 / capacity, state.newcomer, outcome, observations)
+        if shows_scores:
+            f = size - len(features) - 4
+            for i in range(low, high):
+                observations[i, f] = _clip(outcome.priority[i] * n)
+                observations[i, f + 1] = outcome.rank[i]
 
 
 @inlined
@@ -149,41 +165,36 @@ def _write_common(level, shows_public, shows_scores, notice, count, mean, public
 
 
 @inlined
-def _write_state(state, observations):
-    kinds, n = state.capability.shape
-    popularity = 0.0
-    for i in range(n):
-        popularity += state.popularity[i]
-    popularity = n / popularity if popularity > 0.0 else 0.0
+def _write_state(low, high, per_popularity, state, observations):
+    kinds = len(state.capability)
+    for k in range(kinds):
+        for i in range(low, high):
+            observations[i, k] = state.capability[k, i]
+            observations[i, kinds + k] = _clip(state.shock[k, i])
     f = 2 * kinds
-    for i in range(n):
-        seen = observations[i]
-        for k in range(kinds):
-            seen[k] = state.capability[k, i]
-            seen[kinds + k] = _clip(state.shock[k, i])
-        seen[f] = state.reputation[i]
-        seen[f + 1] = _clip(state.popularity[i] * popularity)
-        seen[f + 2] = _clip(state.cash[i] * 0.1)
-        seen[f + 3] = _clip(state.infrastructure[i])
-        seen[f + 4] = state.newcomer[i]
+    for i in range(low, high):
+        observations[i, f] = state.reputation[i]
+        observations[i, f + 1] = _clip(state.popularity[i] * per_popularity)
+        observations[i, f + 2] = _clip(state.cash[i] * 0.1)
+        observations[i, f + 3] = _clip(state.infrastructure[i])
+        observations[i, f + 4] = state.newcomer[i]
 
 
 @inlined
-def _write_outcome(capacity, newcomer, outcome, observations):
-    kinds, n = outcome.won.shape
+def _write_outcome(low, high, per_unit, newcomer, outcome, observations):
+    kinds = len(outcome.won)
     start = 4 * kinds + 6
     after = start + 3 + 2 * kinds
-    per_unit = 1.0 / capacity
-    for i in range(n):
-        if newcomer[i] == 1.0:
-            continue
-        seen = observations[i]
-        seen[start] = outcome.ask[i]
-        seen[start + 1] = outcome.effort[i]
-        seen[start + 2] = outcome.promotion[i]
-        for k in range(kinds):
-            seen[start + 3 + k] = outcome.focus[k, i]
-            seen[start + 3 + kinds + k] = outcome.won[k, i] * per_unit
-        seen[after] = _clip(outcome.paid[i] * per_unit)
-        seen[after + 1] = _clip(outcome.profit[i])
-        seen[after + 2] = outcome.quality[i]
+    for k in range(kinds):
+        for i in range(low, high):
+            there = newcomer[i] == 0.0
+            observations[i, start + 3 + k] = outcome.focus[k, i] if there else 0.0
+            observations[i, start + 3 + kinds + k] = outcome.won[k, i] * per_unit if there else 0.0
+    for i in range(low, high):
+        there = newcomer[i] == 0.0
+        observations[i, start] = outcome.ask[i] if there else 0.0
+        observations[i, start + 1] = outcome.effort[i] if there else 0.0
+        observations[i, start + 2] = outcome.promotion[i] if there else 0.0
+        observations[i, after] = _clip(outcome.paid[i] * per_unit) if there else 0.0
+        observations[i, after + 1] = _clip(outcome.profit[i]) if there else 0.0
+        observations[i, after + 2] = outcome.quality[i] if there else 0.0

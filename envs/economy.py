@@ -145,7 +145,7 @@ class Economy:
         """Drifts by round, float64 (rounds after which they repeat, 1 + K): the factor on values, then the cumulated
         shares of the kinds; one row where nothing drifts."""
         drifts = self.demand_drift > 0 or self.value_drift > 0
-        rounds = np.arange(self.drift_period if drifts else 1)[:, None] / self.drift_period
+        rounds = np.arange(min(self.drift_period, self.rounds + 1) if drifts else 1)[:, None] / self.drift_period
         weights = 1 + self.demand_drift * _wave(rounds + np.arange(self.kinds) / self.kinds)
         table = np.empty((len(rounds), 1 + self.kinds))
         table[:, :1] = 1 + self.value_drift * _wave(rounds)

@@ -66,11 +66,13 @@ def replace_bankrupt(key, round_, episode, rule, economy, state, draws):
 
 
 @jit
-def seat_entrants(key, round_, episode, rate, reserve, state, outcome, winner, lead, load, draws):
+def seat_entrants(key, round_, episode, rate, reserve, state, outcome, match, load, draws):
     """With probability `rate` give each job served to a dormant seat, one of popularity 0, in place of its winner.
 
-    The first dormant seat that offers and won nothing enters, each once a round (Simon 1955). `load` (N,) are jobs won.
+    The first dormant seat that offers and won nothing enters, each once a round (Simon 1955). It has no rival: under
+    pricing by externality it is paid its ask, and no bid of another is charged to it. `load` (N,) are jobs won.
     """
+    winner = match.winner
     draw(key, round_, episode, ENTRY, len(winner), draws)
     seat = 0
     for j in range(len(winner)):
@@ -80,7 +82,8 @@ def seat_entrants(key, round_, episode, rate, reserve, state, outcome, winner, l
             seat += 1
         if seat == len(load):
             return
-        winner[j], lead[j] = seat, np.inf
+        winner[j], match.lead[j] = seat, np.inf
+        match.price[j], match.bid[j] = outcome.ask[seat], 0.0
         load[seat] = 1
 
 

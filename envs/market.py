@@ -1,8 +1,6 @@
 """The market: B markets of one economy, stepped together. Every view of it (PettingZoo, Gymnasium, SB3) is thin."""
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from ruleshift.envs.numerics import market_key
 from ruleshift.envs.rule import MAX_DELAY, Rule, load_rule
 from ruleshift.envs.schedule import Shift, check_schedule, fates, notices, stages
 from ruleshift.envs.structure import Structure
+from ruleshift.envs.workers import run_beside
 
 _POOLED = 8
 _ADDRESSES: dict[int, tuple[Any, int]] = {}
@@ -140,7 +139,6 @@ class Market:
         self.episode_measures: np.ndarray | None = None
         self._planned: tuple[Any, ...] | None = None
         self._broken = False
-        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         self._allocate()
 
     def _allocate(self) -> None:
@@ -166,8 +164,7 @@ class Market:
         self.job_kinds, self.job_values = self.arrays.job_kinds, self.arrays.job_values
         self.served_kinds, self.served_values = self.arrays.served_kinds, self.arrays.served_values
         self.winners, self.payments, self.measures = self.arrays.winners, self.arrays.payments, self.arrays.measures
-        bounds = np.linspace(0, b, self.threads + 1).astype(int)
-        self._slices = [(int(low), int(high)) for low, high in pairwise(bounds)]
+        self._turn = np.zeros(1, np.int64)
         self._homes: list[memory.Home] = []
         self._handles: list[np.ndarray] = []
         self._scratch: tuple[int, int] = (0, 0)
@@ -237,7 +234,7 @@ class Market:
             self._plan(self.episode + 1)
         observations, rewards = self._observations.take(), self._rewards.take()
         ended = self._observations.take() if last else observations
-        self._play(
+        wrong = self._play(
             round_played, self.episode, last, plan, self._plan_handle, actions, observations, rewards, ended
         )
         del in_force
@@ -248,25 +245,19 @@ class Market:
             self.arrays.totals[:] = 0.0
             self.episode += 1
             self.round = 0
-        if self.arrays.faults.any():
+        if wrong:
             self._break_off(now, self.episode - int(last))
         return observations, rewards, last
 
-    def _play(self, round_played: int, episode: int, last: bool, *arguments: Any) -> None:
-        clock = (round_played, episode, last)
+    def _play(self, round_played: int, episode: int, last: bool, *arguments: Any) -> int:
+        """Run the kernel on all threads; returns how many assignments mechanisms got wrong."""
+        self._turn[0] = 0
+        clock = (self._turn, round_played, episode, last)
         kernel = _COMPILED.get("play")
         if kernel is None:
-            kernel = _COMPILED["play"] = freeze(round_.play, 0, 0, *clock, self._handles[0], *arguments)
-        if self._pool is None:
-            kernel(0, self.markets, *clock, self._handles[0], *arguments)
-            return
-        others = [
-            self._pool.submit(kernel, *(*bounds, *clock, handle, *arguments))
-            for bounds, handle in zip(self._slices[1:], self._handles[1:], strict=True)
-        ]
-        kernel(*self._slices[0], *clock, self._handles[0], *arguments)
-        for other in others:
-            other.result()
+            kernel = _COMPILED["play"] = freeze(round_.play, *clock, self._handles[0], *arguments)
+        calls = [(*clock, handle, *arguments) for handle in self._handles]
+        return kernel(*calls[0]) if self.threads == 1 else run_beside(kernel, calls)
 
     def _check(self, actions: Any) -> None:
         shape = (self.markets, self.organizations, self.action_size)
@@ -291,7 +282,7 @@ class Market:
         self._broken = True
         raise RuntimeError(
             f"mechanism {name!r} broke the market in market {self.first_market + b}: an assignment to no organization, "
-            "to one that did not offer, beyond capacity, or with a negative lead; reset() to go on"
+            "to one that did not offer, beyond capacity, or with a lead, price or bid that cannot be; reset() to go on"
         )
 
     def rule_in_force(self, market: int = 0) -> Rule:
@@ -302,7 +293,7 @@ class Market:
         rule = self.rule if stage == 0 else self.schedule[stage - 1].to
         if isinstance(rule, Structure):
             assert self.seed is not None
-            return rule.draw(self.seed, self.first_market + market, episode)
+            return rule.draw(self.seed, self.first_market + market, episode, stage=stage)
         assert isinstance(rule, Rule)
         return rule
 

@@ -65,8 +65,10 @@ def wanted(rule):
 
 
 @inlined
-def faults(winner, lead, asks, reserve, capacity, load):
-    """How many assignments a mechanism got wrong: no such organization, one not offering, one beyond capacity."""
+def faults(match, wants, asks, reserve, capacity, load):
+    """How many assignments a mechanism got wrong: no such organization, one not offering or beyond capacity, a lead
+    below 0, and, where the payment reads them, a price that is not finite or a bid outside 0 .. 1."""
+    winner, lead = match.winner, match.lead
     load[:] = 0
     wrong = 0
     for j in range(len(winner)):
@@ -77,7 +79,11 @@ def faults(winner, lead, asks, reserve, capacity, load):
             wrong += 1
             continue
         load[i] += 1
-        if load[i] > capacity or asks[i] > reserve or not lead[j] >= 0.0:
+        fits = load[i] <= capacity and asks[i] <= reserve
+        told = lead[j] >= 0.0
+        if wants > WANTS_LEAD:
+            told = told and abs(match.price[j]) < np.inf and 0.0 <= match.bid[j] <= 1.0
+        if not (fits and told):
             wrong += 1
     return wrong
 

@@ -29,8 +29,10 @@ def measure(jobs, entered, state, outcome, measures, totals):
     capability = 0.0
     kinds = state.capability.shape[0]
     for k in range(kinds):
+        of_kind = 0.0
         for i in range(n):
-            capability += state.capability[k, i]
+            of_kind += state.capability[k, i]
+        capability += of_kind
     for i in range(n):
         measures[2] += outcome.profit[i]
         measures[3] += outcome.commission[i] + outcome.charge[i]

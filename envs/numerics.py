@@ -17,6 +17,7 @@ PURPOSES = 16  # purpose + 16 * block where one purpose needs several blocks
 _LN2_HIGH = 6.93147180369123816490e-01
 _LN2_LOW = 1.90821492927058770002e-10
 _LOG2_E = 1.44269504088896338700
+_BELOW_1 = 1.0 - 2.0**-53
 _ROUNDER = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer in the low bits
 
 
@@ -110,7 +111,7 @@ def draw_fine(key, round_, episode, purpose, calls, out):
     key0, key1 = key[0], key[1]
     for index in range((calls + LANES - 1) // LANES * LANES):
         a, b, c, d = words(key0, key1, index, round_, episode, purpose)
-        out[0, index] = uniform(a) + (uniform(b) - 0.5) * 2.3283064365386963e-10
+        out[0, index] = min(uniform(a) + (uniform(b) - 0.5) * 2.3283064365386963e-10, _BELOW_1)
         out[1, index], out[2, index] = uniform(d), uniform(c)
 
 

@@ -9,7 +9,7 @@ from numba.core.typing import signature
 
 from ruleshift.envs import layout as at
 from ruleshift.envs.act import act
-from ruleshift.envs.compile import calls_through_address, inlined, jit
+from ruleshift.envs.compile import calls_through_address, fetch_add, inlined, jit
 from ruleshift.envs.deliver import deliver
 from ruleshift.envs.disclose import blur, disclose, recall, record, sum_board, sum_public
 from ruleshift.envs.divide import divide
@@ -38,24 +38,26 @@ _call_mechanism = calls_through_address(MECHANISM_SIGNATURE)
 
 
 @jit
-def play(
-    start, stop, round_, episode, last, home, plan, next_plan, actions, observations, rewards, last_observations
-):
-    """Play one round in the markets start .. stop - 1.
+def play(turn, round_, episode, last, home, plan, next_plan, actions, observations, rewards, last_observations):
+    """Play one round in the markets from `turn[0]` on, a block at a time; threads that share `turn` share the markets.
 
     `home` is the handle of a `Home`, `plan` that of this episode's `Plan`, `next_plan` that of the next episode's,
     which this call opens where the round is the `last`. Writes observations (B, N, F), rewards (B, N) and, in the last
-    round, last_observations (B, N, F).
+    round, last_observations (B, N, F). Returns how many assignments mechanisms got wrong.
     """
-    block = len(home_of(home).interim.lead)
-    for first in range(start, stop, block):
-        end = min(first + block, stop)
+    wrong = 0
+    block, markets = len(home_of(home).interim.lead), len(home_of(home).arrays.keys)
+    while True:
+        first = fetch_add(turn, block)
+        end = min(first + block, markets)
+        if first >= markets:
+            return wrong
         _act(first, end, home, actions)
         _score(first, end, round_, home, plan)
         if home_of(home).arrays.economy[at.EXPECTED_SHARES] == 1.0:
             _divide(first, end, round_, home, plan)
         else:
-            _match(first, end, round_, episode, home, plan)
+            wrong += _match(first, end, round_, episode, home, plan)
             _pay(first, end, round_, home, plan)
             _deliver(first, end, round_, episode, home, plan)
         _learn(first, end, round_, episode, home, plan, rewards)
@@ -122,6 +124,7 @@ def _score(first, end, round_, home, plan):
 @jit
 def _match(first, end, round_, episode, home, plan):
     """Who serves whom. Where a mechanism got assignments wrong, they are counted and undone."""
+    wrong = 0
     arrays, interim, scratch = _unfold(home)
     rules, now = _rules(plan, round_)
     n, j, k = _sizes(arrays)
@@ -155,15 +158,17 @@ def _match(first, end, round_, episode, home, plan):
             scratch.expected, outcome.ask, outcome.promotion, kinds, values, scratch.capacities, scratch.uniforms,
             wants, np.int64(rule[at.PROPOSER]), rule[at.PARAMETER_0 : at.PARAMETER_0 + 4],
         )  # fmt: skip
-        _call_mechanism(address, problem, Match(winner, lead, price, bid), scratch.floats, scratch.integers)
-        arrays.faults[b] = faults(winner, lead, outcome.ask, reserve, capacity, scratch.load)
+        match = Match(winner, lead, price, bid)
+        _call_mechanism(address, problem, match, scratch.floats, scratch.integers)
+        arrays.faults[b] = faults(match, wants, outcome.ask, reserve, capacity, scratch.load)
         if arrays.faults[b] > 0:
+            wrong += arrays.faults[b]
             winner[:] = -1
         if rule[at.ENTRY_RATE] > 0.0:
             seat_entrants(
-                key, round_, episode, rule[at.ENTRY_RATE], reserve, state, outcome, winner, lead, scratch.load,
-                scratch.draws,
-            )  # fmt: skip
+                key, round_, episode, rule[at.ENTRY_RATE], reserve, state, outcome, match, scratch.load, scratch.draws
+            )
+    return wrong
 
 
 @jit

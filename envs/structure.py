@@ -91,8 +91,10 @@ class Structure:
         """Of each part, sixteen hexadecimal digits of all that its draws depend on."""
         return {part: _digest([self.base.hash, each.plain()]) for part, each in self.parts.items()}
 
-    def draw(self, seed: int, market: int, episode: int, part: str = "train") -> Rule:
+    def draw(self, seed: int, market: int, episode: int, part: str = "train", stage: int = 0) -> Rule:
         """The rule of one market and episode, the same on every machine; each part draws independently.
+
+        So does each stage of an episode: 0 is its opening, s the shift s - 1 of its schedule.
 
         Raises:
             ValueError: a part that the structure does not have.
@@ -100,7 +102,7 @@ class Structure:
         if part not in self.parts:
             raise ValueError(f"structure {self.name}: there is no part {part!r}; there are {', '.join(self.parts)}")
         purpose = RULE + PURPOSES * PARTS.index(part)
-        numbers = uniforms(_key(seed, market), _NEEDED, round=0, episode=episode, purpose=purpose)
+        numbers = uniforms(_key(seed, market), _NEEDED, round=stage, episode=episode, purpose=purpose)
         return self.parts[part].draw(self._named, numbers.tolist())
 
     def sample(self, part: str, count: int, seed: int) -> tuple[Rule, ...]:

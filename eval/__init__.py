@@ -11,6 +11,7 @@ from ruleshift.eval.regret import regret
 from ruleshift.eval.report import write_report
 from ruleshift.eval.scenario_run import ScenarioRun, Stage, run_scenario
 from ruleshift.eval.study import study
+from ruleshift.eval.validate import Validation, validate
 
 __all__ = [
     "CellError",
@@ -22,6 +23,7 @@ __all__ = [
     "Preset",
     "ScenarioRun",
     "Stage",
+    "Validation",
     "compare_rules",
     "evaluate",
     "load_preset",
@@ -32,5 +34,6 @@ __all__ = [
     "save_picture",
     "scripted_panel",
     "study",
+    "validate",
     "write_report",
 ]

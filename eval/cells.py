@@ -1,12 +1,18 @@
 """The folder of a study: cells that are whole or absent, one owner at a time."""
 
+import importlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+Cell = dict[str, Any]
+"""A unit of work, a plain dictionary, so that any process can compute it: `name` is what its files are called, `needs`
+names the cells that come first; the rest is the work's own."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -86,6 +92,25 @@ class Folder:
 
     def _result(self, cell: str) -> Path:
         return self.root / "cells" / f"{cell}.json"
+
+
+Work = Callable[[Cell, Folder, Callable[[float], None]], None]
+"""Computes a cell and stores it, whole; tells the share done, 0 .. 1, now and then."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What any process can begin to work on: `begin`, as module:function, makes the `Work` from the setting."""
+
+    begin: str
+    setting: Any
+    """Plain, as JSON holds it."""
+
+    def work(self) -> Work:
+        """Begin in this process."""
+        module, _, name = self.begin.partition(":")
+        work: Work = getattr(importlib.import_module(module), name)(self.setting)
+        return work
 
 
 @contextmanager

@@ -8,13 +8,12 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ruleshift.eval.cells import Folder
-from ruleshift.eval.preset import Preset
-from ruleshift.eval.work import Cell, work
+from ruleshift.eval.cells import Cell, Folder, Job
 
 Report = Callable[[Cell, float], None]
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -24,10 +23,11 @@ class CellError(RuntimeError):
     """A cell of a study failed; the message names the cell, the error and the log."""
 
 
-def compute(cells: Sequence[Cell], preset: Preset, folder: Folder, workers: int, report: Report) -> None:
+def compute(cells: Sequence[Cell], job: Job, folder: Folder, workers: int, report: Report) -> None:
     """Compute the cells that are absent, each after those that it needs, and return when all are there.
 
     Args:
+        job: how a cell is computed.
         workers: processes; 0 computes in this one.
         report: told a cell and the share of it that is done.
 
@@ -36,11 +36,12 @@ def compute(cells: Sequence[Cell], preset: Preset, folder: Folder, workers: int,
     """
     absent = [cell for cell in cells if not folder.has(cell["name"])]
     if workers == 0:
+        work = job.work()
         for cell in absent:
-            work(cell, preset, folder, lambda share, cell=cell: report(cell, share))  # type: ignore[misc]
+            work(cell, folder, lambda share, cell=cell: report(cell, share))  # type: ignore[misc]
             report(cell, 1.0)
     elif absent:
-        with _Pool(min(workers, len(absent)), preset, folder.root) as pool:
+        with _Pool(min(workers, len(absent)), job, folder.root) as pool:
             _share_out(absent, pool, report)
 
 
@@ -69,12 +70,12 @@ def _share_out(absent: list[Cell], pool: "_Pool", report: Report) -> None:
 class _Pool:
     """A few workers, each one process with one thread; they end with this process, however it ends."""
 
-    def __init__(self, size: int, preset: Preset, root: Path) -> None:
+    def __init__(self, size: int, job: Job, root: Path) -> None:
         self.size, self._root = size, root
         self.events: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
         self._processes: list[subprocess.Popen[str]] = []
         self._listeners: list[threading.Thread] = []
-        self._preset = preset
+        self._job = job
 
     def log(self, worker: int) -> Path:
         """Where a worker's own messages go."""
@@ -106,7 +107,7 @@ class _Pool:
             listener = threading.Thread(target=self._listen, args=(worker, process), daemon=True)
             self._listeners.append(listener)
             listener.start()
-            self.send(worker, self._preset.plain())
+            self.send(worker, asdict(self._job))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

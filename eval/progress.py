@@ -2,15 +2,14 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from ruleshift.eval.cells import Folder
-from ruleshift.eval.work import Cell
+from ruleshift.eval.cells import Cell, Folder
 
 _DOING = {"train": "train", "curve": "learning curve of", "shift": "shift"}
 
@@ -19,13 +18,23 @@ class Progress:
     """A bar where the output is a terminal, a line for each finished cell where it is not.
 
     Args:
-        cells: all cells of the study.
+        cells: all cells.
         weights: rough cost of each.
         folder: cells that are there already count as done.
+        describe: a cell in words.
         quiet: show nothing.
     """
 
-    def __init__(self, cells: Sequence[Cell], weights: Sequence[float], folder: Folder, *, quiet: bool) -> None:
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        weights: Sequence[float],
+        folder: Folder,
+        describe: Callable[[Cell], str],
+        *,
+        quiet: bool,
+    ) -> None:
+        self._describe = describe
         self._weights = {cell["name"]: weight for cell, weight in zip(cells, weights, strict=True)}
         self._shares = {cell["name"]: float(folder.has(cell["name"])) for cell in cells}
         self._before = self._done()
@@ -42,7 +51,7 @@ class Progress:
             transient=True,
             disable=quiet or not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("study", total=self._total(), count="", left="")
+        self._task = self._bar.add_task("", total=self._total(), count="", left="")
 
     def __enter__(self) -> "Progress":
         self._bar.start()
@@ -62,10 +71,15 @@ class Progress:
         finished = sum(each == 1 for each in self._shares.values())
         count, left = f"{finished}/{len(self._shares)}", self._left()
         self._bar.update(
-            self._task, completed=self._done(), description=describe(cell), count=count, left=left, refresh=share == 1
+            self._task,
+            completed=self._done(),
+            description=self._describe(cell),
+            count=count,
+            left=left,
+            refresh=share == 1,
         )
         if share == 1 and not self._console.is_terminal:
-            self._console.print(f"[{count}] {describe(cell)}; {left}", markup=False)
+            self._console.print(f"[{count}] {self._describe(cell)}; {left}", markup=False)
 
     def _done(self) -> float:
         return sum(self._weights[name] * share for name, share in self._shares.items())

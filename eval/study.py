@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from ruleshift.eval.cells import Folder, owned
+from ruleshift.eval.cells import Folder, Job, owned
 from ruleshift.eval.pool import compute
 from ruleshift.eval.preset import load_preset
-from ruleshift.eval.progress import Progress
+from ruleshift.eval.progress import Progress, describe
 from ruleshift.eval.record import claim
 from ruleshift.eval.report import write_report
 from ruleshift.eval.results import write_results
@@ -42,7 +42,7 @@ def study(
         folder = Folder(root)
         folder.clean()
         cells = plan(asked)
-        with Progress(cells, [weight(cell, asked) for cell in cells], folder, quiet=quiet) as progress:
-            compute(cells, asked, folder, workers, progress.report)
+        with Progress(cells, [weight(cell, asked) for cell in cells], folder, describe, quiet=quiet) as progress:
+            compute(cells, Job("ruleshift.eval.work:begin", asked.plain()), folder, workers, progress.report)
         write_results(folder, asked)
         return write_report(root)

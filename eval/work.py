@@ -16,12 +16,11 @@ from typing import Any
 
 from ruleshift.agents import Constant, Policy, load_policy
 from ruleshift.envs import MEASURES, Shift, load_structure
-from ruleshift.eval.cells import Folder, publish
+from ruleshift.eval.cells import Cell, Folder, Work, publish
 from ruleshift.eval.panels import Panel, scripted_panel
 from ruleshift.eval.play import Played, play
 from ruleshift.eval.preset import Preset
 
-Cell = dict[str, Any]
 Progress = Callable[[float], None]
 SHOWN = ("served", "surplus", "profit", "revenue", "price", "quality", "concentration")
 
@@ -57,6 +56,12 @@ def weight(cell: Cell, preset: Preset) -> float:
     plays = preset.curve_points + 1 if cell["kind"] == "curve" else 2 * len(preset.targets)
     economy = preset.economy
     return 0.05 + plays * preset.markets * economy.organizations * economy.rounds / 250_000
+
+
+def begin(setting: dict[str, Any]) -> Work:
+    """The work of a study, from its preset as plain data."""
+    preset = Preset.from_plain(setting)
+    return lambda cell, folder, progress: work(cell, preset, folder, progress)
 
 
 def work(cell: Cell, preset: Preset, folder: Folder, progress: Progress = lambda share: None) -> None:

@@ -1,4 +1,5 @@
-"""A worker of a study: a process of its own that takes cells from its standard input, one line of JSON each.
+"""A worker of a study: a process of its own that takes a job, then cells, from its standard input, one line of JSON
+each.
 
 It answers on its standard output: `{"share": ..}` on the way, then `{"done": ..}` or `{"error": ..}`. When the study
 that it works for ends, however it ends, its input closes and it stops at once.
@@ -15,7 +16,7 @@ import traceback
 from pathlib import Path
 from typing import Any, TextIO
 
-from ruleshift.eval.cells import Folder, working
+from ruleshift.eval.cells import Folder, Job, working
 
 
 def main(root: str) -> None:
@@ -39,11 +40,8 @@ def _read(tasks: "queue.Queue[dict[str, Any]]") -> None:
 def _work(tasks: "queue.Queue[dict[str, Any]]", folder: Folder, answers: TextIO) -> None:
     import torch
 
-    from ruleshift.eval.preset import Preset
-    from ruleshift.eval.work import work
-
     torch.set_num_threads(1)
-    preset = Preset.from_plain(tasks.get())
+    work = Job(**tasks.get()).work()
 
     def answer(**message: Any) -> None:
         answers.write(json.dumps(message) + "\n")
@@ -52,7 +50,7 @@ def _work(tasks: "queue.Queue[dict[str, Any]]", folder: Folder, answers: TextIO)
     while True:
         cell = tasks.get()
         try:
-            work(cell, preset, folder, lambda share: answer(share=share))
+            work(cell, folder, lambda share: answer(share=share))
         except Exception as error:  # reported to the study, which stops
             traceback.print_exc()
             answer(error=f"{type(error).__name__}: {error}")

@@ -1,21 +1,14 @@
 """What tests of outcomes share: a bare market, rules by worth, actions by what they mean, means within their errors."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ruleshift.envs import Economy, Rule, load_rule
+from ruleshift.envs import Rule, load_rule
 from ruleshift.envs.act import to_action
+from ruleshift.eval.known_answers.setting import bare
 
-
-def bare(**changes: Any) -> Economy:
-    """One job of one kind a round, one round, no costs, no noise, no outside option; then these changes."""
-    economy = Economy(
-        jobs=1, kinds=1, capacity=1, rounds=1, base_cost=0.0, effort_cost=0.0, promotion_price=0.0, outside_share=0.0,
-        value_spread=0.0, quality_noise=0.0, shock_sd=0.0,
-    )  # fmt: skip
-    return replace(economy, **changes)
+__all__ = ["act", "bare", "by_worth", "close"]
 
 
 def by_worth(

@@ -12,7 +12,7 @@ from ruleshift.cli import main, parse
 from ruleshift.envs import Rule, list_rules, list_scenarios, load_rule, load_scenario
 
 COMMANDS = (
-    "train", "evaluate", "study", "report", "rules", "rules list", "rules show", "rules compare",
+    "train", "evaluate", "study", "report", "validate", "rules", "rules list", "rules show", "rules compare",
     "scenarios", "scenarios list", "scenarios show", "scenarios run", "play",
 )  # fmt: skip
 

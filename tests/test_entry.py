@@ -195,6 +195,20 @@ def test_entry_rate__entrants_need_a_seat_that_offers_and_come_once_a_round() ->
     assert set(winners[2:]) <= {1, 4}
 
 
+def test_entry_rate__an_entrant_is_not_charged_the_bid_of_another() -> None:
+    rule = load_rule("sealed_tender").replace(
+        **{
+            "matching.mechanism": "position_auction", "payment.charge": "next_bid", "feedback.entry_rate": 1.0,
+            "feedback.prior": 0.0,
+        }
+    )  # fmt: skip
+    market = Market(rule, economy=Economy(organizations=3, jobs=1, kinds=1, rounds=2, promotion_price=1.0))
+    market.reset(seed=0)
+    market.step(to_action(ask=0.1, effort=0.0, promotion=np.array([0.0, 1.0, 0.5]), kinds=1)[None])
+    assert market.winners.tolist() == [[0]]
+    np.testing.assert_array_equal(outcome_view(market.outcomes[0], 1).charge, 0)
+
+
 @pytest.mark.parametrize("rate", [0.0, 1.0])
 def test_entry_rate__changes_nothing_where_nobody_is_dormant(rate: float) -> None:
     markets = [Market(load_rule("popularity_feed").replace(**{"feedback.entry_rate": each})) for each in (0.0, rate)]

@@ -135,6 +135,37 @@ def test_mechanism__that_breaks_the_market_is_named(write, body: str, ask: float
     _step(market)
 
 
+TELLING = '''
+from ruleshift.envs import register_mechanism
+
+
+@register_mechanism("{name}", payments=("price", "bid"))
+def telling(problem, match, floats, integers):
+    """The first jobs go to the first organizations, at a price and a bid."""
+    for j in range(len(problem.capacities)):
+        match.winner[j], match.price[j], match.bid[j] = j, {price}, {bid}
+'''
+
+
+@pytest.mark.parametrize(
+    ("price", "bid"), [("float('nan')", 0), ("-float('inf')", 0), (0.5, 1.5), (0.5, -0.5), (0.5, 0.5)]
+)
+def test_mechanism__that_tells_a_price_or_bid_that_cannot_be_is_named(write, price, bid) -> None:
+    name = f"test_telling_{next(_NUMBER)}"
+    importlib.import_module(write(TELLING.format(name=name, price=price, bid=bid)))
+    rule = load_rule("price_board").replace(
+        **{"matching.mechanism": name, "payment.pricing": "externality", "payment.charge": "next_bid"}
+    )
+    market = Market(rule, economy=ECONOMY)
+    market.reset(seed=0)
+    if (price, bid) == (0.5, 0.5):
+        _step(market)
+        np.testing.assert_allclose(market.payments[0, :4], 0.5 * market.served_values[0, :4])
+    else:
+        with pytest.raises(RuntimeError, match=name):
+            _step(market)
+
+
 def test_mechanism__that_does_not_compile_is_named(write) -> None:
     name = "test_uncompiled"
     module = write(PLAIN.format(name=name, what="No such field.", body="match.looser[j] = 0"))

@@ -89,6 +89,15 @@ def test_shift__a_placebo_only_announces() -> None:
         np.testing.assert_array_equal(array, other)
 
 
+def test_shift__to_the_structure_of_the_opening_draws_anew() -> None:
+    structure = load_structure("platforms")
+    market = Market(structure, economy=ECONOMY, markets=3, schedule=(Shift(4, structure),))
+    market.reset(seed=0)
+    opening = [market.rule_in_force(b).hash for b in range(3)]
+    _play(market, 4)
+    assert all(market.rule_in_force(b).hash != opening[b] for b in range(3))
+
+
 def test_shift__to_a_structure_draws_a_rule_for_each_market() -> None:
     market = Market(economy=ECONOMY, markets=3, schedule=(Shift(2, load_structure("platforms")),))
     market.reset(seed=0)

@@ -167,6 +167,20 @@ def _lead(level, mass, other_level, other_mass, sharp, u1, u2):
     return log((first - log(u2) / other_mass) / first)
 
 
+@inlined
+def _alike(log_odds):
+    """Whether all kinds have the same odds, as where nothing that is scored depends on the kind: one tree will do."""
+    kinds, columns = log_odds.shape
+    first, differs = log_odds[0], np.int64(0)
+    for k in range(1, kinds):
+        row = log_odds[k]
+        for i in range(columns):
+            differs |= np.int64(row[i] != first[i])
+        if differs:
+            return False
+    return True
+
+
 @jit
 def serial(problem, match, floats, integers):
     """See the module."""
@@ -178,8 +192,9 @@ def serial(problem, match, floats, integers):
     root = starts[depth]
     outside, size = root + 1, root + 2
     planted[:] = 0
+    trees = 1 if _alike(problem.log_odds) else kinds
     for j in range(len(problem.kinds)):
-        k = problem.kinds[j]
+        k = problem.kinds[j] if trees > 1 else 0
         level, mass = piece(floats, 3 * k * size, size), piece(floats, (3 * k + 1) * size, size)
         upto = piece(floats, (3 * k + 2) * size, size)
         if planted[k] == 0:
@@ -200,7 +215,7 @@ def serial(problem, match, floats, integers):
             )
         problem.capacities[i] -= 1
         if problem.capacities[i] == 0:
-            for other in range(kinds):
+            for other in range(trees):
                 if planted[other] == 1:
                     a = 3 * other * size
                     _remove(

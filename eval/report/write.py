@@ -29,6 +29,14 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
     root = Path(folder)
     record = read_record(root)
     tables = Tables(record.preset, read_entries(Folder(root), record.preset))
+    text = render("report.html.jinja", _content(record, tables))
+    path = root / "report.html"
+    write_text(path, text)
+    return path
+
+
+def render(template: str, content: dict[str, Any]) -> str:
+    """A page from a template of this folder; whatever the content holds is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -37,10 +45,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
         lstrip_blocks=True,
     )
     environment.filters["soft"] = _soft
-    text = environment.get_template("report.html.jinja").render(_content(record, tables))
-    path = root / "report.html"
-    write_text(path, text)
-    return path
+    return environment.get_template(template).render(content)
 
 
 def _soft(name: str) -> Markup:

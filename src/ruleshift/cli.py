@@ -18,7 +18,7 @@ RuleArgument = Positional[Annotated[str, arg(metavar="RULE")]]
 ScenarioArgument = Positional[Annotated[str, arg(metavar="SCENARIO")]]
 FolderArgument = Positional[Annotated[Path, arg(metavar="FOLDER")]]
 
-MISTAKE, INTERRUPTED = 2, 130
+FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
 _TRACEBACK = "RULESHIFT_TRACEBACK"
 
 
@@ -123,6 +123,44 @@ class Report:
         from ruleshift.eval import write_report
 
         print(f"report: {write_report(self.folder)}")
+
+
+@dataclass(frozen=True)
+class Validate:
+    """Ask the market for every known answer of theory; leaves validation.html and validation.csv.
+
+    Exits with 1 where an answer fails. Interrupted and started again, it goes on with what is missing.
+    """
+
+    out: Path = Path("results/validation")
+    """Folder of the validation."""
+    only: tuple[str, ...] = ()
+    """Ids of the answers to ask for; all of them without it."""
+    listing: Annotated[bool, arg(name="list")] = False
+    """Print the answers, with their ids and rough times on one core, and do nothing else."""
+    workers: int | None = None
+    """Processes, one core each; at most two by default."""
+
+    def run(self) -> int:
+        from ruleshift.eval.known_answers import ANSWERS
+
+        if self.listing:
+            width = max(map(len, ANSWERS))
+            for answer in ANSWERS.values():
+                print(f"{answer.id:<{width}}  {answer.seconds:>3.0f} s  {answer.title}")
+            return 0
+        return self._validate()
+
+    def _validate(self) -> int:
+        from ruleshift.eval import validate
+
+        _say_if_compiling()
+        found = validate(self.out, only=self.only, workers=self.workers)
+        print(f"{len(found.results) - len(found.failed)} of {len(found.results)} known answers hold")
+        if found.failed:
+            print(f"failed: {', '.join(found.failed)}")
+        print(f"report: {found.report}")
+        return FAILED if found.failed else 0
 
 
 @dataclass(frozen=True)
@@ -347,6 +385,7 @@ Command = (
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Study, subcommand("study")]
     | Annotated[Report, subcommand("report")]
+    | Annotated[Validate, subcommand("validate")]
     | Annotated[Rules, subcommand("rules")]
     | Annotated[Scenarios, subcommand("scenarios")]
     | Annotated[Play, subcommand("play")]
@@ -365,13 +404,14 @@ def parse(arguments: Sequence[str] | None = None) -> Any:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 2 after a mistake of the user's, 130 after Ctrl-C."""
+    """Run one command; returns the exit status: 0, 1 where a known answer fails, 2 after a mistake of the user's, 130
+    after Ctrl-C."""
     command = parse(arguments)
+    status = 0
     if os.environ.get(_TRACEBACK):
-        command.run()
-        return 0
+        return command.run() or 0
     try:
-        command.run()
+        status = command.run() or 0
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left; nothing more to say
@@ -381,10 +421,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"ruleshift: interrupted{_RESUMES.get(type(command), '')}", file=sys.stderr)
         return INTERRUPTED
-    return 0
+    return status
 
 
-_RESUMES = dict.fromkeys((Train, Study), "; the same command goes on from here")
+_RESUMES = dict.fromkeys((Train, Study, Validate), "; the same command goes on from here")
 
 
 def _one_line(error: Exception) -> str:

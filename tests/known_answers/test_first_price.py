@@ -1,69 +1,33 @@
-"""First-price procurement, n organizations with costs uniform on [0, 1] (Vickrey 1961; Krishna 2010, chapter 2).
-
-In equilibrium each asks b(c) = c + (1 - c) / n: the mean price is 2 / (n + 1), everyone's profit 1 / (n (n + 1)).
-With a commission t, asks scale by 1 / (1 - t) and net profit stays.
-"""
+"""First-price procurement beyond the known answer: who wins, and that a conduct off the equilibrium is found out."""
 
 import numpy as np
 import pytest
-from markets import act, close
-from procurement import costs, procurement
 
-MARKETS = 20_000
-
-
-def _equilibrium(cost: np.ndarray, n: int) -> np.ndarray:
-    return cost + (1 - cost) / n
+from ruleshift.eval.known_answers.answer import EXACT
+from ruleshift.eval.known_answers.auctions import STEPS, asks, equilibrium, procurement
+from ruleshift.eval.known_answers.setting import Opened, best_deviation, conduct
 
 
-@pytest.mark.parametrize("n", [2, 3, 5])
-def test_first_price__mean_price_and_profit(n: int) -> None:
-    market = procurement(n, "as_asked", MARKETS)
-    cost = costs(market.reset(seed=1), market)
-    _, profits, _ = market.step(act(_equilibrium(cost, n)))
-    np.testing.assert_array_equal(market.winners[:, 0], cost.argmin(axis=1))
-    assert close(market.payments[:, 0], 2 / (n + 1))
-    assert close(profits.mean(axis=1), 1 / (n * (n + 1)))
+@pytest.mark.parametrize("n", [2, 5])
+def test_first_price__the_least_cost_wins_and_is_paid_its_ask(n: int) -> None:
+    opened = Opened(procurement(n, "as_asked", 1_000), seed=1)
+    bids = asks(opened, equilibrium(n))
+    opened.play(conduct(ask=bids))
+    winners = opened.market.winners[:, 0]
+    np.testing.assert_array_equal(winners, opened.shocks[:, :, 0].argmin(axis=1))
+    np.testing.assert_allclose(opened.market.payments[:, 0], bids[np.arange(1_000), winners], atol=1e-7)
 
 
-def test_first_price__commission_scales_asks_and_leaves_profit() -> None:
-    n, commission = 4, 0.2
-    free, taxed = procurement(n, "as_asked", 5000), procurement(n, "as_asked", 5000, commission)
-    cost = costs(free.reset(seed=2), free) * (1 - commission)
-    taxed.reset(seed=2)
-    # Costs up to 1 - t, so that no ask passes the reserve: the equilibrium on [0, 1 - t], scaled by 1 / (1 - t).
-    asks = cost + (1 - commission - cost) / n
-    kept = np.flatnonzero((asks / (1 - commission) <= 1).all(axis=1))
-    _, net, _ = free.step(act(asks))
-    _, net_taxed, _ = taxed.step(act(asks / (1 - commission)))
-    np.testing.assert_allclose(net_taxed[kept], net[kept], atol=1e-6)
-    np.testing.assert_allclose(taxed.payments[kept] * (1 - commission), free.payments[kept], atol=1e-6)
-    np.testing.assert_allclose(taxed.measures[kept, 3], commission * taxed.payments[kept, 0], rtol=1e-9)
+@pytest.mark.parametrize("assumed", [2, 9])
+def test_first_price__bids_for_another_number_of_rivals_are_no_equilibrium(assumed: int) -> None:
+    """Among four that bid as if they were two, or nine, a deviation gains more than the known answer allows."""
+    opened = Opened(procurement(4, "as_asked", 6_000), seed=2)
+    bids = asks(opened, equilibrium(assumed))
 
+    def moved(step: float) -> np.ndarray:
+        deviating = bids.copy()
+        deviating[:, 0] = np.clip(deviating[:, 0] + step, 0, 1)
+        return opened.play(conduct(ask=deviating))[:, 0]
 
-@pytest.mark.parametrize("n", [2, 4])
-def test_first_price__no_deviation_pays(n: int) -> None:
-    """Against equilibrium rivals neither another slope nor a constant added earns more, with the same noise."""
-    profits = {}
-    for slope, constant in [(1.0, 0.0), (0.8, 0.0), (0.9, 0.0), (1.1, 0.0), (1.2, 0.0), (1.0, 0.05), (1.0, -0.05)]:
-        market = procurement(n, "as_asked", MARKETS)
-        cost = costs(market.reset(seed=3), market)
-        asks = _equilibrium(cost, n)
-        asks[:, 0] = 1 - slope * (1 - asks[:, 0]) + constant
-        profits[slope, constant] = market.step(act(asks.clip(0, 1.2)))[1][:, 0]
-    equilibrium = profits.pop((1.0, 0.0))
-    for profit in profits.values():
-        gain = profit - equilibrium
-        assert gain.mean() + 3 * gain.std() / np.sqrt(MARKETS) < 0.001
-        assert gain.mean() < 0
-
-
-def test_first_price__a_constant_markup_earns_no_more() -> None:
-    n = 3
-    market = procurement(n, "as_asked", MARKETS)
-    for markup in (0.02, 0.1, 0.2, 0.3, 0.4):
-        cost = costs(market.reset(seed=4), market)
-        asks = _equilibrium(cost, n)
-        asks[:, 0] = cost[:, 0] + markup
-        profit = market.step(act(asks))[1][:, 0]
-        assert profit.mean() < 1 / (n * (n + 1)) + 3 * profit.std() / np.sqrt(MARKETS)
+    row = best_deviation("", bids[:, 0], moved, STEPS)
+    assert not EXACT.holds(row)
