@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ruleshift.envs import Economy, Market
+from ruleshift.envs import Economy, Market, Rule, Structure
 from ruleshift.envs import round as market_round
 from ruleshift.train import MarketVecEnv
 
@@ -28,11 +28,11 @@ def step_block(market: Market):
     return block
 
 
-def bare_kernel_block(rule: str, markets: int, economy: Economy | None = None):
+def bare_kernel_block(rule: str | Rule | Structure, markets: int, economy: Economy | None = None, seed: int = 0):
     """Episodes of the compiled kernel alone, on arrays that are already there: no checks, no fresh arrays."""
     market = Market(rule, markets=markets, economy=economy)
     actions = random_actions(market)
-    observations = market.reset(seed=0)
+    observations = market.reset(seed=seed)
     rewards, ended = np.empty(observations.shape[:2], np.float32), np.empty_like(observations)
     market.step(actions[0])
     home, plan, turn = market._handles[0], market._plan_handle, np.zeros(1, np.int64)

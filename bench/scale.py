@@ -1,38 +1,58 @@
-"""Time and memory a round and organization, for N = J organizations in one market."""
+"""Time and memory a round and organization, for N = J organizations in one market; the ranking at 100,000 and 1,000."""
 
 import math
-import time
 
 from markets import random_actions
-from timing import arguments, median
+from timing import CPU, arguments, interleave, median, ratio
 
 from ruleshift.envs import Economy, Market
 
 SIZES = (10, 100, 1_000, 10_000, 100_000)
+RANKING = "sealed_tender"
 
 
-def measure(rule: str, size: int, seconds: float) -> tuple[float, float]:
-    """Nanoseconds and bytes an organization."""
-    market = Market(rule, economy=Economy(organizations=size, jobs=size))
+def of_size(rule: str, size: int) -> Market:
+    """One market of that many organizations and jobs."""
+    return Market(rule, economy=Economy(organizations=size, jobs=size))
+
+
+def rounds_block(market: Market):
+    """Some rounds: two of a large market, more of a small one."""
     actions = random_actions(market, 2)
-    observations = market.reset(seed=0)
-    market.step(actions[0])
-    rates, deadline = [], time.perf_counter() + seconds
-    while time.perf_counter() < deadline or len(rates) < 3:
-        start = time.perf_counter()
-        market.step(actions[len(rates) % 2])
-        rates.append((time.perf_counter() - start) / size)
+    market.reset(seed=0)
+    rounds = max(2, 10_000 // market.organizations)
+
+    def block() -> int:
+        for number in range(rounds):
+            market.step(actions[number % 2])
+        return rounds * market.organizations
+
+    return block
+
+
+def bytes_held(market: Market) -> int:
+    """Memory of a market that was played, its scratch and one array of observations."""
     home = market._homes[0]
-    held = [*market.arrays, *home.interim, home.floats, home.integers, observations]
-    return median(rates) * 1e9, sum(array.nbytes for array in held) / size
+    observations = 4 * market.organizations * market.observation_size
+    held = sum(array.nbytes for array in (*market.arrays, *home.interim, home.floats, home.integers))
+    return held + observations
+
+
+def table(rule: str, seconds: float) -> None:
+    """Print a rule's figures by size."""
+    markets = {f"{size:,}": of_size(rule, size) for size in SIZES}
+    rates = interleave({name: rounds_block(market) for name, market in markets.items()}, seconds, CPU)
+    print(f"{rule}: organizations, ns and bytes an organization and round")
+    for name, market in markets.items():
+        print(f"  {name:>8}{1e9 / median(rates[name]):10.0f}{bytes_held(market) / market.organizations:10.0f}")
+    slope = math.log(median(rates["1,000"]) / median(rates["100,000"])) / math.log(100)
+    print(f"  cost a round grows as N to the {1 + slope:.3f} from 1,000 to 100,000")
+    if rule == RANKING:
+        times = ratio(rates, "1,000", "100,000")
+        print(f"  ranking, cost an organization at 100,000 / at 1,000: {times}, target at most 1.5")
 
 
 if __name__ == "__main__":
     options = arguments(__doc__)
-    for rule in ("price_board", "sealed_tender", "clearing_house"):
-        print(f"{rule}: organizations, ns and bytes an organization and round")
-        found = [measure(rule, size, options.seconds / 15) for size in SIZES]
-        for size, (nanoseconds, memory) in zip(SIZES, found, strict=True):
-            print(f"  {size:>8,}{nanoseconds:10.0f}{memory:10.0f}")
-        slope = math.log(found[-1][0] / found[2][0]) / math.log(SIZES[-1] / SIZES[2])
-        print(f"  cost a round grows as N to the {1 + slope:.3f} from 1,000 to 100,000")
+    for rule in ("price_board", RANKING, "clearing_house"):
+        table(rule, options.seconds / 3)

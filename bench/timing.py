@@ -23,7 +23,13 @@ def arguments(description: str | None, seconds: float = 10.0) -> argparse.Namesp
     return parsed
 
 
-def interleave(blocks: Mapping[str, Block], seconds: float) -> dict[str, list[float]]:
+CPU = time.process_time
+"""The clock for work of one thread: what other processes take does not count."""
+
+
+def interleave(
+    blocks: Mapping[str, Block], seconds: float, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
     """Units per second of each block, `REPETITIONS` of each in turn (A B A B ...), after one warm-up of each.
 
     Taking turns lets a ratio hold while the machine's speed drifts.
@@ -34,10 +40,10 @@ def interleave(blocks: Mapping[str, Block], seconds: float) -> dict[str, list[fl
     rates: dict[str, list[float]] = {name: [] for name in blocks}
     for _ in range(REPETITIONS):
         for name, block in blocks.items():
-            units, start = 0, time.perf_counter()
+            units, start = 0, clock()
             while True:
                 units += block()
-                elapsed = time.perf_counter() - start
+                elapsed = clock() - start
                 if elapsed >= share:
                     break
             rates[name].append(units / elapsed)
