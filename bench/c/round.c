@@ -240,8 +240,12 @@ static void measure(const Kernel *kernel, Market *m)
         x[5] += m->payments[j];
         x[6] += m->qualities[j];
     }
-    for (int64_t each = 0; each < kernel->k * n; each++)
-        capability += m->capability[each];
+    for (int64_t kind = 0; kind < kernel->k; kind++) {
+        double of_kind = 0.0;
+        for (int64_t i = 0; i < n; i++)
+            of_kind += m->capability[kind * n + i];
+        capability += of_kind;
+    }
     for (int64_t i = 0; i < n; i++) {
         x[2] += m->profit[i];
         x[3] += m->commission[i] + m->charge[i];

@@ -89,15 +89,27 @@ static int64_t draw_leaf(const Kernel *kernel, const Tree *tree, double goal)
     return node;
 }
 
+/* Whether all kinds have the same odds: one tree will do. */
+static int alike(const Kernel *kernel)
+{
+    int64_t columns = kernel->n + 1;
+    for (int64_t kind = 1; kind < kernel->k; kind++)
+        for (int64_t i = 0; i < columns; i++)
+            if (kernel->log_odds[kind * columns + i] != kernel->log_odds[i])
+                return 0;
+    return 1;
+}
+
 static void serial(Kernel *kernel, Market *m, int64_t round, int64_t episode)
 {
     int64_t root = kernel->starts[kernel->depth], outside = root + 1;
     int sharp = m->rule.amplification == INFINITY;
     draw_fine(kernel, m, round, episode, DRAW, kernel->j);
-    for (int64_t kind = 0; kind < kernel->k; kind++)
+    int64_t trees = alike(kernel) ? 1 : kernel->k;
+    for (int64_t kind = 0; kind < trees; kind++)
         kernel->trees[kind].planted = 0;
     for (int64_t j = 0; j < kernel->j; j++) {
-        int64_t kind = m->kinds[j];
+        int64_t kind = trees > 1 ? m->kinds[j] : 0;
         Tree *tree = &kernel->trees[kind];
         if (!tree->planted)
             plant(kernel, tree, kernel->log_odds + kind * (kernel->n + 1), sharp);
@@ -109,7 +121,7 @@ static void serial(Kernel *kernel, Market *m, int64_t round, int64_t episode)
         int64_t i = draw_leaf(kernel, tree, goal);
         m->winner[j] = i;
         if (--kernel->capacities[i] == 0)
-            for (int64_t other = 0; other < kernel->k; other++)
+            for (int64_t other = 0; other < trees; other++)
                 if (kernel->trees[other].planted)
                     remove_leaf(kernel, &kernel->trees[other], i);
     }
