@@ -77,6 +77,20 @@ def test_decorator__usable_from_a_rule_file(write, tmp_path: Path) -> None:
     assert market.rule_in_force().features().shape == load_rule("price_board").features().shape
 
 
+def test_entry_point__of_an_installed_package_is_found_by_name(write, tmp_path: Path) -> None:
+    name = f"test_packaged_{next(_NUMBER)}"
+    body = "match.winner[j] = 3 if problem.capacities[3] > 0 else -1\n        problem.capacities[3] -= 1"
+    module = write(PLAIN.format(name=name, what="All to the last.", body=body))
+    package = tmp_path / "users_package-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: users-package\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(f"[ruleshift.mechanisms]\n{name} = {module}:{name}\n")
+    market = Market(_rule_file(tmp_path, name), economy=ECONOMY)
+    market.reset(seed=0)
+    _step(market)
+    np.testing.assert_array_equal(market.winners, [[3, 3, -1, -1, -1, -1]])
+
+
 def test_mechanisms__a_place_is_imported(write, tmp_path: Path) -> None:
     module = write(DECORATED.format(name="test_imported"))
     assert module not in sys.modules
