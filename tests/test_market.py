@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ruleshift.envs import Economy, Market, Shift, list_rules, load_rule, load_structure
 from ruleshift.envs.layout import MEASURES, outcome_view, state_view
@@ -274,64 +272,6 @@ def test_economy__mistakes_are_named() -> None:
     for name, value in mistakes.items():
         with pytest.raises(ValueError, match=f"economy: {name}"):
             Economy(**{name: value})
-
-
-SIZES = st.integers(1, 6)
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    rule=st.sampled_from(list_rules()), pricing=st.sampled_from(["as_asked", "second_price", "posted"]),
-    charge=st.sampled_from(["sunk", "if_matched"]), proposer=st.sampled_from(["organizations", "jobs"]),
-    organizations=SIZES, jobs=SIZES, kinds=st.integers(1, 4), capacity=st.integers(1, 3), seed=st.integers(0, 99),
-)  # fmt: skip
-def test_round__money_and_jobs_are_conserved(
-    rule, pricing, charge, proposer, organizations, jobs, kinds, capacity, seed
-) -> None:
-    economy = Economy(organizations=organizations, jobs=jobs, kinds=kinds, capacity=capacity, rounds=20)
-    changed = load_rule(rule).replace(
-        **{"payment.pricing": pricing, "payment.charge": charge, "payment.reserve": 0.9, "matching.proposer": proposer}
-    )
-    market = Market(changed, economy=economy, markets=2)
-    market.reset(seed=seed)
-    cash = np.full((2, organizations), economy.initial_cash)
-    for round_ in range(6):
-        board = market.job_kinds.copy(), market.job_values.copy()
-        _, rewards, _ = market.step(_actions(market, round_))
-        np.testing.assert_array_equal(market.served_kinds, board[0])
-        np.testing.assert_array_equal(market.served_values, board[1])
-        for b in range(2):
-            cash[b] += rewards[b]
-            _check_books(market, b, changed, cash[b])
-
-
-def _check_books(market: Market, b: int, rule, cash: np.ndarray) -> None:
-    outcome, state = outcome_view(market.outcomes[b], market.kinds), state_view(market.state[b], market.kinds)
-    winners, payments, values = market.winners[b], market.payments[b], market.served_values[b]
-    won = winners >= 0
-    served = np.bincount(winners[won], minlength=market.organizations)
-    assert served.max() <= market.economy.capacity
-    np.testing.assert_array_equal(outcome.served, served)
-    np.testing.assert_array_equal(outcome.won.sum(axis=0), served)
-    assert np.all(outcome.ask[winners[won]] <= rule.payment.reserve)
-    paid = np.bincount(winners[won], payments[won], market.organizations)
-    np.testing.assert_allclose(outcome.paid, paid, atol=1e-12)
-    assert not payments[~won].any()
-    assert np.all(payments[won] <= rule.payment.reserve * values[won] + 1e-12)
-    if rule.payment.pricing != "posted":
-        assert np.all(payments[won] >= outcome.ask[winners[won]] * values[won] - 1e-12)
-    profit = outcome.paid - outcome.commission - outcome.cost - outcome.charge
-    np.testing.assert_allclose(outcome.profit, profit, atol=1e-12)
-    np.testing.assert_allclose(state.cash, cash, atol=1e-5)
-    measures = dict(zip(MEASURES, market.measures[b] * len(values), strict=True))
-    assert measures["served"] == pytest.approx(won.sum())
-    revenue = rule.payment.commission * payments.sum() + outcome.charge.sum()
-    assert measures["revenue"] == pytest.approx(revenue)
-    assert measures["profit"] == pytest.approx(profit.sum())
-    parts = measures["surplus"] + measures["profit"] + measures["revenue"]
-    assert measures["welfare"] == pytest.approx(parts)
-    quality = market.measures[b, MEASURES.index("quality")] * max(won.sum(), 1)
-    assert (outcome.quality * served).sum() == pytest.approx(quality)
 
 
 def test_serial__amplification_0_is_a_fair_lottery() -> None:

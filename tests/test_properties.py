@@ -71,11 +71,12 @@ def test_matching__keeps_to_capacities_offers_and_one_winner_a_job(given_: dict[
     market.reset(seed=seed)
     _scrambled(market, rng)
     for _ in range(market.economy.rounds):
-        reserves = [market.rule_in_force(b).payment.reserve for b in range(2)]
+        payments, board = [market.rule_in_force(b).payment for b in range(2)], market.job_values.copy()
         market.step(actions(market, rng))
+        np.testing.assert_array_equal(market.served_values, board)
         for b in range(2):
             winner, (_, outcome) = market.winners[b], _views(market, b)
-            won = winner >= 0
+            won, values, reserve = winner >= 0, market.served_values[b], payments[b].reserve
             by_kind = np.zeros((market.kinds, market.organizations))
             np.add.at(by_kind, (market.served_kinds[b][won], winner[won]), 1)
             np.testing.assert_array_equal(outcome.won, by_kind)
@@ -83,9 +84,13 @@ def test_matching__keeps_to_capacities_offers_and_one_winner_a_job(given_: dict[
             assert winner.min() >= -1
             assert winner.max() < market.organizations
             assert outcome.served.max() <= market.economy.capacity
-            assert not outcome.served[outcome.ask > reserves[b]].any()
-            assert np.all(market.payments[b][won] <= reserves[b] * market.served_values[b][won] + 1e-12)
+            assert not outcome.served[outcome.ask > reserve].any()
+            assert np.all(market.payments[b][won] <= reserve * values[won] + 1e-12)
+            if payments[b].pricing in ("as_asked", "second_price", "uniform"):
+                assert np.all(market.payments[b][won] >= (outcome.ask[winner] * values)[won] - 1e-12)
             assert not market.payments[b][~won].any()
+            quality = market.measures[b, MEASURES.index("quality")] * max(won.sum(), 1)
+            assert (outcome.quality * outcome.served).sum() == pytest.approx(quality)
 
 
 @few
