@@ -11,7 +11,8 @@ from typing import Any
 
 _INBOXES: list[SimpleQueue[Any]] = []
 _LOCK = threading.Lock()
-os.register_at_fork(after_in_child=_INBOXES.clear)  # threads do not survive a fork
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_INBOXES.clear)  # threads do not survive a fork
 
 
 def run_beside(kernel: Callable[..., int], calls: Sequence[tuple[Any, ...]]) -> int:
