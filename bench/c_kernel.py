@@ -1,10 +1,11 @@
 """The compiled kernel against a plain C translation of the same round (bench/c), after checking that both agree.
 
 64 markets of N = J = 8, K = 3, observations written, one core: under a ranking, a lottery, deferred acceptance, and a
-mix of the three. Prints nanoseconds an agent-step of each and C's share of numba's time.
+mix of the three. Prints nanoseconds an agent-step of both, and C's time as a share of numba's.
 """
 
 import ctypes
+import shutil
 import subprocess
 import tempfile
 from dataclasses import asdict, fields
@@ -32,6 +33,10 @@ ECONOMY = (
     "depreciation", "capability_low", "capability_high", "infrastructure_low", "infrastructure_high",
     "infrastructure_gain", "shock_mean", "shock_sd", "value_spread", "quality_capability", "quality_noise",
     "initial_reputation", "initial_cash",
+)  # fmt: skip
+STATE = (
+    "reputation", "popularity", "cash", "infrastructure", "relief",
+    "experience", "initial", "capability", "shock", "billed",
 )  # fmt: skip
 
 
@@ -72,6 +77,8 @@ class CEconomy(ctypes.Structure):
 
 def compile_c(folder: str) -> ctypes.CDLL:
     """The library that `cc` makes of round.c for this machine."""
+    if shutil.which("cc") is None:
+        raise SystemExit("c_kernel: there is no C compiler named cc on the path")
     target = Path(folder) / "round.so"
     subprocess.run(["cc", *FLAGS, "-shared", "-fPIC", "-o", target, SOURCE], check=True)
     library = ctypes.CDLL(str(target))
@@ -80,7 +87,7 @@ def compile_c(folder: str) -> ctypes.CDLL:
     library.open_kernel.argtypes = [number] * 5 + [ctypes.POINTER(CEconomy), ctypes.POINTER(CRule), memory]
     library.begin.argtypes = [memory, number, memory]
     library.play.argtypes = [memory] + [number] * 3 + [memory] * 4
-    library.look.argtypes = [memory, memory, memory]
+    library.look.argtypes = [memory] * 4
     return library
 
 
@@ -97,6 +104,7 @@ class CKernel:
         self.last_observations = np.empty_like(self.observations)
         self.rewards = np.empty(self.observations.shape[:2], np.float32)
         self.winners = np.empty((market.markets, market.jobs), np.int64)
+        self.state = np.empty((market.markets, 5 + 5 * market.kinds, market.organizations))
         self.totals = np.empty((market.markets, len(at.MEASURES)))
         self._arguments = [each.ctypes.data for each in (self.observations, self.rewards, self.last_observations)]
         library.begin(self._kernel, 0, self.observations.ctypes.data)
@@ -106,8 +114,8 @@ class CKernel:
         self._library.play(self._kernel, number, 0, number == STEPS - 1, action, *self._arguments)
 
     def look(self) -> None:
-        """Fetch the winners of the last round, and the sums of the episode's measures."""
-        self._library.look(self._kernel, self.winners.ctypes.data, self.totals.ctypes.data)
+        """Fetch the winners of the last round, the state, and the sums of the episode's measures."""
+        self._library.look(self._kernel, *(each.ctypes.data for each in (self.winners, self.state, self.totals)))
 
 
 def mixed(names: tuple[str, ...]) -> Structure:
@@ -124,6 +132,12 @@ def _fields(rule: Rule) -> dict[str, dict[str, list]]:
             value = getattr(getattr(rule, part), field.name)
             table[f"{part}.{field.name}"] = {"choice": [asdict(value) if field.name == "weights" else value]}
     return table
+
+
+def state_of(market: Market) -> np.ndarray:
+    """What round.c keeps of the state, in its order: float64 (B, 5 + 5K, N)."""
+    views = [at.state_view(rows, market.kinds) for rows in market.state]
+    return np.array([np.concatenate([np.atleast_2d(getattr(view, name)) for name in STATE]) for view in views])
 
 
 def opened(rule: str | Structure) -> Market:
@@ -148,6 +162,7 @@ def check(library: ctypes.CDLL, rule: str | Structure) -> None:
         c.step(number, action.ctypes.data)
         c.look()
         np.testing.assert_array_equal(market.winners, c.winners, f"winners of round {number}")
+        np.testing.assert_array_equal(state_of(market), c.state, f"state after round {number}")
         np.testing.assert_array_equal(rewards, c.rewards, f"rewards of round {number}")
         np.testing.assert_array_equal(observations, c.observations, f"observations after round {number}")
     assert last
@@ -182,7 +197,8 @@ if __name__ == "__main__":
     options = arguments(__doc__)
     with tempfile.TemporaryDirectory() as folder:
         compiled = compile_c(folder)
-        print("winners, rewards, observations and measures of an episode agree to the bit before each row is timed")
+        print("each row is timed after winners, state, rewards, observations and measures of an episode, reset")
+        print("included, were found the same to the bit")
         print(f"{'ns an agent-step':<20}{'C':>6}{'numba':>8}   C / numba, target {TARGET} on the mix")
         for each in RULES:
             compare(compiled, each, each, options.seconds / 4)

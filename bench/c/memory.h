@@ -8,28 +8,27 @@
 static double *doubles(int64_t count) { return calloc(count, sizeof(double)); }
 static int64_t *integers(int64_t count) { return calloc(count, sizeof(int64_t)); }
 
-static double *next(double **memory, int64_t count)
+static void hand_out(double **memory, double **fields[], int64_t count, int64_t size)
 {
-    double *piece = *memory;
-    *memory += count;
-    return piece;
+    for (int64_t each = 0; each < count; each++, *memory += size)
+        *fields[each] = *memory;
 }
 
+/* The state comes first, (5 + 5K, N), so that it can be read as a whole. */
 static void lay_out(Market *m, int64_t n, int64_t j, int64_t k)
 {
     double *memory = doubles(16 * n + 7 * k * n + 3 * j + 2 * MEASURES);
-    double **single[] = {&m->reputation, &m->popularity, &m->cash, &m->infrastructure, &m->relief, &m->ask,
-                         &m->effort, &m->promotion, &m->clipped, &m->paid, &m->commission, &m->cost, &m->charge,
-                         &m->profit, &m->quality, &m->served};
-    double **by_kind[] = {&m->experience, &m->initial, &m->capability, &m->shock, &m->billed, &m->focus, &m->won};
-    double **by_job[] = {&m->values, &m->payments, &m->qualities};
-    for (size_t each = 0; each < sizeof single / sizeof *single; each++)
-        *single[each] = next(&memory, n);
-    for (size_t each = 0; each < sizeof by_kind / sizeof *by_kind; each++)
-        *by_kind[each] = next(&memory, k * n);
-    for (size_t each = 0; each < sizeof by_job / sizeof *by_job; each++)
-        *by_job[each] = next(&memory, j);
-    m->measures = next(&memory, MEASURES), m->totals = next(&memory, MEASURES);
+    double **state[] = {&m->reputation, &m->popularity, &m->cash, &m->infrastructure, &m->relief};
+    double **state_by_kind[] = {&m->experience, &m->initial, &m->capability, &m->shock, &m->billed};
+    double **outcome[] = {&m->ask, &m->effort, &m->promotion, &m->clipped, &m->paid, &m->commission, &m->cost,
+                          &m->charge, &m->profit, &m->quality, &m->served};
+    double **outcome_by_kind[] = {&m->focus, &m->won}, **by_job[] = {&m->values, &m->payments, &m->qualities};
+    hand_out(&memory, state, 5, n);
+    hand_out(&memory, state_by_kind, 5, k * n);
+    hand_out(&memory, outcome, 11, n);
+    hand_out(&memory, outcome_by_kind, 2, k * n);
+    hand_out(&memory, by_job, 3, j);
+    m->measures = memory, m->totals = memory + MEASURES;
     m->kinds = integers(j), m->winner = integers(j);
 }
 

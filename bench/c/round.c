@@ -354,11 +354,13 @@ void play(Kernel *kernel, int64_t round, int64_t episode, int64_t last, const fl
     }
 }
 
-/* The winners of the last round, (B, J), and the sums of the episode's measures, (B, MEASURES). */
-void look(const Kernel *kernel, int64_t *winners, double *totals)
+/* The winners of the last round (B, J), the state (B, 5 + 5K, N) and the episode's measures so far (B, MEASURES). */
+void look(const Kernel *kernel, int64_t *winners, double *state, double *totals)
 {
+    int64_t size = (5 + 5 * kernel->k) * kernel->n;
     for (int64_t b = 0; b < kernel->markets; b++) {
         memcpy(winners + b * kernel->j, kernel->market[b].winner, kernel->j * sizeof *winners);
+        memcpy(state + b * size, kernel->market[b].reputation, size * sizeof *state);
         memcpy(totals + b * MEASURES, kernel->market[b].totals, MEASURES * sizeof *totals);
     }
 }

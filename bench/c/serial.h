@@ -1,4 +1,5 @@
-/* Serial draws, as envs/mechanisms/serial.py: each job draws among those with capacity left, by the odds for its kind, from a tree of fan FAN. */
+/* Serial draws, as envs/mechanisms/serial.py: each job draws among those with capacity left, by the odds for its kind,
+   from a tree of which every node has FAN children. */
 
 #pragma once
 
