@@ -25,7 +25,7 @@ from numba.extending import intrinsic
 _KEPT_CACHES = 4
 
 
-def _sources_digest() -> str:
+def sources_digest() -> str:
     digest = hashlib.sha256()
     for part in (numba.__version__, llvmlite.__version__, platform.python_version()):
         digest.update(part.encode())
@@ -46,7 +46,7 @@ def _private_cache() -> str:
             return ""
         if stat.S_IMODE(facts.st_mode) != 0o700:
             root.chmod(0o700)
-        current = root / _sources_digest()
+        current = root / sources_digest()
         current.mkdir(mode=0o700, exist_ok=True)
         os.utime(current)
         with tempfile.TemporaryFile(dir=current):

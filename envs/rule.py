@@ -15,7 +15,7 @@ import numpy as np
 
 from ruleshift.envs import layout as at
 from ruleshift.envs.fields import Choice, Count, Number, Numbers, Tiers, Word, check_fields, check_keys, option
-from ruleshift.envs.files import find_file, names_in, parse, read_file
+from ruleshift.envs.files import as_toml, find_file, names_in, parse, read_file
 from ruleshift.envs.mechanisms import Mechanism, find_mechanism
 
 LEVELS = ("opaque", "outcomes", "scores", "full")
@@ -231,7 +231,7 @@ class Rule:
 
     def to_toml(self) -> str:
         """The rule as the text of a TOML file; `Rule.from_toml` gives it back."""
-        lines = [f"name = {_toml(self.name)}", f"rationale = {_toml(self.rationale)}"]
+        lines = [f"name = {as_toml(self.name)}", f"rationale = {as_toml(self.rationale)}"]
         for part in _PARTS:
             lines += _toml_table(part, getattr(self, part))
         return "\n".join(lines) + "\n"
@@ -374,13 +374,5 @@ def _toml_table(name: str, value: Any) -> list[str]:
         if is_dataclass(inner):
             nested += _toml_table(f"{name}.{each.name}", inner)
         else:
-            lines.append(f"{each.name} = {_toml(inner)}")
+            lines.append(f"{each.name} = {as_toml(inner)}")
     return lines + nested
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(each) for each in value) + "]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML, unlike JSON, bars a bare DEL
-    return repr(value)

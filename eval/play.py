@@ -9,6 +9,8 @@ import numpy as np
 from ruleshift.agents import Policy, action_noise
 from ruleshift.envs import Economy, Market, Rule, Shift
 
+CONDUCT = ("ask", "effort", "promotion")
+
 
 @dataclass(frozen=True)
 class Played:
@@ -16,6 +18,10 @@ class Played:
 
     focal: np.ndarray
     """(B, T) profit of the focal seat by round, in mean job values."""
+    conduct: np.ndarray
+    """(T, 3) ask, effort and promotion of the focal seat by round, means over markets."""
+    seats: np.ndarray
+    """(N,) mean profit a round of each seat."""
     measures: np.ndarray
     """(T, len(MEASURES)) market measures by round, means over the B markets."""
 
@@ -70,7 +76,8 @@ def _episode(
     market: Market, changes: Mapping[int, tuple[Policy, ...]], seed: int, focal: int, deterministic: bool
 ) -> Played:
     observations = market.reset(seed=seed)
-    profits, measures = [], []
+    profits, conduct, seats, measures = [], [], [], []
+    did = [market.layout[f"last_{name}"].start for name in CONDUCT]
     tenancies: dict[tuple[int, tuple[int, ...]], _Tenancy] = {}
     truncated = False
     while not truncated:
@@ -81,9 +88,13 @@ def _episode(
         for tenancy in tenancies.values():
             tenancy.act(observations, noise, actions)
         observations, rewards, truncated = market.step(actions)
+        seen = market.last_observations if truncated else observations
+        assert seen is not None
         profits.append(rewards[:, focal].astype(np.float64))
+        conduct.append(seen[:, focal, did].mean(axis=0, dtype=np.float64))
+        seats.append(rewards.mean(axis=0, dtype=np.float64))
         measures.append(market.measures.mean(axis=0))
-    return Played(np.stack(profits, axis=1), np.stack(measures))
+    return Played(np.stack(profits, axis=1), np.stack(conduct), np.mean(seats, axis=0), np.stack(measures))
 
 
 @dataclass

@@ -93,7 +93,7 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Study:
-    """Train specialists and a generalist, shift the rule on them, and write report.html and results.csv.
+    """Train arms, shift the rule on them, judge, and write report.html and results.csv.
 
     Interrupted and started again, a study goes on where it stopped and ends with the same results.
     """
@@ -103,13 +103,35 @@ class Study:
     out: Path = Path("results/quick")
     """Folder of the study."""
     workers: int | None = None
-    """Processes, one core each; at most two by default."""
+    """Processes, one core each; as many as there are cores by default."""
 
     def run(self) -> None:
         from ruleshift.eval import study
 
         _say_if_compiling()
         print(f"report: {study(self.preset, self.out, workers=self.workers)}")
+
+
+@dataclass(frozen=True)
+class References:
+    """Train the natives and best replies that a preset needs and that do not come with the suite, and put them there.
+
+    They are the frozen panel and the scale of every study; studies train those that are missing by themselves.
+    """
+
+    preset: str = "standard"
+    """Name of a preset, or the path of a study's .toml file."""
+    out: Path = Path("results/references")
+    """Folder to work in; interrupted and started again, it goes on."""
+    workers: int | None = None
+    """Processes, one core each; as many as there are cores by default."""
+
+    def run(self) -> None:
+        from ruleshift.eval import make_references
+
+        _say_if_compiling()
+        made = make_references(self.preset, self.out, workers=self.workers)
+        print("\n".join(made) if made else "nothing is missing")
 
 
 @dataclass(frozen=True)
@@ -384,6 +406,7 @@ Command = (
     Annotated[Train, subcommand("train")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Study, subcommand("study")]
+    | Annotated[References, subcommand("references")]
     | Annotated[Report, subcommand("report")]
     | Annotated[Validate, subcommand("validate")]
     | Annotated[Rules, subcommand("rules")]
