@@ -12,6 +12,7 @@ from typing import Any
 from scipy.stats.qmc import Sobol
 
 from ruleshift.envs.economy import Economy
+from ruleshift.envs.numerics import exp, log
 
 SIZES = ((10, 1), (12, 1), (8, 2), (8, 3))
 """Organizations and capacity at 8 jobs a round: capacity in all is 1.25, 1.5, 2 or 3 times the jobs."""
@@ -24,7 +25,7 @@ def _uniform(low: float, high: float) -> Callable[[float], float]:
 
 
 def _log_uniform(low: float, high: float) -> Callable[[float], float]:
-    return lambda u: low * (high / low) ** u
+    return lambda u: float(exp(log(low) + u * (log(high) - log(low))))
 
 
 def _one_of(choices: tuple[Any, ...]) -> Callable[[float], Any]:

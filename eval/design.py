@@ -41,7 +41,6 @@ class Design:
     preset: Preset
     homes: tuple[Rule, ...]
     held_out: tuple[Rule, ...]
-    central: Rule
     structure_hash: str
 
     @classmethod
@@ -54,11 +53,10 @@ class Design:
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"study: homes and held_out hold the rule {name} twice")
-        central = _rule("central", preset.central, structure)
-        return cls(preset, tuple(rules["homes"]), tuple(rules["held_out"]), central, structure.hash)
+        return cls(preset, tuple(rules["homes"]), tuple(rules["held_out"]), structure.hash)
 
     def __post_init__(self) -> None:
-        trained = {rule.hash for rule in (*self.homes, self.central)}
+        trained = {rule.hash for rule in self.homes}
         for rule in self.held_out:
             if self.inside(rule.name) or rule.hash in trained:
                 raise ValueError(f"study: held_out has {rule.name}, which lies inside what arms are trained on")
@@ -74,8 +72,8 @@ class Design:
         return (*self.homes, *self.held_out)
 
     def rule(self, name: str) -> Rule:
-        """The rule of that name, among homes, held-out rules and the central one."""
-        return next(each for each in (*self.targets, self.central) if each.name == name)
+        """The target of that name."""
+        return next(each for each in self.targets if each.name == name)
 
     @cached_property
     def outside(self) -> dict[str, tuple[str, ...]]:
@@ -117,7 +115,6 @@ class Design:
             "preset": json.loads(json.dumps(asdict(self.preset))),
             "homes": [rule.to_toml() for rule in self.homes],
             "held_out": [rule.to_toml() for rule in self.held_out],
-            "central": self.central.to_toml(),
             "structure_hash": self.structure_hash,
             "economies": [each.hash for each in self.economies],
         }
@@ -134,8 +131,7 @@ class Design:
         homes, held_out = (
             tuple(Rule.from_toml(text, f"{key} of the study") for text in values[key]) for key in ("homes", "held_out")
         )
-        central = Rule.from_toml(values["central"], "central of the study")
-        return cls(preset, homes, held_out, central, values["structure_hash"])
+        return cls(preset, homes, held_out, values["structure_hash"])
 
     @property
     def hash(self) -> str:

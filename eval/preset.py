@@ -28,8 +28,6 @@ class Preset:
     """Rules that the specialists are trained on."""
     held_out: tuple[str, ...] = option(("composition:0", "family:0"), Words(1))
     """Rules that come with the shift, and that no judged policy is trained on."""
-    central: str = option("train:14", Word())
-    """The one rule nearest to all that is trained on."""
     arms: tuple[str, ...] = option(("fixed+nuisance+memory", "randomized+memory"), Words(1))
     """Arms that are compared, each with or without `+memory`."""
     seeds: tuple[int, ...] = option((0, 1), Counts(0, _SEED))
@@ -122,7 +120,6 @@ def load_preset(preset: "str | os.PathLike[str] | Preset") -> Preset:
         structure=_place(read.structure, path),
         homes=tuple(_place(each, path) for each in read.homes),
         held_out=tuple(_place(each, path) for each in read.held_out),
-        central=_place(read.central, path),
     )
 
 

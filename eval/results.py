@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from ruleshift.eval.claims import Returns
 
 from ruleshift.eval.cells import Cell, Folder, write_text
-from ruleshift.eval.claims import Returns
 from ruleshift.eval.design import Design, by_home
 from ruleshift.eval.protocols.reference import SCRIPTED
 from ruleshift.eval.work import plan

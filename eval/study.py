@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from ruleshift.eval.cells import Folder, Job, owned
-from ruleshift.eval.pool import compute
 from ruleshift.eval.design import Design
+from ruleshift.eval.pool import compute
 from ruleshift.eval.preset import Preset, load_preset
 from ruleshift.eval.progress import Progress
 from ruleshift.eval.record import claim

@@ -34,7 +34,6 @@ def cells(design: Design) -> Iterator[Cell]:
 def compute(cell: Cell, desk: Desk) -> list[Entry]:
     """By group, the mean return over the phase, and by tenth of it."""
     import tempfile
-    from dataclasses import replace
 
     from ruleshift.train import train
     from ruleshift.train.arms import variant

@@ -83,8 +83,7 @@ def _what(cell: Cell, desk: Desk) -> dict[str, Any]:
     if arm == "best_reply":
         return {"rule": design.rule(cell["home"]), "groups": desk.best_reply_groups(cell["home"])}
     learner, memory = variant(arm)
-    rule = {"home": cell["home"], "central": design.central.name}.get(learner.trains_on)
-    given = design.structure if rule is None else design.rule(rule)
+    given = design.rule(cell["home"]) if learner.trains_on == "home" else design.structure
     return {"rule": given, "arm": learner.name, "memory": memory}
 
 
