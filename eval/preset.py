@@ -90,7 +90,7 @@ class Preset:
             value = getattr(self, name)
             for seed in value if isinstance(value, tuple) else (value,):
                 if seed in owner:
-                    raise ValueError(f"study: {name} has {seed}, which {owner[seed]} has too; each has seeds of its own")
+                    raise ValueError(f"study: {name} has {seed}, which {owner[seed]} has, too; no seed serves both")
                 owner[seed] = name
 
     def to_toml(self) -> str:

@@ -144,9 +144,10 @@ class Numbers:
 
     def curve(self, arm: str, steps: int) -> np.ndarray:
         """(H, S, P, E) return on each home rule of the policies kept after so many steps."""
+        seeds = self.design.preset.seeds
         return np.array(
             [
-                [self._groups(arm, home, home, seed, 1.0, "curve", steps, "return") for seed in self.design.preset.seeds]
+                [self._groups(arm, home, home, seed, 1.0, "curve", steps, "return") for seed in seeds]
                 for home in self.homes
             ]
         )

@@ -4,8 +4,8 @@ The learner is the one it was trained by, in the focal seat, among the same pane
 once. A specialist forbidden to learn would be a straw man; an arm that begins here is `scratch`.
 """
 
+import tempfile
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -25,15 +25,13 @@ def cells(design: Design) -> Iterator[Cell]:
         for seed in design.preset.seeds:
             for arm, budget in design.budgets:
                 for home in home_names(design, arm):
-                    own = [] if arm.startswith("scratch") else [trained(arm, home, seed, budget)]
-                    yield make_cell(
-                        "adaptation", arm, home=home, target=target.name, seed=seed, budget=budget, needs=[*natives, *own]
-                    )
+                    needs = natives if arm.startswith("scratch") else [*natives, trained(arm, home, seed, budget)]
+                    place = {"home": home, "target": target.name, "seed": seed, "budget": budget}
+                    yield make_cell("adaptation", arm, **place, needs=needs)
 
 
 def compute(cell: Cell, desk: Desk) -> list[Entry]:
     """By group, the mean return over the phase, and by tenth of it."""
-    import tempfile
 
     from ruleshift.train import train
     from ruleshift.train.arms import variant
@@ -44,7 +42,7 @@ def compute(cell: Cell, desk: Desk) -> list[Entry]:
     groups = desk.deployment.learning(cell["target"], places, preset.markets, aware=is_aware(cell["arm"]))
     steps = max(round(preset.steps * cell["budget"] * preset.adaptation), 1)
     record = _Record(len(groups), preset.markets, steps)
-    start = None if arm.trains_on == "nothing" else desk.path(trained(cell["arm"], cell["home"], cell["seed"], cell["budget"]))
+    own = desk.path(trained(cell["arm"], cell["home"], cell["seed"], cell["budget"]))
     with tempfile.TemporaryDirectory() as place:
         train(
             design.rule(cell["target"]),
@@ -54,7 +52,7 @@ def compute(cell: Cell, desk: Desk) -> list[Entry]:
             arm=arm.name,
             memory=memory,
             groups=groups,
-            start=start,
+            start=None if arm.trains_on == "nothing" else own,
             mechanisms=preset.mechanisms,
             settings=settings(design),
             snapshots=0,
@@ -86,7 +84,7 @@ class _Record:
 
     def values(self) -> list[dict[str, float]]:
         """For each group, the mean return of the phase and those of its tenths (of those that had a round)."""
-        found: list[dict[str, Any]] = []
+        found: list[dict[str, float]] = []
         for sums in self._sums:
             tenths = {
                 f"return_{number + 1}": float(sums[number] / self._counts[number])

@@ -7,6 +7,8 @@ what is judged later was not chosen on the same noise.
 from collections.abc import Iterator
 from itertools import product
 
+import numpy as np
+
 from ruleshift.agents import Constant
 from ruleshift.eval.cells import Cell
 from ruleshift.eval.design import Design
@@ -47,9 +49,9 @@ def _return(conduct: dict[str, float], desk: Desk) -> float:
     """Mean return over the home rules and economies, in the first panel."""
     design, policy = desk.design, Constant(**conduct)
     groups = [group for group in design.groups if group.panel == 0]
-    returns = [
-        float(desk.deployment.play(group, {home.name: policy}, home.name, seed=design.preset.constant_seed).focal.mean())
+    played = [
+        desk.deployment.play(group, {home.name: policy}, home.name, seed=design.preset.constant_seed)
         for home in design.homes
         for group in groups
     ]
-    return sum(returns) / len(returns)
+    return float(np.mean([each.focal.mean() for each in played]))
