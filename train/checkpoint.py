@@ -18,7 +18,7 @@ from safetensors.numpy import save
 
 from ruleshift.agents.policy import Card, LearnedPolicy, write_atomically
 from ruleshift.train.ppo import MarketPPO
-from ruleshift.train.vec_env import MarketVecEnv
+from ruleshift.train.vec_env import MarketVecEnv, part_of
 
 FORMAT = 1
 
@@ -66,10 +66,10 @@ def load_checkpoint(path: str | Path, model: MarketPPO, env: MarketVecEnv) -> No
 
 
 def _restore(counters: dict[str, Any], arrays: dict[str, np.ndarray], model: MarketPPO, env: MarketVecEnv) -> None:
-    env.load_state_dict(_part(arrays, "env."))
-    model.policy.load_state_dict({name: th.tensor(value) for name, value in _part(arrays, "policy.").items()})
+    env.load_state_dict(part_of(arrays, "env."))
+    model.policy.load_state_dict({name: th.tensor(value) for name, value in part_of(arrays, "policy.").items()})
     state: dict[int, dict[str, th.Tensor]] = {}
-    for name, value in _part(arrays, "optimizer.").items():
+    for name, value in part_of(arrays, "optimizer.").items():
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = th.tensor(value)
     optimizer = model.policy.optimizer
@@ -83,10 +83,6 @@ def _restore(counters: dict[str, Any], arrays: dict[str, np.ndarray], model: Mar
     np.random.set_state(("MT19937", arrays["rng.numpy"], position, has_gauss, gauss))  # noqa: NPY002
     version, words, gauss_next = counters["python"]
     random.setstate((version, tuple(words), gauss_next))
-
-
-def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}
 
 
 def learned_policy(model: MarketPPO, card: Card) -> LearnedPolicy:
