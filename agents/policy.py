@@ -6,7 +6,7 @@ Loading a policy runs none of its code, and neither saving nor acting needs the 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -106,12 +106,16 @@ class Card:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Every weight by name, with its shape; a matrix is (inputs, outputs)."""
-        widths = (self.input_size, *self.hidden, self.action_size)
-        shapes: dict[str, tuple[int, ...]] = {}
-        for layer, (inputs, outputs) in enumerate(pairwise(widths)):
-            shapes[f"layer.{layer}.weight"] = (inputs, outputs)
-            shapes[f"layer.{layer}.bias"] = (outputs,)
-        return {**shapes, "log_std": (self.action_size,)}
+        return {**layer_shapes((self.input_size, *self.hidden, self.action_size)), "log_std": (self.action_size,)}
+
+
+def layer_shapes(widths: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Weights of a multilayer perceptron by name, with their shapes; a matrix is (inputs, outputs)."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer, (inputs, outputs) in enumerate(pairwise(widths)):
+        shapes[f"layer.{layer}.weight"] = (inputs, outputs)
+        shapes[f"layer.{layer}.bias"] = (outputs,)
+    return shapes
 
 
 class LearnedPolicy(Policy):
@@ -130,7 +134,7 @@ class LearnedPolicy(Policy):
     uses_noise = True
 
     def __init__(self, weights: Mapping[str, np.ndarray], card: Card) -> None:
-        check_weights(weights, card)
+        check_shapes(weights, card.shapes())
         self.card = card
         self.weights = {name: np.ascontiguousarray(weights[name]) for name in card.shapes()}
         self._layers = [
@@ -169,9 +173,8 @@ class LearnedPolicy(Policy):
         return {"policy": "LearnedPolicy", "weights": hashlib.sha256(save(self.weights)).hexdigest()}
 
 
-def check_weights(weights: Mapping[str, np.ndarray], card: Card) -> None:
-    """Refuse weights that do not fit `card`: ValueError names the first that is wrong."""
-    shapes = card.shapes()
+def check_shapes(weights: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse arrays that are not finite float32 numbers of these names and shapes: ValueError names the first."""
     for name in weights:
         if name not in shapes:
             raise ValueError(f"{name}: unknown weight")

@@ -119,7 +119,7 @@ class Backgrounds:
             observations: (R, F) float32, a row for every seat.
             out: where the actions go.
             clocks: of each group, the generator keys of its markets (B, 2) uint64, the rounds already played in the
-                episode, and the number of the episode: actions are sampled, with noise from (key, episode, round, seat).
+                episode, and the episode's number: actions are sampled, with noise from (key, episode, round, seat).
         """
         uniforms = self._uniforms(clocks, out.shape[1]) if self._uses_noise else None
         for turn in self._turns:
@@ -138,7 +138,7 @@ class Backgrounds:
         return drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
 
     def memories(self, group: int) -> dict[str, np.ndarray]:
-        """What the policies of a group remember, by the order of their seats; those that remember nothing are left out."""
+        """What the policies of a group remember, by their order in it; those that remember nothing are left out."""
         own = [turn for turn in self._turns if group in turn.places]
         return {
             str(place): turn.memory[turn.places[group]].copy()

@@ -113,10 +113,12 @@ class MixedVecEnv(VecEnv):
         """The group of each row, (num_envs,) int64."""
         first, self.render_mode = self.parts[0], None
         super().__init__(len(self.row_group), first.observation_space, first.action_space)
+        self._actions = first.market.action_size
         self._rows = _slices([part.num_envs for part in self.parts])
         self._places = _slices([group.markets * group.economy.organizations for group in groups])
-        self._learning = np.concatenate([place.start + _learning(g) for g, place in zip(groups, self._places, strict=True)])
-        self._shapes = [(g.markets, g.economy.organizations, *self.action_space.shape) for g in groups]
+        own = [_learning(group) for group in groups]
+        self._learning = np.concatenate([place.start + each for place, each in zip(self._places, own, strict=True)])
+        self._shapes = [(group.markets, group.economy.organizations, self._actions) for group in groups]
 
     @property
     def all_markets(self) -> tuple[Market, ...]:
@@ -135,7 +137,7 @@ class MixedVecEnv(VecEnv):
         """Take actions (num_envs, 3 + K) float32; the background policies choose theirs."""
         size = self.parts[0].observations.shape[2]
         seen = np.concatenate([part.observations.reshape(-1, size) for part in self.parts])
-        joint = np.empty((len(seen), *self.action_space.shape), np.float32)
+        joint = np.empty((len(seen), self._actions), np.float32)
         joint[self._learning] = actions
         self._background.act(seen, joint, [part.clock for part in self.parts])
         for part, place, shape in zip(self.parts, self._places, self._shapes, strict=True):

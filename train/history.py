@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env import VecEnvWrapper
 
 from ruleshift.agents.history import History
+from ruleshift.envs import Market
 from ruleshift.train.groups import MixedVecEnv
 from ruleshift.train.vec_env import MarketVecEnv
 
@@ -31,6 +32,11 @@ class HistoryVecEnv(VecEnvWrapper):
         self.venv: MarketVecEnv | MixedVecEnv
         self._memory = self.history.empty(self.num_envs)
         self._inputs = np.zeros((self.num_envs, self.history.input_size), np.float32)
+
+    @property
+    def all_markets(self) -> tuple[Market, ...]:
+        """The batched markets that it plays."""
+        return self.venv.all_markets
 
     def reset(self) -> np.ndarray:
         """Begin an episode, with an empty history."""
