@@ -1,5 +1,6 @@
 """Organizations: what sits in the seats of a market, scripted or learned."""
 
+from ruleshift.agents.history import HISTORY, History
 from ruleshift.agents.noise import action_noise
 from ruleshift.agents.policy import Card, LearnedPolicy, Policy, load_policy, save_policy
 from ruleshift.agents.scripted import (
@@ -13,19 +14,23 @@ from ruleshift.agents.scripted import (
     unit_costs,
 )
 from ruleshift.agents.seats import Background, Seats, seat_everyone
+from ruleshift.agents.undisclosed import Undisclosed
 
 __all__ = [
+    "HISTORY",
     "Background",
     "Card",
     "Constant",
     "FirstPriceBidder",
     "Follower",
+    "History",
     "LearnedPolicy",
     "Policy",
     "PostedPrice",
     "RandomPolicy",
     "Seats",
     "SecondPriceBidder",
+    "Undisclosed",
     "action_noise",
     "load_policy",
     "rival_population",

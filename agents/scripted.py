@@ -214,11 +214,18 @@ class SecondPriceBidder(_Scripted):
         return _actions(observations, costs.min(axis=1) / (1.0 - self.commission), self.effort, 0.0), memory
 
 
-def rival_population(economy: Economy) -> tuple[Policy, ...]:
-    """The common rivals that hold half of the seats while an arm learns: one of each conduct, none of them learned."""
-    return (
-        PostedPrice(economy=economy),
-        Follower(economy=economy),
-        Constant(),
-        RandomPolicy(),
-    )
+def rival_population(economy: Economy, seed: int | None = None) -> tuple[Policy, ...]:
+    """The common rivals that hold half of the seats while an arm learns: one of each conduct, none of them learned.
+
+    Args:
+        economy: of the market.
+        seed: draws each conduct around the common one, evenly over a range of which that is the middle; None is the
+            common population itself.
+    """
+    if seed is None:
+        return (PostedPrice(economy=economy), Follower(economy=economy), Constant(), RandomPolicy())
+    near = np.random.default_rng(seed).uniform
+    posted = PostedPrice(near(1.2, 1.8), near(0.1, 0.5), economy=economy)
+    follower = Follower(near(0.25, 0.75), near(0.6, 0.9), near(0.2, 0.6), near(0.1, 0.4), economy)
+    constant = Constant(near(0.45, 0.75), near(0.1, 0.5), near(0.25, 0.75))
+    return (posted, follower, constant, RandomPolicy())

@@ -11,9 +11,8 @@ from stable_baselines3 import PPO
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ruleshift.agents import Card, Constant, Seats, load_policy, rival_population
-from ruleshift.envs import MEASURES, Economy, load_rule, load_structure
-from ruleshift.train import ARMS, MarketPPO, MarketVecEnv, Settings, learning_curve, train
-from ruleshift.train.arms import load_arm
+from ruleshift.envs import MEASURES, Economy, load_rule
+from ruleshift.train import MarketPPO, MarketVecEnv, Settings, learning_curve, train
 from ruleshift.train.checkpoint import learned_policy
 
 ECONOMY = Economy(organizations=4, jobs=4, rounds=7)
@@ -109,9 +108,9 @@ class _Killer:
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("arm", ["fixed", "randomized+memory"])
 def test_train__a_killed_run_ends_with_the_same_bits(tmp_path, arm):
-    given = {"fixed": "promoted_listing", "randomized": "platforms"}[arm]
+    given = {"fixed": "promoted_listing", "randomized+memory": "platforms"}[arm]
     train(given, arm=arm, out=tmp_path / "whole", **RUN)
     for rollout in (3, 4):  # killed at a checkpoint, then between two
         with pytest.raises(KeyboardInterrupt):
@@ -157,7 +156,7 @@ def test_train__a_complete_run_is_not_trained_again(tmp_path):
     [
         ({"seed": 6}, r"seed is 5, not 6"),
         ({"steps": 400}, r"steps is 360, not 400"),
-        ({"rivals": [Constant()]}, r"holds another run \(seats is"),
+        ({"rivals": [Constant()]}, r"holds another run \(groups is"),
     ],
 )
 def test_train__refuses_the_folder_of_another_run(tmp_path, change, message):
@@ -186,18 +185,6 @@ def test_train__tensorboard_shows_the_market(tmp_path):
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert {f"market/{name}" for name in MEASURES} <= set(events.Tags()["scalars"])
     assert all(0 < event.value <= 1.25 for event in events.Scalars("market/price"))
-
-
-def test_arms__take_what_they_train_on():
-    structure = load_structure("platforms")
-    assert load_arm(None, structure)[0] is ARMS["randomized"]
-    assert load_arm(None, "price_board") == (ARMS["fixed"], load_rule("price_board"))
-    with pytest.raises(ValueError, match="arm 'wide' is unknown; the arms are fixed, randomized"):
-        load_arm("wide", structure)
-    with pytest.raises(ValueError, match="arm fixed trains on one rule, not on structure platforms"):
-        load_arm("fixed", structure)
-    with pytest.raises(ValueError, match="arm randomized trains on a structure"):
-        load_arm("randomized", load_rule("price_board"))
 
 
 def _mean_return(policy, rule):

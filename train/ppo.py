@@ -24,7 +24,7 @@ class Settings:
     markets: int = 64
     """Markets stepped at once; half of their seats learn."""
     rollout: int = 6_400
-    """Agent-steps gathered before each update, shared out over markets and learning seats."""
+    """Agent-steps gathered before each update, shared out over all learning seats."""
     minibatch: int = 800
     """Agent-steps of one gradient step."""
     epochs: int = 5
@@ -44,9 +44,9 @@ class Settings:
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the tanh layers, of the policy and of the value network alike."""
 
-    def rounds(self, learning: int) -> int:
-        """Rounds of one rollout where `learning` seats of each market learn."""
-        return max(self.rollout // (self.markets * learning), 1)
+    def rounds(self, rows: int) -> int:
+        """Rounds of one rollout where `rows` seats learn, over all markets."""
+        return max(self.rollout // rows, 1)
 
 
 class MarketPPO(PPO):
@@ -108,22 +108,22 @@ class MarketPPO(PPO):
         rewards[rows] += self.gamma * values.cpu().numpy().reshape(-1)
 
 
-def make_learner(env: VecEnv, settings: Settings, *, learning: int, seed: int) -> MarketPPO:
+def make_learner(env: VecEnv, settings: Settings, *, seed: int) -> MarketPPO:
     """A `MarketPPO` with tanh networks on the CPU.
 
     Args:
         env: where it learns.
         settings: hyper-parameters.
-        learning: learning seats of each market.
         seed: of weights, actions and minibatches.
     """
     start = settings.learning_rate
-    rollout = settings.rounds(learning) * env.num_envs
+    rounds = settings.rounds(env.num_envs)
+    rollout = rounds * env.num_envs
     return MarketPPO(
         "MlpPolicy",
         env,
         learning_rate=lambda remaining: start * (0.1 + 0.9 * max(remaining, 0.0)),
-        n_steps=settings.rounds(learning),
+        n_steps=rounds,
         batch_size=settings.minibatch if rollout % settings.minibatch == 0 else rollout,
         n_epochs=settings.epochs,
         gamma=settings.discount,

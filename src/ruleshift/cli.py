@@ -26,7 +26,9 @@ _TRACEBACK = "RULESHIFT_TRACEBACK"
 class Train:
     """Train a policy on one rule (arm `fixed`) or on a structure, a distribution over rules (arm `randomized`).
 
-    A scenario stands for its first rule and its economy.
+    The other arms: `fixed+nuisance`, `central` (the one rule nearest to all that a structure trains), and `aware` (the
+    rules of a structure, disclosed). NAME`+memory` remembers the last rounds. All but `fixed` meet many economies and
+    rivals. A scenario stands for its first rule, and under `fixed` for its economy.
 
     Half of the seats learn with one shared policy; scripted organizations hold the others. Leaves the policy
     (policy.safetensors, policy.json) and TensorBoard logs in the folder OUT. Started again with the same options, an
@@ -34,11 +36,11 @@ class Train:
     """
 
     rule: RuleArgument
-    """Name of a rule or a scenario, for the arm `randomized` of a structure; or the path of its .toml file."""
+    """Name of a rule or a scenario, or of a structure for arms that train on one; or the path of its .toml file."""
     out: Path
     """Folder of the run."""
-    arm: Literal["fixed", "randomized"] = "fixed"
-    """What the policy learns on: one rule, or rules drawn from a structure."""
+    arm: Annotated[str, arg(metavar="NAME")] = "fixed"
+    """What the policy learns on."""
     steps: int = 1_000_000
     """Agent-steps of training."""
     seed: int = 0
@@ -47,13 +49,16 @@ class Train:
     """Mechanisms of your own that rules name, as module:function."""
 
     def run(self) -> None:
-        from ruleshift.train import train
+        from ruleshift.train import train, variant
 
-        _say_if_compiling()
+        arm, _ = variant(self.arm)
         home: dict[str, Any] = {"rule": self.rule}
-        if self.arm == "fixed":
+        if arm.trains_on == "home":
             home = _find(self.rule)
             home.pop("schedule", None)
+            if arm.nuisance:
+                home.pop("economy", None)
+        _say_if_compiling()
         options = {name: getattr(self, name) for name in ("out", "arm", "steps", "seed", "mechanisms")}
         train(**home, **options)
         print(f"policy: {self.out}")
