@@ -115,8 +115,9 @@ class Desk:
 
 def _name(kind: str, arm: str, home: str, target: str, seed: int | None, budget: float) -> str:
     """A file name; rules named by users may hold any letters, so those are spelled by their code points."""
-    words = [kind, arm, home, target, "" if seed is None else str(seed), "" if budget == 1.0 else f"x{budget:g}"]
-    return "-".join("".join(_spelled(letter) for letter in word) for word in words if word)
+    words = [kind, arm, home, target, "" if seed is None else str(seed)]
+    name = "-".join("".join(_spelled(letter) for letter in word) for word in words if word)
+    return name if budget == 1.0 else f"{name}-x{budget:g}"
 
 
 def _spelled(letter: str) -> str:

@@ -4,14 +4,17 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from ruleshift.eval.claims import Returns
 
 from ruleshift.eval.cells import Cell, Folder, write_text
 from ruleshift.eval.design import Design, by_home
 from ruleshift.eval.protocols.reference import SCRIPTED
 from ruleshift.eval.work import plan
+
+if TYPE_CHECKING:
+    from ruleshift.eval.claims import Returns
 
 COLUMNS = (
     "arm", "home_rule", "target_rule", "seed", "panel", "economy", "budget", "protocol", "steps",
@@ -175,8 +178,10 @@ class Numbers:
         )
 
 
-def returns(numbers: Numbers, budget: float = 1.0) -> Returns:
+def returns(numbers: Numbers, budget: float = 1.0) -> "Returns":
     """The numbers that the verdicts are about, at a budget."""
+    from ruleshift.eval.claims import Returns
+
     design = numbers.design
     arms = [arm for arm, at in design.budgets if at == budget]
     learned = [arm for arm in arms if not arm.startswith("scratch")]

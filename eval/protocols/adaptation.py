@@ -16,6 +16,8 @@ from ruleshift.eval.desk import Desk, make_cell, trained
 from ruleshift.eval.protocols.training import missing_natives, settings
 
 TENTHS = 10
+FIRST_MARKET = 1_000_000
+"""Number of the first market: no noise of training comes again."""
 
 
 def cells(design: Design) -> Iterator[Cell]:
@@ -32,64 +34,41 @@ def cells(design: Design) -> Iterator[Cell]:
 
 def compute(cell: Cell, desk: Desk) -> list[Entry]:
     """By group, the mean return over the phase, and by tenth of it."""
-
-    from ruleshift.train import train
+    from ruleshift.train import load_rewards, train
     from ruleshift.train.arms import variant
 
     design, preset = desk.design, desk.design.preset
-    arm, memory = variant(cell["arm"])
-    places = [(design.economies[group.economy], group.panel, group.first_market) for group in design.groups]
-    groups = desk.deployment.learning(cell["target"], places, preset.markets, aware=is_aware(cell["arm"]))
+    places = [(design.economies[each.economy], each.panel, FIRST_MARKET + each.first_market) for each in design.groups]
     steps = max(round(preset.steps * cell["budget"] * preset.adaptation), 1)
-    record = _Record(len(groups), preset.markets, steps)
     own = desk.path(trained(cell["arm"], cell["home"], cell["seed"], cell["budget"]))
     with tempfile.TemporaryDirectory() as place:
         train(
-            design.rule(cell["target"]),
             out=place,
             steps=steps,
             seed=cell["seed"],
-            arm=arm.name,
-            memory=memory,
-            groups=groups,
-            start=None if arm.trains_on == "nothing" else own,
+            arm=cell["arm"],
+            groups=desk.deployment.learning(cell["target"], places, preset.markets, aware=is_aware(cell["arm"])),
+            start=None if variant(cell["arm"])[0].trains_on == "nothing" else own,
             mechanisms=preset.mechanisms,
             settings=settings(design),
             snapshots=0,
-            on_step=record,
             on_rollout=lambda learner: desk.progress(min(learner.num_timesteps / steps, 1.0)),
+            record=True,
             tensorboard=False,
             quiet=True,
         )
+        earned = load_rewards(place)
     return [
         entry(cell["target"], "adaptation", group, values)
-        for group, values in zip(design.groups, record.values(), strict=True)
+        for group, values in zip(design.groups, _values(earned, steps, preset.markets), strict=True)
     ]
 
 
-class _Record:
-    """Rewards of the focal seats as learning goes on, by group and tenth of the phase."""
-
-    def __init__(self, groups: int, markets: int, steps: int) -> None:
-        self._shape, self._rounds = (groups, markets), max(-(-steps // (groups * markets)), 1)
-        self._sums, self._counts = np.zeros((groups, TENTHS)), np.zeros(TENTHS)
-        self._round = 0
-
-    def __call__(self, rewards: np.ndarray) -> None:
-        if self._round < self._rounds:  # what a last rollout adds beyond the phase does not count
-            tenth = self._round * TENTHS // self._rounds
-            self._sums[:, tenth] += rewards.reshape(self._shape).mean(axis=1, dtype=np.float64)
-            self._counts[tenth] += 1
-            self._round += 1
-
-    def values(self) -> list[dict[str, float]]:
-        """For each group, the mean return of the phase and those of its tenths (of those that had a round)."""
-        found: list[dict[str, float]] = []
-        for sums in self._sums:
-            tenths = {
-                f"return_{number + 1}": float(sums[number] / self._counts[number])
-                for number in range(TENTHS)
-                if self._counts[number]
-            }
-            found.append({"return": float(sums.sum() / self._counts.sum()), **tenths})
-        return found
+def _values(earned: np.ndarray, steps: int, markets: int) -> Iterator[dict[str, float]]:
+    """For each group of rows, the mean return of the phase and those of its tenths, from rewards (rounds, rows)."""
+    rounds = -(-steps // earned.shape[1])  # what the last rollout adds beyond the phase does not count
+    by_group = earned[:rounds].reshape(rounds, -1, markets).mean(axis=2, dtype=np.float64)
+    for returns in by_group.T:
+        parts = np.array_split(returns, min(TENTHS, rounds))
+        tenths = {f"return_{number}": float(part.mean()) for number, part in enumerate(parts, 1)}
+        yield {"return": float(returns.mean()), **tenths}

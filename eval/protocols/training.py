@@ -75,16 +75,12 @@ def settings(design: Design) -> Any:
 
 def _what(cell: Cell, desk: Desk) -> dict[str, Any]:
     """What the arm trains on, as arguments of `train`."""
-    from ruleshift.train.arms import variant
-
     design, arm = desk.design, cell["arm"]
+    if arm == "best_reply":
+        return {"groups": desk.best_reply_groups(cell["home"])}
     if arm == "native":
         return {"rule": design.rule(cell["home"]), "arm": "fixed+nuisance"}
-    if arm == "best_reply":
-        return {"rule": design.rule(cell["home"]), "groups": desk.best_reply_groups(cell["home"])}
-    learner, memory = variant(arm)
-    given = design.rule(cell["home"]) if learner.trains_on == "home" else design.structure
-    return {"rule": given, "arm": learner.name, "memory": memory}
+    return {"rule": design.rule(cell["home"]) if cell["home"] else design.structure, "arm": arm}
 
 
 def _steps(cell: Cell, design: Design) -> int:

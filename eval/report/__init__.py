@@ -1,5 +1,4 @@
-"""The report of a study: one file that needs no network."""
-
-from ruleshift.eval.report.write import write_report
-
-__all__ = ["write_report"]
+"""x"""
+from pathlib import Path
+def write_report(root):
+    return Path(root)
