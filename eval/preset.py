@@ -77,6 +77,7 @@ class Preset:
     def __post_init__(self) -> None:
         check_fields(self, "study")
         self._check_seeds()
+        self._check_arms()
         if 0 < self.rounds < 50:
             raise ValueError(f"study: rounds is {self.rounds}; it must be 0, or at least 50")
         if any(each <= 0 for each in self.budgets):
@@ -92,6 +93,15 @@ class Preset:
                 if seed in owner:
                     raise ValueError(f"study: {name} has {seed}, which {owner[seed]} has, too; no seed serves both")
                 owner[seed] = name
+
+    def _check_arms(self) -> None:
+        from ruleshift.train.arms import variant
+
+        for arm in self.arms:
+            try:
+                variant(arm)
+            except ValueError as error:
+                raise ValueError(f"study: arms has {arm!r}: {error}") from None
 
     def to_toml(self) -> str:
         """The text of a TOML file; `load_preset` gives it back."""

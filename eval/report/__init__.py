@@ -1,4 +1,7 @@
 """x"""
+
 from pathlib import Path
+
+
 def write_report(root):
     return Path(root)
