@@ -9,8 +9,9 @@ An interval is estimate +- t * error. The error is the standard deviation of the
 of Satterthwaite (1946), to which each factor contributes the variance that a jackknife over its levels finds. So two
 seeds that matter make a wide interval, and two that hardly matter do not. Resampling crossed factors counts
 interactions more than once, which errs on the wide side; no bootstrap gets all of them right (McCullagh 2000,
-"Resampling and exchangeable arrays", Bernoulli 6; Owen 2007, "The pigeonhole bootstrap", Annals of Applied Statistics 1).
-`bench/coverage.py` measures how often these intervals, and those that were turned down, hold the truth.
+"Resampling and exchangeable arrays", Bernoulli 6; Owen & Eckles 2012, "Bootstrapping data arrays of arbitrary order",
+Annals of Applied Statistics 6).
+`bench/interval_coverage.py` measures how often these intervals, and those that were turned down, hold the truth.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,6 +1,8 @@
 """Returns with known effects: what a study would find, without a market. 0 is the floor and 1 the best reply."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +56,7 @@ def make_returns(
     floor, home_floor = np.zeros((targets, panels, economies)), np.zeros((homes, panels, economies))
     steps = np.linspace(0.2, 1.0, 5) * 1e6
     growth = {name: 1 - np.exp(-steps / (2e5 if name == SPECIALIST else 5e5)) for name in home}
-    conduct = 0.5 + moves * np.linspace(-1, 1, targets)[:, None, None, None] + noise(rng, sizes, spread)
+    conduct = 0.5 + moves * np.linspace(-1, 1, targets)[:, None, None, None] + spread * rng.standard_normal(sizes)
     return Returns(
         adapted={name: at_targets(mean) for name, mean in away.items()},
         frozen={name: at_targets(mean - 0.05) for name, mean in away.items()},
@@ -74,13 +76,14 @@ def make_returns(
     )
 
 
-def changed(returns: Returns, change) -> Returns:
-    """The same study with a function of (name of the field, array) applied to every array of returns."""
-    fields = {}
-    for name in ("adapted", "frozen", "home", "gate", "curves"):
-        fields[name] = {arm: change(name, array) for arm, array in getattr(returns, name).items()}
-    for name in ("best_reply", "floor", "constant", "home_best_reply", "home_floor", "home_constant"):
-        fields[name] = change(name, getattr(returns, name))
-    for name in ("gate_best_reply", "gate_floor"):
-        fields[name] = change(name, getattr(returns, name))
+BY_ARM = ("adapted", "frozen", "home", "gate", "curves")
+OF_REFERENCES = ("best_reply", "floor", "constant", "home_best_reply", "home_floor", "home_constant")
+OF_GATE = ("gate_best_reply", "gate_floor")
+
+
+def changed(returns: Returns, change: Callable[[np.ndarray], np.ndarray]) -> Returns:
+    """The same study with a function applied to every return, of arms and of references."""
+    fields: dict[str, Any] = {name: change(getattr(returns, name)) for name in (*OF_REFERENCES, *OF_GATE)}
+    for name in BY_ARM:
+        fields[name] = {arm: change(array) for arm, array in getattr(returns, name).items()}
     return replace(returns, **fields)

@@ -73,7 +73,7 @@ def _word(name: str, weakest: Interval, moves: float) -> tuple[str, str]:
     if moves < LEAST_MOVE:
         return CONTRADICTED, f"its conduct is one for all rules (it moves by {moves:.3f}; {LEAST_MOVE:g} is the least)"
     if weakest.low > 0:
-        return SUPPORTED, f"it beats {name} by {weakest.low:.3f} or more, the rest by more still; conduct moves by {moves:.2f}"
+        return SUPPORTED, f"it beats every control, {name} by {weakest.low:.3f} or more; conduct moves by {moves:.2f}"
     if weakest.high <= 0:
         return CONTRADICTED, f"{name} does no worse: the upper limit of the difference is {weakest.high:.3f}"
     if weakest.low >= -MARGIN and weakest.high <= MARGIN:
