@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from math import prod
 
 import numpy as np
 
@@ -80,6 +82,39 @@ def simulate_contrast(
     """Numerator (H, G, S, P, E) and denominator (1, G, 1, P, E) of the primary contrast where the true effect is 0."""
     scale = 1 + simulate(sizes, SCALES, rng, axes=("target", "panel", "economy"), skewed=skewed)
     return simulate(sizes, components, rng, skewed=skewed), np.maximum(scale, 0.05)
+
+
+def measure_components(numerator: np.ndarray, denominator: np.ndarray) -> dict[tuple[str, ...], float]:
+    """What a pilot says about `COMPONENTS`: those of the numerator less the ratio times the denominator.
+
+    From the mean squares of an analysis of variance, by their expectations (Searle, Casella & McCulloch 1992, "Variance
+    Components"); 0 where the estimate is negative. Factors of one level have none.
+
+    Args:
+        numerator: (H, G, S, P, E).
+        denominator: the same or 1 along each axis; both in the same unit.
+    """
+    rest = (numerator - numerator.mean() / denominator.mean() * denominator) / denominator.mean()
+    varied = [axis for axis, size in enumerate(numerator.shape) if size > 1]
+    subsets = [chosen for count in range(1, len(varied) + 1) for chosen in combinations(varied, count)]
+    squares = {chosen: _mean_square(rest, chosen) for chosen in subsets}
+    found = {}
+    for chosen in subsets:
+        above = [other for other in subsets if set(chosen) <= set(other)]
+        variance = sum((-1) ** (len(other) - len(chosen)) * squares[other] for other in above)
+        repeats = prod(size for axis, size in enumerate(rest.shape) if axis not in chosen)
+        found[tuple(FACTORS[axis] for axis in chosen)] = max(variance / repeats, 0.0) ** 0.5
+    return found
+
+
+def _mean_square(array: np.ndarray, chosen: tuple[int, ...]) -> float:
+    """Mean square of the interaction of these axes (of one axis: of its main effect)."""
+    others = tuple(axis for axis in range(array.ndim) if axis not in chosen)
+    effect = array.mean(axis=others, keepdims=True)
+    for axis in chosen:
+        effect = effect - effect.mean(axis=axis, keepdims=True)
+    freedom = prod(array.shape[axis] - 1 for axis in chosen)
+    return float((effect**2).sum()) * array.size / effect.size / freedom
 
 
 def power_table(

@@ -1,6 +1,7 @@
 """Planted studies: the verdicts come out right where the truth is known, and nothing that fooled a trial fools them."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -335,6 +336,6 @@ def test_returns__that_do_not_fit_are_refused_by_name():
 @pytest.mark.parametrize("field", ["adapted", "gate", "curves"])
 def test_claims__a_missing_arm_is_named(field):
     returns = make_returns()
-    less = {name: array for name, array in getattr(returns, field).items() if name != SPECIALIST}
+    less: Any = {name: array for name, array in getattr(returns, field).items() if name != SPECIALIST}
     with pytest.raises(ValueError, match=r"of the arm fixed\+nuisance\+memory is missing"):
         judge_all(replace(returns, **{field: less}))

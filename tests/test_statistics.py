@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t, trim_mean
 
-from ruleshift.eval.power import EFFECTS, power_table, simulate, simulate_contrast
+from ruleshift.eval.power import EFFECTS, Components, measure_components, power_table, simulate, simulate_contrast
 from ruleshift.eval.statistics import (
     FACTORS,
     Statistic,
@@ -25,6 +25,7 @@ from ruleshift.eval.statistics import (
 )
 
 SMALL = (3, 4, 2, 2, 4)
+ONE = np.ones((1, 1, 1, 1, 1))
 sizes = st.tuples(*(st.integers(1, 4) for _ in FACTORS))
 
 
@@ -50,14 +51,22 @@ def test_bootstrap__is_that_of_repeated_levels():
 
 def test_bootstrap__all_arms_share_the_draw():
     array = numbers(SMALL)
-    apart = ratio(array + 5.0 - array, np.ones((1, 1, 1, 1, 1)))
+    apart = ratio(array + 5.0 - array, ONE)
     assert np.ptp(bootstrap(apart, SMALL, 50)) < 1e-12
 
 
-def test_bootstrap__a_count_beyond_a_chunk_is_the_same_with_less_memory():
-    found = bootstrap(ratio(numbers(SMALL), np.ones((1, 1, 1, 1, 1))), SMALL, 600)
-    assert found.shape == (600,)
-    assert len(np.unique(found.round(9))) > 300
+def test_bootstrap__holds_few_draws_at_a_time_however_many_there_are():
+    held: list[int] = []
+    of = ratio(numbers(SMALL), ONE)
+
+    def watched(weights):
+        held.append(len(weights[0]))
+        return of(weights)
+
+    found = bootstrap(watched, SMALL, 1_000)
+    assert max(held) <= 256
+    assert len(found) == sum(held) == 1_000
+    assert len(np.unique(found.round(9))) > 500
 
 
 @given(sizes, st.integers(0, 2**32 - 1))
@@ -71,7 +80,7 @@ def test_partial_mean__weighs_as_a_plain_loop_does(shape, seed):
 def test_interval__of_one_varying_factor_is_students():
     shape = (1, 1, 6, 1, 1)
     values = numbers(shape)
-    found = interval(ratio(values, np.ones((1, 1, 1, 1, 1))), shape, count=20_000)
+    found = interval(ratio(values, ONE), shape, count=20_000)
     expected = t.interval(0.95, 5, values.mean(), values.std(ddof=1) / 6**0.5)
     assert (found.low, found.high) == pytest.approx(expected, rel=0.05, abs=0.03)
     assert found.freedom == pytest.approx(5, rel=0.05)
@@ -80,37 +89,37 @@ def test_interval__of_one_varying_factor_is_students():
 def test_interval__with_two_seeds_that_differ_has_one_degree_of_freedom():
     shape = (3, 4, 2, 2, 8)
     by_seed = simulate(shape, {("seed",): 1.0}, np.random.default_rng(0))
-    found = interval(ratio(by_seed, np.ones((1, 1, 1, 1, 1))), shape)
+    found = interval(ratio(by_seed, ONE), shape)
     assert found.freedom == pytest.approx(1, abs=0.1)
     assert found.high - found.low > 20 * found.error
 
 
 def test_interval__says_which_factors_it_does_not_speak_of():
     shape = (3, 4, 1, 2, 1)
-    found = interval(ratio(numbers(shape), np.ones((1, 1, 1, 1, 1))), shape)
+    found = interval(ratio(numbers(shape), ONE), shape)
     assert found.fixed == ("seed", "economy")
     assert "for this seed and economy only" in str(found)
 
 
 def test_interval__of_a_single_number_holds_everything():
-    found = interval(ratio(np.ones((1, 1, 1, 1, 1)), np.ones((1, 1, 1, 1, 1))), (1, 1, 1, 1, 1))
+    found = interval(ratio(ONE, ONE), (1, 1, 1, 1, 1))
     assert (found.low, found.high) == (-np.inf, np.inf)
 
 
 @given(st.floats(-5, 5), st.floats(0.01, 100))
 def test_interval__moves_and_stretches_with_the_numbers(shift, factor):
-    array, one = numbers(SMALL), np.ones((1, 1, 1, 1, 1))
-    plain = interval(ratio(array, one), SMALL, count=100)
-    moved = interval(ratio(factor * (array + shift), one), SMALL, count=100)
+    array = numbers(SMALL)
+    plain = interval(ratio(array, ONE), SMALL, count=100)
+    moved = interval(ratio(factor * (array + shift), ONE), SMALL, count=100)
     assert moved.low == pytest.approx(factor * (plain.low + shift), abs=1e-6 * factor)
     assert moved.high == pytest.approx(factor * (plain.high + shift), abs=1e-6 * factor)
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_interval__does_not_depend_on_the_order_of_levels(seed):
-    array, one, rng = numbers(SMALL), np.ones((1, 1, 1, 1, 1)), np.random.default_rng(seed)
+    array, rng = numbers(SMALL), np.random.default_rng(seed)
     shuffled = array[np.ix_(*(rng.permutation(size) for size in SMALL))]
-    plain, other = interval(ratio(array, one), SMALL), interval(ratio(shuffled, one), SMALL)
+    plain, other = (interval(ratio(each, ONE), SMALL) for each in (array, shuffled))
     assert other.estimate == pytest.approx(plain.estimate)
     assert other.variances == pytest.approx(plain.variances)
     assert other.high - other.low == pytest.approx(plain.high - plain.low, rel=0.25)
@@ -118,7 +127,7 @@ def test_interval__does_not_depend_on_the_order_of_levels(seed):
 
 def coverage(way, repetitions: int) -> float:
     rng = np.random.default_rng(0)
-    components = {("seed",): 0.1, ("target",): 0.2, ("home", "target"): 0.1, ("economy",): 0.1, FACTORS: 0.2}
+    components: Components = {("seed",): 0.1, ("target",): 0.2, ("home", "target"): 0.1, ("economy",): 0.1, FACTORS: 0.2}
     held = []
     for _ in range(repetitions):
         low, high = way(ratio(*simulate_contrast(SMALL, rng, components)))
@@ -146,10 +155,10 @@ def test_interval__over_seeds_alone_would_be_spuriously_tight():
 
 def test_interval__is_no_wider_than_it_has_to_be():
     rng, shape = np.random.default_rng(3), (8, 8, 8, 8, 8)
-    components = dict.fromkeys([(name,) for name in FACTORS], 0.1)
+    components: Components = dict.fromkeys([(name,) for name in FACTORS], 0.1)
     estimates, widths = [], []
     for _ in range(200):
-        found = interval(ratio(simulate(shape, components, rng), np.ones((1, 1, 1, 1, 1))), shape, count=200)
+        found = interval(ratio(simulate(shape, components, rng), ONE), shape, count=200)
         estimates.append(found.estimate)
         widths.append(found.high - found.low)
     assert np.mean(widths) == pytest.approx(2 * t.ppf(0.975, 35) * np.std(estimates), rel=0.15)
@@ -195,6 +204,18 @@ def test_performance_profile__is_the_share_of_scores_above_each_threshold():
     profile = intervals(performance_profile(of, thresholds), (2, 3, 4, 2, 4), bounds=(0, 1), count=200)
     assert [each.estimate for each in profile] == pytest.approx([(found > each).mean() for each in thresholds])
     assert all(0 <= each.low <= each.estimate <= each.high <= 1 for each in profile)
+
+
+def test_measure_components__finds_those_that_were_planted():
+    planted: Components = {("target",): 0.3, ("home", "seed"): 0.2, FACTORS: 0.4}
+    rng, scale = np.random.default_rng(0), 2 + simulate((1, 30, 1, 1, 1), {("target",): 0.5}, np.random.default_rng(1))
+    found = [
+        measure_components(simulate((20, 30, 20, 2, 4), planted, rng) + 0.7 * scale, scale) for _ in range(10)
+    ]
+    unit = float(scale.mean())
+    for factors in found[0]:
+        squared = np.mean([each[factors] ** 2 for each in found])
+        assert squared**0.5 == pytest.approx(planted.get(factors, 0.0) / unit, abs=0.03), factors
 
 
 def test_power__grows_with_the_effect_and_with_the_study():
