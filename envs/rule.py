@@ -185,10 +185,10 @@ class Rule:
     feedback: Feedback = field(default_factory=Feedback)
 
     def check_payment(self) -> Mechanism:
-        """The mechanism; refuses a payment that it does not tell.
+        """The mechanism; refuses a payment that needs what the mechanism does not declare to tell.
 
         Raises:
-            ValueError: names the mechanism, the key, and what it could be.
+            ValueError: names the mechanism, the key, what it would have to declare, and what the key could be.
         """
         mechanism = find_mechanism(self.matching.mechanism)
         for key, all_values in (("pricing", PRICINGS), ("charge", CHARGES)):
@@ -196,8 +196,8 @@ class Rule:
             if value in needs and needs[value] not in mechanism.payments:
                 told = [each for each in all_values if each not in needs or needs[each] in mechanism.payments]
                 raise ValueError(
-                    f"rule {self.name!r}: payment.{key} is {value!r}, which {mechanism.name!r} does not tell; "
-                    f"with it, {key} must be one of {', '.join(told)}"
+                    f"rule {self.name!r}: payment.{key} is {value!r}, which {mechanism.name!r} does not tell (it "
+                    f"declares no payment {needs[value]!r}); with it, {key} must be one of {', '.join(told)}"
                 )
         return mechanism
 

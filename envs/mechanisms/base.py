@@ -42,6 +42,9 @@ Match = namedtuple(
 
 WANTS_LEAD, WANTS_PRICE, WANTS_BID, WANTS_BID_EXTERNALITY = 1, 2, 4, 8
 
+PAYMENTS = ("lead", "price", "bid", "bid_externality")
+"""What a mechanism may tell beside the winner."""
+
 Function = Callable[[Any, Any, Any, Any], None]
 
 
@@ -68,8 +71,9 @@ class Mechanism:
     """Whether it reads `proposer`."""
     draws_organizations: bool = False
     """Whether `uniforms` must have a column for each organization, too."""
-    payments: tuple[str, ...] = ("lead",)
-    """What it fills beside the winner, where asked: lead, price (externality), bid (next bid), bid_externality."""
+    payments: tuple[str, ...] = ()
+    """What it fills beside the winner, where asked: lead (second price, uniform), price (externality), bid (next bid),
+    bid_externality. A rule whose payment needs what is not named here is refused."""
     largest: int | None = None
     """The largest N * J that it is meant for, where its cost is super-linear; larger markets are refused."""
     stable: bool = False
@@ -82,3 +86,9 @@ class Mechanism:
     """No other matching is better for all organizations, or for the sum of costs."""
     scratch: Callable[[int, int, int, int], tuple[int, int]] = lambda n, j, k, c: (0, 0)
     """Numbers of float64 and int64 of scratch memory for N organizations of capacity C, J jobs and K kinds."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.payments, str) or not set(self.payments) <= set(PAYMENTS):
+            raise ValueError(
+                f"mechanism {self.name!r}: payments is {self.payments!r}; it must be a tuple of {', '.join(PAYMENTS)}"
+            )

@@ -234,6 +234,7 @@ MECHANISM = Mechanism(
     cost="K N C + N C K log J organizations proposing, J N (K + log C) jobs proposing",
     reads_preferences=True,
     reads_proposer=True,
+    payments=("lead",),
     stable=True,
     strategy_proof=("organizations",),
     scratch=lambda n, j, k, c: (0, 4 * k + 1 + 3 * j + (k + 3) * n + n * min(c, j)),

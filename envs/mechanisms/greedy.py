@@ -93,6 +93,5 @@ MECHANISM = Mechanism(
     reads_odds=False,
     reads_costs=True,
     draws_organizations=True,
-    payments=(),
     scratch=lambda n, j, k, c: (k * n, k * n + 3 * k + 1 + 3 * j),
 )

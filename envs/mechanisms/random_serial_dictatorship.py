@@ -60,7 +60,6 @@ MECHANISM = Mechanism(
     cost="N log N + K N + J log J",
     reads_preferences=True,
     draws_organizations=True,
-    payments=(),
     strategy_proof=("organizations",),
     efficient=True,
     scratch=lambda n, j, k, c: (2 * n, 2 * k + 1 + 3 * j + 2 * n),

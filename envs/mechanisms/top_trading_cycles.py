@@ -100,7 +100,6 @@ MECHANISM = Mechanism(
     source="Shapley & Scarf 1974; Abdulkadiroglu & Sonmez 2003",
     cost="K N + J log J",
     reads_preferences=True,
-    payments=(),
     strategy_proof=("organizations",),
     efficient=True,
     scratch=lambda n, j, k, c: (0, 3 * k + 1 + 3 * j + 3 * n),
