@@ -12,13 +12,13 @@ Worst case O(K N C + N C K log J) for organizations proposing, O(J N (K + log C)
 
 import numpy as np
 
-from ruleshift.envs.compile import jit, matrix
+from ruleshift.envs.compile import inlined, jit, matrix, piece
 from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
 from ruleshift.envs.mechanisms.seats import jobs_by_kind
 from ruleshift.envs.order import copy
 
 
-@jit
+@inlined
 def _sift_down(heap, size):
     """Restore a heap with the largest on top after its top has changed."""
     node = 0
@@ -34,7 +34,7 @@ def _sift_down(heap, size):
         node = child
 
 
-@jit
+@inlined
 def _push(heap, size, item):
     node = size
     heap[node] = item
@@ -52,7 +52,7 @@ def _sort_up(heap, size):
         _sift_down(heap, last)
 
 
-@jit
+@inlined
 def _refuse(refused, k, place):
     """Remember the two best places of kind k that were refused a unit, as an organization is no rival of its own."""
     if place < refused[0, k]:
@@ -78,7 +78,8 @@ def _organizations_propose(problem, first, held, heaps, place, refused):
                 count -= 1
                 continue
             k = problem.preferences[i, pointer[i]]
-            heap, seats = heaps[first[k] : first[k + 1]], first[k + 1] - first[k]
+            seats = first[k + 1] - first[k]
+            heap = piece(heaps, first[k], seats)
             mine = place[k, i]
             if held[k] < seats:
                 _push(heap, held[k], mine)
@@ -130,7 +131,7 @@ def _jobs_propose(problem, order, first, place, taste, keeps, match):
             if free[i] == 0:
                 continue
             room = min(free[i], jobs)
-            heap = keeps[slots[i] : slots[i] + room]
+            heap = piece(keeps, slots[i], room)
             liking = _liking(problem, i, k) * jobs + rank[j]
             if load[i] < room:
                 _push(heap, load[i], liking)
@@ -183,7 +184,7 @@ def deferred_acceptance(problem, match, floats, integers):
         heaps = taste[0]
         _organizations_propose(problem, first, held, heaps, place, refused)
         for k in range(kinds):
-            units = heaps[first[k] : first[k] + held[k]]
+            units = piece(heaps, first[k], held[k])
             _sort_up(units, held[k])
             for seat in range(held[k]):
                 match.winner[order[first[k] + seat]] = problem.priority[k, units[seat]]
