@@ -1,8 +1,8 @@
 """Deferred acceptance, with organizations or jobs proposing (Gale & Shapley 1962; capacities: Roth & Sotomayor 1990).
 
 Organizations rank kinds by their reported focus and, within a kind, jobs by value. The jobs of one kind share one
-priority list over organizations. So the jobs of a kind are the seats of one school: it holds the units of capacity
-that it ranks best, and at the end its seats go, the dearest job first, to those that it ranks best.
+priority list over organizations. So a kind stands where a school does: it holds as many units of capacity as it has
+jobs, those that it ranks best, and at the end its jobs go, the dearest first, to those that it ranks best.
 
 The lead of a winner is its race over that of the best-placed other organization that would rather have its job than
 what it has: with one job each, the match is stable as long as the winner falls by less. With organizations proposing it
@@ -14,7 +14,7 @@ import numpy as np
 
 from ruleshift.envs.compile import inlined, jit, matrix, piece
 from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
-from ruleshift.envs.mechanisms.seats import jobs_by_kind
+from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
 from ruleshift.envs.order import copy
 
 
@@ -78,18 +78,18 @@ def _organizations_propose(problem, first, held, heaps, place, refused):
                 count -= 1
                 continue
             k = problem.preferences[i, pointer[i]]
-            seats = first[k + 1] - first[k]
-            heap = piece(heaps, first[k], seats)
+            room = first[k + 1] - first[k]
+            heap = piece(heaps, first[k], room)
             mine = place[k, i]
-            if held[k] < seats:
+            if held[k] < room:
                 _push(heap, held[k], mine)
                 held[k] += 1
                 free[i] -= 1
-            elif seats > 0 and mine < heap[0]:
+            elif room > 0 and mine < heap[0]:
                 out = problem.priority[k, heap[0]]
                 _refuse(refused, k, heap[0])
                 heap[0] = mine
-                _sift_down(heap, seats)
+                _sift_down(heap, room)
                 free[i] -= 1
                 free[out] += 1
                 if free[i] == 0:
@@ -186,8 +186,8 @@ def deferred_acceptance(problem, match, floats, integers):
         for k in range(kinds):
             units = piece(heaps, first[k], held[k])
             _sort_up(units, held[k])
-            for seat in range(held[k]):
-                match.winner[order[first[k] + seat]] = problem.priority[k, units[seat]]
+            for rank in range(held[k]):
+                match.winner[order[first[k] + rank]] = problem.priority[k, units[rank]]
     if problem.wants & WANTS_LEAD:
         for j in range(jobs):
             i, k = match.winner[j], problem.kinds[j]

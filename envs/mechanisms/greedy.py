@@ -11,7 +11,7 @@ kinds ties are broken by the job's draw. Worst case O(K (N + J) + J log J + min(
 
 from ruleshift.envs.compile import inlined, jit, matrix
 from ruleshift.envs.mechanisms.base import Mechanism
-from ruleshift.envs.mechanisms.seats import jobs_by_kind
+from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
 from ruleshift.envs.mechanisms.worth import score_of
 
 

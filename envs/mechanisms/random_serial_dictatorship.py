@@ -8,7 +8,7 @@ misreport pays, whatever the capacity. Worst case O(N log N + K N + J log J).
 
 from ruleshift.envs.compile import jit
 from ruleshift.envs.mechanisms.base import Mechanism
-from ruleshift.envs.mechanisms.seats import jobs_by_kind
+from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
 from ruleshift.envs.numerics import log
 from ruleshift.envs.order import sort_descending
 
@@ -45,8 +45,8 @@ def random_serial_dictatorship(problem, match, floats, integers):
         for wish in range(kinds):
             k = problem.preferences[i, wish]
             units = min(problem.capacities[i], first[k + 1] - next_[k])
-            for seat in range(next_[k], next_[k] + units):
-                match.winner[order[seat]] = i
+            for place in range(next_[k], next_[k] + units):
+                match.winner[order[place]] = i
             next_[k] += units
             problem.capacities[i] -= units
             if problem.capacities[i] == 0:
