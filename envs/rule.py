@@ -205,7 +205,9 @@ class Rule:
     def strategy_proof(self) -> bool:
         """Whether its mechanism declares that nobody who proposes, asks or bids gains by another report than the truth.
 
-        Of preferences, unless the score weighs focus; of costs and bids by the payment, without a commission.
+        Of preferences, unless the score weighs focus, and at the capacities that the mechanism declares (mostly 1: a
+        rule knows no economy); of costs and bids by the payment, without a commission. In the round: what it does to
+        later ones is left out.
         """
         mechanism = find_mechanism(self.matching.mechanism)
         side = self.matching.proposer if mechanism.reads_proposer else "organizations"

@@ -79,11 +79,18 @@ class Mechanism:
     stable: bool = False
     """No organization and job would rather have each other."""
     strategy_proof: tuple[str, ...] = ()
-    """Sides that cannot gain by misreporting, where there is a proposer when they propose: organizations, jobs."""
+    """Sides that cannot gain in the round by misreporting, where there is a proposer when they propose: organizations,
+    jobs. Of preferences, and for organizations of a capacity up to `strategy_proof_capacity`."""
+    strategy_proof_capacity: float = 1
+    """Up to which capacity truth is best for organizations: what they get, by place in their preferences, cannot be
+    bettered by another report; inf for any. Theorems are mostly of 1: deferred acceptance is manipulable beyond (Roth
+    1985, "The college admissions problem is not equivalent to the marriage problem")."""
     strategy_proof_payments: tuple[str, ...] = ()
-    """Of `payments`, those under which, without a commission, the true cost or bid is best whatever others do."""
+    """Of `payments`, those under which, without a commission, the true cost or bid is best in the round whatever others
+    do, at any capacity; docs/rules.md says what is assumed of costs and values."""
     efficient: bool = False
-    """No other matching is better for all organizations, or for the sum of costs."""
+    """No other matching is better for some organization and worse for none, by what those of capacity 1 report; or,
+    where costs are read, for the sum of worth."""
     scratch: Callable[[int, int, int, int], tuple[int, int]] = lambda n, j, k, c: (0, 0)
     """Numbers of float64 and int64 of scratch memory for N organizations of capacity C, J jobs and K kinds."""
 

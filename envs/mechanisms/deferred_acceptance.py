@@ -7,6 +7,9 @@ jobs, those that it ranks best, and at the end its jobs go, the dearest first, t
 The lead of a winner is its race over that of the best-placed other organization that would rather have its job than
 what it has: with one job each, the match is stable as long as the winner falls by less. With organizations proposing it
 then also keeps its jobs, and with one job each loses its own by falling further.
+
+No organization of capacity 1 that proposes gains by a misreport (Dubins & Freedman 1981; Roth 1982). One of more
+capacity can: what one unit of it asks for may drive a rival to the job of another unit (Roth 1985).
 Worst case O(K N C + N C K log J) for organizations proposing, O(J N (K + log C)) for jobs proposing.
 """
 

@@ -6,6 +6,8 @@ capacity of the dearest remaining jobs of the kinds that it ranks best by report
 misreport pays, whatever the capacity. Worst case O(N log N + K N + J log J).
 """
 
+import math
+
 from ruleshift.envs.compile import jit
 from ruleshift.envs.mechanisms.base import Mechanism
 from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
@@ -61,6 +63,7 @@ MECHANISM = Mechanism(
     reads_preferences=True,
     draws_organizations=True,
     strategy_proof=("organizations",),
+    strategy_proof_capacity=math.inf,
     efficient=True,
     scratch=lambda n, j, k, c: (2 * n, 2 * k + 1 + 3 * j + 2 * n),
 )

@@ -111,6 +111,11 @@ def gains_by_misreporting(name: str, given: Problem) -> bool:
     )
 
 
+def upper_sums(name: str, truth: Problem, reported: Problem, i: int) -> np.ndarray:
+    """How many jobs of its best kind, of its best two, ... organization i gets by what is reported, (K,)."""
+    return np.cumsum(served(truth, solve(name, reported).winner)[i, truth.preferences[i]])
+
+
 def after_falling(given: Problem, i: int, k: int, fall: float) -> Problem:
     """The problem once the race of organization i for kind k has fallen by so much."""
     race = given.race.copy()
