@@ -42,6 +42,9 @@ Match = namedtuple(
 
 WANTS_LEAD, WANTS_PRICE, WANTS_BID, WANTS_BID_EXTERNALITY = 1, 2, 4, 8
 
+PAYMENTS = ("lead", "price", "bid", "bid_externality")
+"""What a mechanism may tell beside the winner."""
+
 Function = Callable[[Any, Any, Any, Any], None]
 
 
@@ -68,17 +71,31 @@ class Mechanism:
     """Whether it reads `proposer`."""
     draws_organizations: bool = False
     """Whether `uniforms` must have a column for each organization, too."""
-    payments: tuple[str, ...] = ("lead",)
-    """What it fills beside the winner, where asked: lead, price (externality), bid (next bid), bid_externality."""
+    payments: tuple[str, ...] = ()
+    """What it fills beside the winner, where asked: lead (second price, uniform), price (externality), bid (next bid),
+    bid_externality. A rule whose payment needs what is not named here is refused."""
     largest: int | None = None
     """The largest N * J that it is meant for, where its cost is super-linear; larger markets are refused."""
     stable: bool = False
     """No organization and job would rather have each other."""
     strategy_proof: tuple[str, ...] = ()
-    """Sides that cannot gain by misreporting, where there is a proposer when they propose: organizations, jobs."""
+    """Sides that cannot gain in the round by misreporting, where there is a proposer when they propose: organizations,
+    jobs. Of preferences, and for organizations of a capacity up to `strategy_proof_capacity`."""
+    strategy_proof_capacity: float = 1
+    """Up to which capacity truth is best for organizations: what they get, by place in their preferences, cannot be
+    bettered by another report; inf for any. Theorems are mostly of 1: deferred acceptance is manipulable beyond (Roth
+    1985, "The college admissions problem is not equivalent to the marriage problem")."""
     strategy_proof_payments: tuple[str, ...] = ()
-    """Of `payments`, those under which, without a commission, the true cost or bid is best whatever others do."""
+    """Of `payments`, those under which, without a commission, the true cost or bid is best in the round whatever others
+    do, at any capacity; docs/rules.md says what is assumed of costs and values."""
     efficient: bool = False
-    """No other matching is better for all organizations, or for the sum of costs."""
+    """No other matching is better for some organization and worse for none, by what those of capacity 1 report; or,
+    where costs are read, for the sum of worth."""
     scratch: Callable[[int, int, int, int], tuple[int, int]] = lambda n, j, k, c: (0, 0)
     """Numbers of float64 and int64 of scratch memory for N organizations of capacity C, J jobs and K kinds."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.payments, str) or not set(self.payments) <= set(PAYMENTS):
+            raise ValueError(
+                f"mechanism {self.name!r}: payments is {self.payments!r}; it must be a tuple of {', '.join(PAYMENTS)}"
+            )

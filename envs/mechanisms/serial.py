@@ -229,5 +229,6 @@ MECHANISM = Mechanism(
     function=serial,
     source="Luce 1959",
     cost="K N + (J + N K) log N",
+    payments=("lead",),
     scratch=lambda n, j, k, c: (3 * k * tree_size(n), _DEPTH + k),
 )
