@@ -146,7 +146,7 @@ def test_measures__are_means_over_the_markets_whose_episodes_end():
         def _on_step(self) -> bool:
             super()._on_step()
             values = self.model.logger.name_to_value
-            ended = [part.market.episode_measures for part in env.parts if part.market.round == 0]
+            ended = [np.asarray(part.market.episode_measures) for part in env.parts if part.market.round == 0]
             if ended:
                 expected = np.concatenate(ended).mean(axis=0)
                 logged.append({name: values[f"market/{name}"] for name in MEASURES})

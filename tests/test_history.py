@@ -43,7 +43,8 @@ def test_history__keeps_the_outcome_block_and_no_more_than_twenty_numbers():
 def test_history__stacks_the_rounds_before(rounds, kinds, entries, seed):
     """Against a list of everything that was seen since the tenant of the seat entered."""
     history, rng = History(kinds, rounds), np.random.default_rng(seed)
-    seat, memory, seen = observation_layout(kinds)["newcomer"].start, history.empty(2), []
+    seat, memory = observation_layout(kinds)["newcomer"].start, history.empty(2)
+    seen: list[np.ndarray] = []
     for entry in entries:
         now = rng.normal(size=(2, history.observation_size)).astype(np.float32)
         now[:, seat] = [entry, 0.0]
@@ -76,13 +77,13 @@ def test_policy__with_a_history_reads_it():
 def test_history_vec_env__learner_and_policy_read_the_same(entry):
     """Bit for bit, over episodes in which organizations go bankrupt and newcomers take their seats."""
     economy = Economy(organizations=4, jobs=4, rounds=7, initial_cash=0.1, effort_cost=0.8)
-    rule, rng, policy = _rule(entry), np.random.default_rng(3), _policy(history=3)
+    rule, rng, history = _rule(entry), np.random.default_rng(3), _policy(history=3).card.memory
     env = HistoryVecEnv(MarketVecEnv(rule, markets=3, seed=4, economy=economy, seats=SEATS), 3)
     plain = MarketVecEnv(rule, markets=3, seed=4, economy=economy, seats=SEATS)
     inputs, seen, left = env.reset(), plain.reset(), 0
-    memory = policy.initial_memory(plain.num_envs)
+    memory = history.empty(plain.num_envs)
     for _ in range(15):
-        expected, memory = policy.card.memory.read(seen, memory)
+        expected, memory = history.read(seen, memory)
         np.testing.assert_array_equal(inputs, expected)
         acted = rng.uniform(-1, 1, (plain.num_envs, 6)).astype(np.float32)
         inputs, rewards, dones, infos = env.step(acted)
@@ -93,11 +94,11 @@ def test_history_vec_env__learner_and_policy_read_the_same(entry):
             last, truncated = plain_infos[row]["terminal_observation"], infos[row]["TimeLimit.truncated"]
             own = expected[row]
             if truncated:
-                own = policy.card.memory.read(last[None], memory[row : row + 1])[0][0]
+                own = history.read(last[None], memory[row : row + 1])[0][0]
             np.testing.assert_array_equal(infos[row]["terminal_observation"], own)
             left += not truncated
         if plain.market.round == 0:
-            memory = policy.initial_memory(plain.num_envs)
+            memory = history.empty(plain.num_envs)
     assert (left > 0) == (entry == "replacement")
 
 
@@ -109,7 +110,8 @@ def test_history_vec_env__state_continues_with_the_same_bits():
         first.step(each)
     second.load_state_dict(first.state_dict())
     for each in actions[3:]:
-        one, other = first.step(each), second.step(each)
-        np.testing.assert_array_equal(one[0], other[0])
-        for row in np.flatnonzero(one[2]):
-            np.testing.assert_array_equal(one[3][row]["terminal_observation"], other[3][row]["terminal_observation"])
+        seen, _, dones, infos = first.step(each)
+        same, _, _, told = second.step(each)
+        np.testing.assert_array_equal(seen, same)
+        for row in np.flatnonzero(dones):
+            np.testing.assert_array_equal(infos[row]["terminal_observation"], told[row]["terminal_observation"])

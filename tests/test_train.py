@@ -144,7 +144,7 @@ def _native():
 def test_train__in_groups_from_a_finished_run_ends_with_the_same_bits_when_killed(tmp_path):
     """Every array that a step depends on at once: groups, memories of learner and rivals, start, recorded rewards."""
     train("price_board", arm="fixed+memory", out=tmp_path / "start", **RUN)
-    run = {"groups": _groups(), "start": tmp_path / "start", "record": True, "steps": 400, "seed": 6,
+    run: Any = {"groups": _groups(), "start": tmp_path / "start", "record": True, "steps": 400, "seed": 6,
            "settings": SETTINGS, "tensorboard": False, "quiet": True, "checkpoint_rollouts": 2}  # fmt: skip
     whole = train(out=tmp_path / "whole", **run)
     with pytest.raises(KeyboardInterrupt):
@@ -189,12 +189,13 @@ def _networks(model):
 
 
 def test_train__begins_with_policy_and_critic_of_the_start(tmp_path):
-    last, first = {}, {}
-    train("price_board", out=tmp_path / "a", history=2, on_rollout=lambda model: last.update(model=model), **RUN)
-    train("sealed_tender", out=tmp_path / "b", start=tmp_path / "a", on_rollout=lambda model: first or first.update(
-        _networks(model)), **{**RUN, "seed": 9})  # fmt: skip
-    for name, value in _networks(last["model"]).items():
-        np.testing.assert_array_equal(first[name], value, err_msg=name)
+    models: list[MarketPPO] = []
+    begun: list[dict[str, np.ndarray]] = []
+    train("price_board", out=tmp_path / "a", history=2, on_rollout=models.append, **RUN)
+    train("sealed_tender", out=tmp_path / "b", start=tmp_path / "a",
+          on_rollout=lambda model: begun.append(_networks(model)), **{**RUN, "seed": 9})  # fmt: skip
+    for name, value in _networks(models[-1]).items():
+        np.testing.assert_array_equal(begun[0][name], value, err_msg=name)
     config = json.loads((tmp_path / "b" / "config.json").read_text())
     assert config["history"] == 2
     assert len(config["start"]) == 64
