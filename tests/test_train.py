@@ -90,6 +90,16 @@ def test_market_ppo__nothing_follows_bankruptcy():
     assert ends == {True, False}
 
 
+@pytest.mark.parametrize("rows", [1, 64, 300, 304, 7000])
+def test_settings__minibatches_divide_a_rollout_and_are_near_to_what_was_asked(rows):
+    """A rollout of an odd size is not learned from in one batch: eight steps for the price of one learn far better."""
+    settings = Settings()
+    rollout, batch = settings.rounds(rows) * rows, settings.batch(rows)
+    assert rollout % batch == 0
+    assert rows <= rollout <= max(rows, settings.rollout)
+    assert abs(batch - settings.minibatch) <= 100
+
+
 def test_learned_policy__acts_as_the_network_that_learned():
     model = _ppo(MarketPPO)
     policy = learned_policy(model, Card(kinds=3))
