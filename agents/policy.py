@@ -59,6 +59,18 @@ class Policy(ABC):
         """What it is, in JSON: two policies that describe alike act alike. Only training beside it asks."""
         raise NotImplementedError(f"{type(self).__name__} has no `describe`, by which a training run knows its rivals")
 
+    @classmethod
+    def joined(cls, policies: "Sequence[Any]", counts: Sequence[int]) -> "Policy | None":
+        """One policy that acts for several of this class to the same bits, or None where each must act for itself.
+
+        For speed alone: markets of many economies hold as many policies that differ in a number or two.
+
+        Args:
+            policies: of this class, none of which remembers anything.
+            counts: organizations that each plays: the first rows are the first's, and so on.
+        """
+        return None
+
 
 @dataclass(frozen=True)
 class Card:

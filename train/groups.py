@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
-from ruleshift.agents.seats import Backgrounds, Seats
+from ruleshift.agents.background import Backgrounds
+from ruleshift.agents.seats import Seats
 from ruleshift.envs import Economy, Market, Rule, Shift, Structure
 from ruleshift.train.vec_env import MarketVecEnv, part_of
 
@@ -132,6 +133,11 @@ class MixedVecEnv(VecEnv):
         self._reset_seeds()
         self._reset_options()
         return np.concatenate([part.reset() for part in self.parts])
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
+        """`step_async` and `step_wait` in one."""
+        self.step_async(actions)
+        return self.step_wait()
 
     def step_async(self, actions: np.ndarray) -> None:
         """Take actions (num_envs, 3 + K) float32; the background policies choose theirs."""
