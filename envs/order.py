@@ -4,6 +4,13 @@ import numpy as np
 
 from ruleshift.envs.compile import jit
 
+FAR = 4_096
+"""Organizations whose columns together outgrow a core's second-level cache: jobs, which come to them in no order, then
+have what they will touch fetched ahead."""
+
+AHEAD = 64
+"""How many jobs ahead: enough for the memory to deliver, few enough for the first-level cache to hold."""
+
 
 @jit
 def copy(source, target):
