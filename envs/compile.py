@@ -226,7 +226,7 @@ def prefetch(typing_context, index, *columns):  # type: ignore[no-untyped-def]
             builder.call(load, [builder.bitcast(place, anywhere), option(0), option(3), option(1)])  # read, near, data
         return context.get_dummy_value()
 
-    return types.none(types.intp, types.Tuple(columns)), generate
+    return types.none(types.intp, types.Tuple(columns)), generate  # type: ignore[attr-defined]
 
 
 @intrinsic

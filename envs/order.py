@@ -5,11 +5,11 @@ import numpy as np
 from ruleshift.envs.compile import jit
 
 FAR = 4_096
-"""Organizations whose columns together outgrow a core's second-level cache: jobs, which come to them in no order, then
-have what they will touch fetched ahead."""
+"""Organizations beyond which what is kept of them outgrows a core's second-level cache. As jobs go to organizations in
+no order, a loop over jobs then has to `prefetch`."""
 
 AHEAD = 64
-"""How many jobs ahead: enough for the memory to deliver, few enough for the first-level cache to hold."""
+"""Jobs ahead of the one at work: enough to keep the memory busy, few enough to be held by the first-level cache."""
 
 
 @jit

@@ -12,7 +12,7 @@ order. Worst case O(K N + (J + N K) log N).
 
 import numpy as np
 
-from ruleshift.envs.compile import inlined, jit, piece, prefetch
+from ruleshift.envs.compile import inlined, jit, piece
 from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
 from ruleshift.envs.numerics import exp, log
 from ruleshift.envs.order import highest
@@ -118,18 +118,17 @@ def _remove(level, mass, upto, starts, depth, leaf):
 
 
 @inlined
-def _draw(level, mass, upto, starts, depth, goal):
+def _draw(mass, upto, starts, depth, goal):
     """The leaf at `goal`, from 0 up to the root's mass, among those of the highest level."""
     node = starts[depth]
     for height in range(depth - 1, -1, -1):
         goal = min(goal, mass[node] * _BELOW)
         start = starts[height] + (node - starts[height + 1]) * _FAN
-        prefetch(start, level)  # in case it is now full
         sums = piece(upto, start, _FAN)
         child = np.int64(0)
         for each in range(_FAN):
             child += np.int64(sums[each] <= goal)
-        goal -= sums[max(child - 1, 0)] * np.float64(child > 0)  # no branch to be guessed wrongly
+        goal -= sums[max(child - 1, 0)] * np.float64(child > 0)
         node = start + child
     return node
 
@@ -193,8 +192,8 @@ def serial(problem, match, floats, integers):
     root = starts[depth]
     outside, size = root + 1, root + 2
     planted[:] = 0
-    favourite = np.int64(-1)  # under one tree, the only one on top, if known
     trees = 1 if _alike(problem.log_odds) else kinds
+    alone = np.int64(-1)  # the organization known to be alone on top of a ranking for all kinds: nothing to draw
     for j in range(len(problem.kinds)):
         k = problem.kinds[j] if trees > 1 else 0
         level, mass = piece(floats, 3 * k * size, size), piece(floats, (3 * k + 1) * size, size)
@@ -208,12 +207,8 @@ def serial(problem, match, floats, integers):
         goal = problem.uniforms[0, j] * (inside + beside)
         if inside == 0.0 or (goal >= inside and beside > 0.0):
             continue
-        if favourite >= 0:
-            i = favourite
-        else:
-            i = _draw(level, mass, upto, starts, depth, goal)
-            if sharp and trees == 1 and mass[root] == 1.0:
-                favourite = i
+        i = alone if alone >= 0 else _draw(mass, upto, starts, depth, goal)
+        alone = i if sharp and trees == 1 and mass[root] == 1.0 else np.int64(-1)
         match.winner[j] = i
         if problem.wants & WANTS_LEAD:
             other_level, other_mass = _others(level, mass, starts, depth, i)
@@ -222,7 +217,7 @@ def serial(problem, match, floats, integers):
             )
         problem.capacities[i] -= 1
         if problem.capacities[i] == 0:
-            favourite = np.int64(-1)
+            alone = np.int64(-1)
             for other in range(trees):
                 if planted[other] == 1:
                     a = 3 * other * size
