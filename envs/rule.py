@@ -307,8 +307,8 @@ class Rule:
         row[at.PERSISTENCE] = self.feedback.persistence
         row[at.PRIOR] = self.feedback.prior
         mechanism = find_mechanism(self.matching.mechanism)
-        row[at.READS_PREFERENCES], row[at.READS_COSTS] = mechanism.reads_preferences, mechanism.reads_costs
-        row[at.DRAWS_ORGANIZATIONS] = mechanism.draws_organizations
+        row[at.READS_PREFERENCES], row[at.READS_PRIORITIES] = mechanism.reads_preferences, mechanism.reads_priorities
+        row[at.READS_COSTS], row[at.DRAWS_ORGANIZATIONS] = mechanism.reads_costs, mechanism.draws_organizations
         row[at.PROPOSER] = PROPOSERS.index(self.matching.proposer)
         parameters = self.matching.parameters
         row[at.PARAMETER_0 : at.PARAMETER_0 + len(parameters)] = parameters

@@ -10,9 +10,9 @@ Problem = namedtuple(
     [
         "log_odds",  # (K, N + 1) float64; -inf where not offered; the last column is the outside option
         "sharp",  # int64, 1 where amplification is inf: then log_odds is the score, and only its order counts
-        "race",  # (K, N) log odds with the round's noise; filled for mechanisms that read preferences
+        "race",  # (K, N) log odds with the round's noise; filled for mechanisms that read it and `priority`
         "priority",  # (K, N) int64, organizations by race, the best first; likewise
-        "preferences",  # (N, K) int64, kinds by reported focus, the best first; likewise
+        "preferences",  # (N, K) int64, kinds by reported focus, the best first; filled for mechanisms that read them
         "costs",  # (K, N) true cost of serving, a share of the value; filled for mechanisms that read costs
         "qualities",  # (K, N) quality to expect of serving; likewise
         "asks",  # (N,) in [0, 1.25], a share of the value
@@ -64,7 +64,9 @@ class Mechanism:
     reads_odds: bool = True
     """Whether it reads `log_odds` or the `race` that they give: else nothing that is scored counts."""
     reads_preferences: bool = False
-    """Whether it reads `race`, `priority` and `preferences`."""
+    """Whether it reads `preferences`."""
+    reads_priorities: bool = False
+    """Whether it reads `race` and `priority`."""
     reads_costs: bool = False
     """Whether it reads `costs` and `qualities`."""
     reads_proposer: bool = False

@@ -237,6 +237,7 @@ MECHANISM = Mechanism(
     source="Gale & Shapley 1962; Roth & Sotomayor 1990",
     cost="K N C + N C K log J organizations proposing, J N (K + log C) jobs proposing",
     reads_preferences=True,
+    reads_priorities=True,
     reads_proposer=True,
     payments=("lead",),
     stable=True,

@@ -82,6 +82,7 @@ MECHANISM = Mechanism(
     source="Abdulkadiroglu & Sonmez 2003",
     cost="K N + K K + J log J",
     reads_preferences=True,
+    reads_priorities=True,
     payments=("lead",),
     efficient=True,
     scratch=lambda n, j, k, c: (0, 2 * k + 1 + 3 * j + 2 * k * n + k * k),

@@ -100,6 +100,7 @@ MECHANISM = Mechanism(
     source="Shapley & Scarf 1974; Abdulkadiroglu & Sonmez 2003",
     cost="K N + J log J",
     reads_preferences=True,
+    reads_priorities=True,
     strategy_proof=("organizations",),
     efficient=True,
     scratch=lambda n, j, k, c: (0, 3 * k + 1 + 3 * j + 3 * n),

@@ -4,6 +4,7 @@ Targets inside the generalists' training support make the rest of the transfer m
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from ruleshift.eval.cells import Cell
 from ruleshift.eval.deployment import Entry, is_aware
@@ -27,7 +28,7 @@ def compute(cell: Cell, desk: Desk) -> list[Entry]:
     """Returns under every target, with mean actions too for the primary arms; the gate under the training rules."""
     design, arm = desk.design, cell["arm"]
     policy = desk.policy(arm, cell["home"], cell["seed"], cell["budget"])
-    asked = [(rule.name, "frozen", {}) for rule in design.targets]
+    asked: list[tuple[str, str, dict[str, Any]]] = [(rule.name, "frozen", {}) for rule in design.targets]
     if arm in PRIMARY and cell["budget"] == 1.0:
         asked += [(rule.name, "mean_actions", {"deterministic": True}) for rule in design.held_out]
     asked += [(home, "gate", {"seed": design.preset.gate_seed}) for home in gate_names(design, arm, cell["home"])]

@@ -41,11 +41,16 @@ def test_mechanism__what_it_is_paid_for_moves_no_job(name, market, random) -> No
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_mechanism__reads_odds_and_proposer_where_it_declares_so(name) -> None:
+def test_mechanism__reads_what_it_declares_and_nothing_else(name) -> None:
     markets = [random_problem(seed, n=6, kinds=3, jobs=6) for seed in range(60)]
-    scored = ("log_odds", "race", "priority")
-    rescored = [one._replace(**{field: getattr(other, field) for field in scored}) for one, other in pairwise(markets)]
-    assert _moves(name, markets[:-1], rescored) == MECHANISMS[name].reads_odds
+    for fields, declared in (
+        (("log_odds", "race", "priority"), MECHANISMS[name].reads_odds),
+        (("race", "priority"), MECHANISMS[name].reads_priorities),
+        (("preferences",), MECHANISMS[name].reads_preferences),
+    ):
+        pairs = pairwise(markets)
+        others = [one._replace(**{field: getattr(other, field) for field in fields}) for one, other in pairs]
+        assert _moves(name, markets[:-1], others) == declared
     assert _moves(name, markets, [one._replace(proposer=1) for one in markets]) == MECHANISMS[name].reads_proposer
 
 
