@@ -1,5 +1,6 @@
 """Learning: the leaner PPO is PPO, a killed run ends with the same bits, and learning earns more than not learning."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -10,9 +11,9 @@ import pytest
 from stable_baselines3 import PPO
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ruleshift.agents import Card, Constant, Seats, load_policy, rival_population
+from ruleshift.agents import Card, Constant, LearnedPolicy, Seats, load_policy, rival_population
 from ruleshift.envs import MEASURES, Economy, load_rule
-from ruleshift.train import MarketPPO, MarketVecEnv, Settings, learning_curve, train
+from ruleshift.train import Group, MarketPPO, MarketVecEnv, Settings, learning_curve, load_rewards, train
 from ruleshift.train.checkpoint import learned_policy
 
 ECONOMY = Economy(organizations=4, jobs=4, rounds=7)
@@ -123,6 +124,107 @@ def test_train__a_killed_run_ends_with_the_same_bits(tmp_path, arm):
     )
     assert whole == killed
     assert [steps for steps, _ in whole] == [0, 80, 120, 200, 240, 320, 360]
+
+
+def _groups(rule="promoted_listing", rivals=None):
+    """Two groups whose episodes end at different times; the second has rivals that remember."""
+    other = Economy(organizations=6, jobs=8, rounds=5, capacity=1)
+    native = _native()
+    return [
+        Group(load_rule(rule), ECONOMY, Seats.shared(4, rivals or rival_population(ECONOMY)), markets=2),
+        Group(load_rule("price_board"), other, Seats((0, 4), ((native, (1, 2)), (Constant(), (3, 5)))), 2, 2),
+    ]
+
+
+def _native():
+    card, rng = Card(kinds=3, hidden=(4,), history=1), np.random.default_rng(0)
+    return LearnedPolicy({n: rng.normal(0, 0.3, s).astype(np.float32) for n, s in card.shapes().items()}, card)
+
+
+def test_train__in_groups_from_a_finished_run_ends_with_the_same_bits_when_killed(tmp_path):
+    """Every array that a step depends on at once: groups, memories of learner and rivals, start, recorded rewards."""
+    train("price_board", arm="fixed+memory", out=tmp_path / "start", **RUN)
+    run: Any = {"groups": _groups(), "start": tmp_path / "start", "record": True, "steps": 400, "seed": 6,
+           "settings": SETTINGS, "tensorboard": False, "quiet": True, "checkpoint_rollouts": 2}  # fmt: skip
+    whole = train(out=tmp_path / "whole", **run)
+    with pytest.raises(KeyboardInterrupt):
+        train(out=tmp_path / "killed", on_rollout=_Killer(5), **run)
+    train(out=tmp_path / "killed", **run)
+    assert _weights(tmp_path / "killed") == _weights(tmp_path / "whole")
+    np.testing.assert_array_equal(load_rewards(tmp_path / "killed"), load_rewards(tmp_path / "whole"))
+    assert load_rewards(tmp_path / "whole").shape == (400 // 8, 8)
+    assert (whole.card.history, whole.card.rule, whole.card.economy) == (4, "promoted_listing, price_board", {})
+
+
+def test_train__records_what_the_rows_earn(tmp_path):
+    """The rewards of the market, without the values that the learner adds to them at truncation."""
+    seen = []
+
+    def play(self):
+        result = MarketVecEnv.step_wait(self)
+        seen.append(result[1].copy())
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ruleshift.train.plan.MarketVecEnv", type("_Spied", (MarketVecEnv,), {"step_wait": play}))
+        train("price_board", out=tmp_path, record=True, **RUN)
+    np.testing.assert_array_equal(load_rewards(tmp_path), np.stack(seen))
+    (tmp_path / "rewards.npy").write_bytes(b"junk")
+    with pytest.raises(ValueError, match=r"rewards\.npy: not an array"):
+        load_rewards(tmp_path)
+
+
+def test_train__one_group_is_the_arm_itself(tmp_path):
+    train("promoted_listing", out=tmp_path / "arm", **RUN)
+    group = Group(load_rule("promoted_listing"), ECONOMY, Seats.shared(4, rival_population(ECONOMY)), SETTINGS.markets)
+    options = {name: value for name, value in RUN.items() if name != "economy"}
+    train(groups=[group], out=tmp_path / "groups", **options)
+    assert _weights(tmp_path / "arm") == _weights(tmp_path / "groups")
+    with pytest.raises(ValueError, match="groups say all about the markets"):
+        train("price_board", groups=[group], out=tmp_path / "both", **options)
+
+
+def _networks(model):
+    return {name: value.detach().numpy().copy() for name, value in model.policy.state_dict().items()}
+
+
+def test_train__begins_with_policy_and_critic_of_the_start(tmp_path):
+    models: list[MarketPPO] = []
+    begun: list[dict[str, np.ndarray]] = []
+    train("price_board", out=tmp_path / "a", history=2, on_rollout=models.append, **RUN)
+    train("sealed_tender", out=tmp_path / "b", start=tmp_path / "a",
+          on_rollout=lambda model: begun.append(_networks(model)), **{**RUN, "seed": 9})  # fmt: skip
+    for name, value in _networks(models[-1]).items():
+        np.testing.assert_array_equal(begun[0][name], value, err_msg=name)
+    config = json.loads((tmp_path / "b" / "config.json").read_text())
+    assert config["history"] == 2
+    assert len(config["start"]) == 64
+
+
+def test_train__refuses_a_start_that_does_not_fit(tmp_path):
+    train("price_board", out=tmp_path / "a", **RUN)
+    train("price_board", out=tmp_path / "other", **{**RUN, "seed": 6})
+
+    def begin(**change):
+        train("price_board", out=tmp_path / "b", start=tmp_path / "a", **{**RUN, **change})
+
+    with pytest.raises(ValueError, match="start: history is 0 there, but this run has 3"):
+        begin(history=3)
+    with pytest.raises(ValueError, match=r"start: hidden is \(8,\) there"):
+        begin(settings=Settings(markets=4, hidden=(4,)))
+    critic = tmp_path / "a" / "critic.safetensors"
+    critic.write_bytes((tmp_path / "other" / "critic.safetensors").read_bytes())
+    with pytest.raises(ValueError, match=r"critic\.safetensors: policy: not that of the policy beside it"):
+        begin()
+    critic.write_bytes((tmp_path / "a" / "policy.safetensors").read_bytes())
+    with pytest.raises(ValueError, match=r"critic\.safetensors: not a critic \(log_std: unknown weight\)"):
+        begin()
+    critic.write_bytes(b"cos\nsystem")
+    with pytest.raises(ValueError, match=r"critic\.safetensors: not a critic"):
+        begin()
+    critic.unlink()
+    with pytest.raises(ValueError, match=r"critic\.safetensors: cannot be read"):
+        begin()
 
 
 def test_train__survives_sigkill(tmp_path):
