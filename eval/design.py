@@ -153,8 +153,8 @@ def home_names(design: Design, arm: str) -> Iterator[str]:
 
 def _rule(key: str, given: str, structure: Structure) -> Rule:
     part, colon, number = given.partition(":")
-    if colon and part in structure.parts and number.isdigit() and int(number) < 1000:
-        return structure.sample(part, int(number) + 1, SAMPLE_SEED)[-1]
+    if colon and part in structure.parts and number.isdigit():
+        return structure.sampled(part, int(number), SAMPLE_SEED)
     if colon and not given.endswith(".toml"):
         raise ValueError(f"study: {key} has {given!r}; a part is one of {', '.join(structure.parts)}, as in family:3")
     rule: Rule = _read(key, given, load_rule)

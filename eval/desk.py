@@ -80,9 +80,13 @@ class Desk:
         return self._load(self.path(trained(arm, home, seed, budget)))
 
     def native(self, panel: int, rule: str) -> Policy:
-        """The native of a rule in a panel: one that comes with the suite, or the study's own."""
+        """The native of a rule in a panel."""
+        return self._load(self.native_path(panel, rule))
+
+    def native_path(self, panel: int, rule: str) -> Path:
+        """Where it lies: among those that come with the suite, or in the study's own folder."""
         seed = self.design.preset.panel_seeds[panel]
-        return self._load(shipped("native", self.design, rule).get(seed) or self.path(native_cell(rule, seed)))
+        return shipped("native", self.design, rule).get(seed) or self.path(native_cell(rule, seed))
 
     def best_reply(self, rule: str) -> Policy:
         """The best reply to the panels under a rule: one that comes with the suite, or the study's own."""

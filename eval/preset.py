@@ -53,8 +53,8 @@ class Preset:
     """Policies kept in training, and scored for the learning curves."""
     native_steps: int = option(1_000_000, Count(1, 10**12))
     """Training of each native, in agent-steps."""
-    best_reply_steps: int = option(4_000_000, Count(1, 10**12))
-    """Training of each best reply, in agent-steps."""
+    best_reply_steps: int = option(3_000_000, Count(1, 10**12))
+    """Agent-steps that each best reply learns on for, from the native of the first panel: four budgets in all."""
 
     economies: int = option(8, Count(1, 4096))
     """The first so many of the frozen set of economies."""

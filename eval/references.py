@@ -69,7 +69,8 @@ def keep(kind: str, design: Design, rule: str, seed: int, policy: Path, out: str
     key, place = key_of(kind, design, rule, seed), Path(out)
     place.mkdir(parents=True, exist_ok=True)
     (place / key).mkdir(exist_ok=True)
-    for name in ("policy.safetensors", "policy.json"):
+    critic = ("critic.safetensors",) if kind == "native" else ()  # a best reply begins where a native is
+    for name in ("policy.safetensors", "policy.json", *critic):
         shutil.copyfile(policy / name, place / key / name)
     path = place / INDEX
     held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -77,7 +77,8 @@ def _what(cell: Cell, desk: Desk) -> dict[str, Any]:
     """What the arm trains on, as arguments of `train`."""
     design, arm = desk.design, cell["arm"]
     if arm == "best_reply":
-        return {"groups": desk.best_reply_groups(cell["home"])}
+        # From nothing it would learn to stay out: among natives a beginner hardly ever wins.
+        return {"groups": desk.best_reply_groups(cell["home"]), "start": desk.native_path(0, cell["home"])}
     if arm == "native":
         return {"rule": design.rule(cell["home"]), "arm": "fixed+nuisance"}
     return {"rule": design.rule(cell["home"]) if cell["home"] else design.structure, "arm": arm}
