@@ -3,13 +3,14 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ruleshift.eval.cells import Cell, Folder, write_text
 from ruleshift.eval.design import Design, by_home
+from ruleshift.eval.play import CONDUCT
 from ruleshift.eval.protocols.reference import SCRIPTED
 from ruleshift.eval.work import plan
 
@@ -187,7 +188,7 @@ def returns(numbers: Numbers, budget: float = 1.0) -> "Returns":
     learned = [arm for arm in arms if not arm.startswith("scratch")]
     held_out, homes = numbers.held_out, numbers.homes
     curved = sorted({e.arm for e in numbers.entries() if e.protocol == "curve"}) if budget == 1.0 else []
-    steps = numbers.curve_steps if curved else []
+    steps = numbers.curve_steps
     return Returns(
         adapted={arm: numbers.array(arm, "adaptation", held_out, budget=budget) for arm in arms},
         frozen={arm: numbers.array(arm, "frozen", held_out, budget=budget) for arm in learned},
@@ -203,4 +204,28 @@ def returns(numbers: Numbers, budget: float = 1.0) -> "Returns":
         gate_floor=numbers.floor(homes, "gate"),
         curves={arm: np.array([numbers.curve(arm, each) for each in steps]) for arm in curved},
         curve_steps=np.array(steps),
+        conduct={
+            arm: np.array(
+                [numbers.array(arm, "frozen", held_out, measure=f"{part}_late", budget=budget) for part in CONDUCT]
+            )
+            for arm in learned
+        },
+        economies=economy_fields(design),
     )
+
+
+def economy_fields(design: Design) -> dict[str, np.ndarray]:
+    """By numeric field in which the economies of a study differ, (E,): its value in each.
+
+    Capacity stands for all that seats can serve in a round over the jobs that come, for organizations and capacity
+    of the frozen set are drawn together.
+    """
+    economies = [asdict(each) for each in design.economies]
+    for each in economies:
+        each["capacity"] = each.pop("organizations") * each["capacity"] / each["jobs"]
+    fields = {name: [each[name] for each in economies] for name, value in economies[0].items() if _is_number(value)}
+    return {name: np.array(values, float) for name, values in fields.items() if len(set(values)) > 1}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
