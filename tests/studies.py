@@ -13,15 +13,13 @@ from ruleshift.eval.cells import Cell, Folder
 from ruleshift.eval.claims.claim import GENERALIST
 from ruleshift.eval.design import PRIMARY, Design, by_home
 from ruleshift.eval.protocols.shift import BINS, SHOWN
-from ruleshift.eval.record import claim
+from ruleshift.eval.record import Record, claim
+from ruleshift.eval.report.findings import Findings, findings_of
 from ruleshift.eval.results import write_results
 from ruleshift.eval.work import plan
 
-__all__ = ["BEST", "FLOOR", "Planted", "make_study"]
-
 FLOOR, BEST = 0.1, 0.5
 """Returns of scripted organizations and of the best reply, everywhere."""
-Result = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -53,18 +51,43 @@ class Planted:
         return found + (self.flips * (1 if economy % 2 else -1) if arm == GENERALIST and not home else 0.0)
 
 
+class InMemory(Folder):
+    """A folder that writes nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("nowhere")
+        self._held: dict[str, Any] = {}
+
+    def write(self, cell: str, result: dict[str, Any]) -> None:
+        self._held[cell] = result
+
+    def read(self, cell: str) -> dict[str, Any]:
+        return self._held[cell]
+
+
+def make_findings(planted: Planted, preset: Preset) -> Findings:
+    """What a report would read of a finished study in which arms get as far as planted."""
+    design, folder = Design.of(preset), InMemory()
+    _fill(folder, design, planted)
+    return findings_of(Record(version="0", kernel="0" * 16, design=design, references={}), folder)
+
+
 def make_study(root: Path, planted: Planted, preset: Preset) -> Path:
-    """The folder of a finished study in which arms get as far as planted."""
+    """The folder of such a study."""
     design, folder = Design.of(preset), Folder(root)
     root.mkdir(parents=True, exist_ok=True)
     claim(root, design)
+    _fill(folder, design, planted)
+    write_results(folder, design)
+    return root
+
+
+def _fill(folder: Folder, design: Design, planted: Planted) -> None:
     for cell in plan(design):
         if cell["kind"] == "constant":
             folder.write(cell["name"], {"result": {"conduct": {"ask": 0.7, "effort": 0.3, "promotion": 0.15}}})
         elif cell["kind"] != "training":
             folder.write(cell["name"], {"result": list(_MADE[cell["kind"]](cell, design, planted))})
-    write_results(folder, design)
-    return root
 
 
 def _noise(*key: object) -> np.random.Generator:
@@ -139,7 +162,8 @@ def _shift(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, A
                 for name in (home, target)
             )
             rising = np.minimum(1, 0.5 + np.arange(BINS - BINS // 2) / 10)
-            profile = [before] * (BINS // 2) + [float(x) for x in after * (rising if target != home else 1 + 0 * rising)]
+            late = after * (rising if target != home else np.ones_like(rising))
+            profile = [before] * (BINS // 2) + late.tolist()
             values = {"before": before, "after": float(np.mean(profile[BINS // 2 :]))}
             if cell["arm"] == "best_reply":
                 values |= {f"market_{name}": 0.4 for name in SHOWN}

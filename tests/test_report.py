@@ -1,10 +1,8 @@
 """The report: one file, safe and complete, whose words follow from the numbers whichever way they come out."""
 
-import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from ruleshift.envs import load_rule
-from ruleshift.eval import Preset, load_preset, write_report
+from ruleshift.eval import load_preset, write_report
 from ruleshift.eval.report import tables, views, words
 from ruleshift.eval.report.findings import Findings, read_findings
-from tests.studies import BEST, FLOOR, Planted, make_study
+from tests.studies import BEST, FLOOR, Planted, make_findings, make_study
 
 GENERALIST, SPECIALIST, CENTRAL, UNMEMORIED = (
     "randomized+memory", "fixed+nuisance+memory", "central+memory", "randomized",
@@ -29,20 +27,9 @@ SMALL = replace(
 AHEAD = Planted(away={GENERALIST: 0.8, SPECIALIST: 0.5, CENTRAL: 0.6, UNMEMORIED: 0.6})
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
-Make = Callable[[Planted], Findings]
-
-
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Findings of a made-up study, the same for the same planted effects."""
-    held: dict[str, Findings] = {}
-
-    def make(planted: Planted) -> Findings:
-        if repr(planted) not in held:
-            held[repr(planted)] = read_findings(make_study(tmp_path_factory.mktemp("study"), planted, SMALL))
-        return held[repr(planted)]
-
-    return make
+def found(planted: Planted) -> Findings:
+    """What the report would read of a study of small size."""
+    return make_findings(planted, SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +68,7 @@ def answer(findings: Findings, claim: str) -> tuple[str, str]:
 # What the words say
 
 
-def test_words__the_generalist_is_ahead(found: Make) -> None:
+def test_words__the_generalist_is_ahead() -> None:
     study = found(AHEAD)
     word, text = answer(study, "transfer")
     assert word == "supported"
@@ -92,7 +79,7 @@ def test_words__the_generalist_is_ahead(found: Make) -> None:
     assert not words.competent(study)
 
 
-def test_words__the_specialist_is_ahead_and_that_is_as_plain(found: Make) -> None:
+def test_words__the_specialist_is_ahead_and_that_is_as_plain() -> None:
     study = found(Planted(away={GENERALIST: 0.4, SPECIALIST: 0.7}))
     word, text = answer(study, "transfer")
     assert word == "contradicted"
@@ -103,7 +90,7 @@ def test_words__the_specialist_is_ahead_and_that_is_as_plain(found: Make) -> Non
     assert "reversed" in words.headline(study)
 
 
-def test_words__no_difference_is_a_finding(found: Make) -> None:
+def test_words__no_difference_is_a_finding() -> None:
     study = found(Planted(spread=0.001))
     word, text = answer(study, "transfer")
     assert word == "no material difference"
@@ -111,7 +98,7 @@ def test_words__no_difference_is_a_finding(found: Make) -> None:
     assert "makes no material difference" in words.headline(study)
 
 
-def test_words__undecided_says_what_would_fit(found: Make) -> None:
+def test_words__undecided_says_what_would_fit() -> None:
     study = found(Planted(away={GENERALIST: 0.55}, spread=0.5))
     word, text = answer(study, "transfer")
     assert word == "undecided"
@@ -120,7 +107,7 @@ def test_words__undecided_says_what_would_fit(found: Make) -> None:
 
 
 @pytest.mark.parametrize(("arm", "who"), [(GENERALIST, "generalist"), (SPECIALIST, "specialist")])
-def test_words__an_incompetent_arm_leaves_no_answer_whatever_its_lead(found: Make, arm: str, who: str) -> None:
+def test_words__an_incompetent_arm_leaves_no_answer_whatever_its_lead(arm: str, who: str) -> None:
     study = found(replace(AHEAD, gate={arm: 0.2}))
     warning = words.competent(study).replace("\u00a0", " ")
     assert warning.startswith(f"The {who} is not competent at this budget on 2 of 2 training rules (20 % at worst)")
@@ -131,27 +118,27 @@ def test_words__an_incompetent_arm_leaves_no_answer_whatever_its_lead(found: Mak
     assert answer(study, "adaptation")[1].startswith("No advantage is established")
 
 
-def test_words__beating_all_controls_is_called_adaptation(found: Make) -> None:
+def test_words__beating_all_controls_is_called_adaptation() -> None:
     word, text = answer(found(AHEAD), "adaptation")
     assert word == "supported"
     assert text.startswith("Yes, as far as this study can show")
     assert "gets 30 % of the way there, the generalist 80 %" in text
 
 
-def test_words__where_a_constant_does_better_it_is_not_adaptation(found: Make) -> None:
+def test_words__where_a_constant_does_better_it_is_not_adaptation() -> None:
     word, text = answer(found(replace(AHEAD, constant=0.9)), "adaptation")
     assert word == "contradicted"
     assert text.startswith("No, this is not adaptation: the best conduct that never reacts")
     assert "an untrained constant does as well or better" in text
 
 
-def test_words__one_conduct_for_all_rules_is_not_adaptation(found: Make) -> None:
+def test_words__one_conduct_for_all_rules_is_not_adaptation() -> None:
     word, text = answer(found(replace(AHEAD, moves=0.0)), "adaptation")
     assert word == "contradicted"
     assert "its conduct is one and the same under all rules" in text
 
 
-def test_words__the_central_specialist_may_explain_it(found: Make) -> None:
+def test_words__the_central_specialist_may_explain_it() -> None:
     away = {**AHEAD.away, CENTRAL: 0.9}
     word, text = answer(found(replace(AHEAD, away=away)), "adaptation")
     assert word == "contradicted"
@@ -166,10 +153,10 @@ def test_words__the_central_specialist_may_explain_it(found: Make) -> None:
         ({}, "no material difference", "No: there is no material difference"),
     ],
 )
-def test_words__who_learned_faster(found: Make, slow: dict[str, float], word: str, begins: str) -> None:
+def test_words__who_learned_faster(slow: dict[str, float], word: str, begins: str) -> None:
     home = {GENERALIST: 0.95, SPECIALIST: 0.95}
-    found_word, text = answer(found(replace(AHEAD, home=home, slow=slow, spread=0.002)), "head_start")
-    assert found_word == word
+    badge, text = answer(found(replace(AHEAD, home=home, slow=slow, spread=0.002)), "head_start")
+    assert badge == word
     assert text.startswith(begins)
     if word == "supported":
         assert "by the specialists after" in text
@@ -186,7 +173,7 @@ def test_words__who_learned_faster(found: Make, slow: dict[str, float], word: st
         ((0.9, 0.6), (0.5, 0.8), "The reverse of what one expects"),
     ],
 )
-def test_words__break_even(found: Make, home: tuple[float, float], away: tuple[float, float], says: str) -> None:
+def test_words__break_even(home: tuple[float, float], away: tuple[float, float], says: str) -> None:
     """Generalist and specialist at home and away: the loss against the gain."""
     arms = (GENERALIST, SPECIALIST)
     planted = Planted(home=dict(zip(arms, home, strict=True)), away=dict(zip(arms, away, strict=True)), spread=0.0001)
@@ -195,7 +182,7 @@ def test_words__break_even(found: Make, home: tuple[float, float], away: tuple[f
     assert "Surely better" in text
 
 
-def test_words__where_the_verdict_flips(found: Make) -> None:
+def test_words__where_the_verdict_flips() -> None:
     planted = Planted(away={GENERALIST: 0.5, SPECIALIST: 0.5}, flips=0.3)
     word, text = answer(found(planted), "economies")
     assert word == "contradicted"
@@ -216,7 +203,7 @@ def test_words__a_study_without_an_arm_says_so(tmp_path: Path) -> None:
 # The numbers behind the words
 
 
-def test_tables__are_shares_of_the_way_and_homes_are_set_apart(found: Make) -> None:
+def test_tables__are_shares_of_the_way_and_homes_are_set_apart() -> None:
     study = found(AHEAD)
     for home, boxes in tables.transfer_matrix(study):
         assert home in SMALL.homes
@@ -228,19 +215,19 @@ def test_tables__are_shares_of_the_way_and_homes_are_set_apart(found: Make) -> N
     assert [box.value for box in rows["scratch+memory"]][:2] == [None, None]
 
 
-def test_tables__every_budget_that_was_asked_for(found: Make) -> None:
+def test_tables__every_budget_that_was_asked_for() -> None:
     lines = tables.budgets(found(AHEAD))
     assert [line.name for line in lines] == ["0.5 times the budget", "1 times the budget"]
     assert all(line.found and line.found.estimate == pytest.approx(0.3, abs=0.02) for line in lines)
 
 
-def test_tables__the_gate_is_by_arm_and_training_rule(found: Make) -> None:
+def test_tables__the_gate_is_by_arm_and_training_rule() -> None:
     gates = {gate.arm: gate for gate in tables.gates(found(replace(AHEAD, gate={GENERALIST: 0.2})))}
     assert gates[GENERALIST].failed == [True, True]
     assert gates[SPECIALIST].failed == [False, False]
 
 
-def test_views__recovery_and_regret_are_measured_against_the_best_reply(found: Make) -> None:
+def test_views__recovery_and_regret_are_measured_against_the_best_reply() -> None:
     """The made-up profile halves at the shift and comes back in five fiftieths of the episode."""
     study = found(AHEAD)
     rows = {row.arm: row for row in views.recoveries(study)}

@@ -77,7 +77,11 @@ def read_findings(root: Path) -> Findings:
     Raises:
         ValueError: no study there, or one that is not finished.
     """
-    record, folder = read_record(root), Folder(root)
+    return findings_of(read_record(root), Folder(root))
+
+
+def findings_of(record: Record, folder: Folder) -> Findings:
+    """Judge every claim on the cells of a folder."""
     numbers = Numbers(record.design, read_entries(folder, record.design))
     found = returns(numbers)
     verdicts = {name: judged(claim, found) for name, claim in CLAIMS.items()}
