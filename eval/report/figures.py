@@ -54,7 +54,7 @@ _SHARE = "of the way to the best reply"
 def legend(arms: Iterable[str], levels: Iterable[str] = ()) -> list[_Key]:
     """The legend of figures that show these arms, and these levels dashed."""
     arms = list(arms)
-    lines = [(label(arm), COLOURS.get(arm, "#5b6168"), _dashes(_line(arm, arms))) for arm in arms]
+    lines = [(label(arm), _colour(arm), _dashes(_line(arm, arms))) for arm in arms]
     return lines + [(label(level), COLOURS[level], _dashes(_DASHED)) for level in levels]
 
 
@@ -77,11 +77,10 @@ def curve_figure(findings: Findings, home: int | None = None) -> str:
         floor = own.home_floor[chosen].mean()
         for arm in _ordered(own.curves):
             by_seed = (own.curves[arm][:, chosen].mean(axis=(1, 3, 4)) - floor) / span
-            style = {"color": COLOURS.get(arm, "#5b6168"), "linestyle": _line(arm, own.curves)}
-            axes.plot(own.curve_steps / 1e6, by_seed.mean(axis=1), marker="o", markersize=3.5, **style)
-            axes.fill_between(
-                own.curve_steps / 1e6, by_seed.min(axis=1), by_seed.max(axis=1), color=COLOURS.get(arm, "#5b6168"), alpha=0.15, lw=0
-            )
+            steps, colour = own.curve_steps / 1e6, _colour(arm)
+            line = _line(arm, own.curves)
+            axes.plot(steps, by_seed.mean(axis=1), marker="o", markersize=3.5, color=colour, linestyle=line)
+            axes.fill_between(steps, by_seed.min(axis=1), by_seed.max(axis=1), color=colour, alpha=0.15, lw=0)
         axes.axhline(THRESHOLD, color="#9aa0a6", linewidth=1, linestyle=_DASHED)
         _levels(axes)
         axes.set(xlabel="agent-steps of training, millions", ylabel=_SHARE)
@@ -96,7 +95,7 @@ def adaptation_figure(findings: Findings, target: int | None = None) -> str:
         for arm in findings.arms:
             heights = tenths(findings, arm, names)
             axes.plot(
-                np.arange(1, len(heights) + 1) / len(heights), heights, color=COLOURS.get(arm, "#5b6168"),
+                np.arange(1, len(heights) + 1) / len(heights), heights, color=_colour(arm),
                 linestyle=_line(arm, findings.arms), linewidth=2.2 if arm in (GENERALIST, SPECIALIST) else 1.3,
             )  # fmt: skip
         for arm, height in (
@@ -173,6 +172,10 @@ def dose_figure(findings: Findings) -> str:
 def _ordered(arms: Any) -> list[str]:
     """The arms of the primary contrast last, so that they lie on top."""
     return sorted(arms, key=lambda arm: (arm in (GENERALIST, SPECIALIST), arm))
+
+
+def _colour(arm: str) -> str:
+    return COLOURS.get(arm, "#5b6168")
 
 
 def _line(arm: str, among: Any) -> Any:

@@ -16,6 +16,7 @@ LABELS = {
     "steady": "scripted: constant",
     "floor": "scripted, the floor",
 }
+_MINUS = "\u2212"
 FIELDS = {
     "rounds": "the length of an episode",
     "capacity": "the capacity in the market",
@@ -61,15 +62,16 @@ def count(number: int, word: str) -> str:
 def percent(value: float, *, signed: bool = False) -> str:
     """A share as whole per cent, with a true minus sign and no break before the per cent."""
     rounded = round(100 * value)
-    sign = "−" if rounded < 0 else "+" if signed and rounded > 0 else ""
+    sign = _MINUS if rounded < 0 else "+" if signed and rounded > 0 else ""
     return f"{sign}{abs(rounded)}\u00a0%"
 
 
 def number(value: float, *, signed: bool = False) -> str:
     """Three decimals, with a true minus sign."""
     text = f"{abs(value):.3f}"
-    nothing = float(text) == 0
-    return f"{'' if nothing or value >= 0 and not signed else '+' if value > 0 else '−'}{text}"
+    if float(text) == 0:
+        return text
+    return f"{_MINUS if value < 0 else '+' if signed else ''}{text}"
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -69,8 +69,9 @@ def transfer_matrix(findings: Findings) -> list[tuple[str, list[Box]]]:
     inside = _difference(findings, "frozen", numbers.homes)
     outside = _difference(findings, "adaptation", numbers.held_out)
     rows = np.concatenate([inside, outside], axis=1)
+    places = [(target, spans[target]) for target in numbers.targets]
     return [
-        (home, [_box(findings, target, value, spans[target]) for target, value in zip(numbers.targets, row, strict=True)])
+        (home, [_box(findings, target, value, span) for (target, span), value in zip(places, row, strict=True)])
         for home, row in zip(numbers.homes, rows, strict=True)
     ]
 
@@ -87,7 +88,7 @@ def _box(findings: Findings, target: str, value: float, span: float) -> Box:
 
 
 def returns_table(findings: Findings) -> list[tuple[str, list[Box]]]:
-    """By arm or reference and target, focal profit a round: of arms at held-out targets while they learn on, else frozen."""
+    """By arm or reference and target, focal profit a round: of arms at held-out targets as they learn on, else frozen."""
     numbers, own = findings.numbers, findings.returns
     rows: dict[str, np.ndarray] = {}
     for arm in findings.arms:

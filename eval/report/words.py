@@ -190,7 +190,7 @@ def head_start(findings: Findings) -> str:
         f"training, and anything from {_ends(found)} would fit ({_level()}).",
     }[verdict.word]
     if verdict.word == UNDECIDED and (failing := _failing(findings, SPECIALIST)):
-        text = f"No verdict: {failing}. As measured, they stand {_higher(found.estimate)} {by} over the whole of training."
+        text = f"No verdict: {failing}. As measured, they stand {_higher(found.estimate)} {by} over all of training."
     return f"{text} {_times(verdict)}"
 
 
@@ -230,7 +230,9 @@ def _sure_from(verdict: Verdict) -> str:
         low, high = (sure.get(f"surely_{word}_{end}") for end in ("from", "to"))
         if low is not None and high is not None:
             parts.append(f"{who} if {percent(low)} to {percent(high)} of rounds are played so")
-    return f"Surely better ({_level()}) is {listed(parts)}." if parts else f"At no share is either surely better ({_level()})."
+    if not parts:
+        return f"At no share is either surely better ({_level()})."
+    return f"Surely better ({_level()}) is {listed(parts)}."
 
 
 def economies(findings: Findings) -> str:
@@ -268,8 +270,8 @@ def what_was_compared(findings: Findings) -> str:
     return (
         f"Specialists were trained on one of {count(homes, 'rule')}, the generalist on many; then the platform changed "
         f"to one of {count(targets, 'rule')} that neither had met, and both went on learning there for "
-        f"{percent(findings.design.preset.adaptation)} of their training. What they earn is placed on the way from simple "
-        "scripted organizations (0 %) to a best reply (100 %)."
+        f"{percent(findings.design.preset.adaptation)} of their training. What they earn is placed on the way from "
+        "simple scripted organizations (0\u00a0%) to a best reply (100\u00a0%)."
     )
 
 
@@ -279,7 +281,7 @@ def what_intervals_cover(findings: Findings) -> str:
     sizes = dict(zip(names, findings.returns.sizes, strict=True))
     varied = [count(size, name) for name, size in sizes.items() if size > 1]
     fixed = [name for name, size in sizes.items() if size == 1]
-    text = f"Intervals resample {listed(varied)}, all crossed." if varied else "Nothing varies, so no interval is known."
+    text = f"Intervals resample {listed(varied)}, all crossed." if varied else "Nothing varies: no interval is known."
     return text + (f" With one {listed(fixed)}, they do not speak of others." if fixed else "")
 
 
