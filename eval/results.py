@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -15,11 +15,6 @@ from ruleshift.eval.protocols.curve import ARMS as CURVED
 from ruleshift.eval.protocols.reference import SCRIPTED
 from ruleshift.eval.work import plan
 
-_VARIED = (
-    "organizations", "capacity", "base_cost", "effort_cost", "promotion_price", "outside_share", "progress_ratio",
-    "depreciation", "shock_sd", "rounds",
-)  # fmt: skip
-"""Fields in which the frozen economies differ."""
 COLUMNS = (
     "arm", "home_rule", "target_rule", "seed", "panel", "economy", "budget", "protocol", "steps",
     "inside_training_support", "measure", "value",
@@ -205,7 +200,7 @@ def returns(numbers: Numbers, budget: float = 1.0) -> Returns:
         curves={arm: np.array([numbers.curve(arm, each) for each in numbers.curve_steps]) for arm in curved},
         curve_steps=np.array(numbers.curve_steps),
         conduct={arm: _conduct(numbers, arm, budget) for arm in trained},
-        economies={name: np.array([getattr(each, name) for each in design.economies]) for name in _VARIED},
+        economies=economy_fields(design),
     )
 
 
@@ -223,3 +218,20 @@ def _own_gate(numbers: Numbers) -> tuple[np.ndarray, np.ndarray]:
 def _conduct(numbers: Numbers, arm: str, budget: float) -> np.ndarray:
     held_out = numbers.held_out
     return np.array([numbers.array(arm, "frozen", held_out, measure=f"{part}_late", budget=budget) for part in CONDUCT])
+
+
+def economy_fields(design: Design) -> dict[str, np.ndarray]:
+    """By numeric field in which the economies of a study differ, (E,): its value in each.
+
+    Capacity stands for all that seats can serve in a round over the jobs that come, for organizations and capacity
+    of the frozen set are drawn together.
+    """
+    economies = [asdict(each) for each in design.economies]
+    for each in economies:
+        each["capacity"] = each.pop("organizations") * each["capacity"] / each["jobs"]
+    fields = {name: [each[name] for each in economies] for name, value in economies[0].items() if _is_number(value)}
+    return {name: np.array(values, float) for name, values in fields.items() if len(set(values)) > 1}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
