@@ -88,7 +88,7 @@ def _box(findings: Findings, target: str, value: float, span: float) -> Box:
 
 
 def returns_table(findings: Findings) -> list[tuple[str, list[Box]]]:
-    """By arm or reference and target, focal profit a round: of arms at held-out targets as they learn on, else frozen."""
+    """By arm or reference and target, focal profit a round: of arms at held-out targets as they learn on."""
     numbers, own = findings.numbers, findings.returns
     rows: dict[str, np.ndarray] = {}
     for arm in findings.arms:
