@@ -6,6 +6,7 @@ Loading a policy runs none of its code, and neither saving nor acting needs the 
 import hashlib
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -26,7 +27,7 @@ WEIGHTS_FILE, CARD_FILE = "policy.safetensors", "policy.json"
 Memory = np.ndarray | None
 
 
-class Policy:
+class Policy(ABC):
     """What every policy answers to; one that remembers nothing overrides `act` alone.
 
     A memory is None or an array (n, M) float32: a row for each organization that the policy plays.
@@ -39,6 +40,7 @@ class Policy:
         """Memory of `count` organizations at the start of an episode."""
         return None
 
+    @abstractmethod
     def act(
         self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
     ) -> tuple[np.ndarray, Memory]:
@@ -52,11 +54,22 @@ class Policy:
         Returns:
             actions (n, A) float32 in [-1, 1], as `action_layout` names them, and the new memory.
         """
-        raise NotImplementedError
 
     def describe(self) -> dict[str, Any]:
-        """What it is, in JSON: two policies that describe alike act alike."""
-        raise NotImplementedError
+        """What it is, in JSON: two policies that describe alike act alike. Only training beside it asks."""
+        raise NotImplementedError(f"{type(self).__name__} has no `describe`, by which a training run knows its rivals")
+
+    @classmethod
+    def joined(cls, policies: "Sequence[Any]", counts: Sequence[int]) -> "Policy | None":
+        """One policy that acts for several of this class to the same bits, or None where each must act for itself.
+
+        For speed alone: markets of many economies hold as many policies that differ in a number or two.
+
+        Args:
+            policies: of this class, none of which remembers anything.
+            counts: organizations that each plays: the first rows are the first's, and so on.
+        """
+        return None
 
 
 @dataclass(frozen=True)

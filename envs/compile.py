@@ -214,6 +214,22 @@ def piece(typing_context, memory, start, length):  # type: ignore[no-untyped-def
 
 
 @intrinsic
+def prefetch(typing_context, index, *columns):  # type: ignore[no-untyped-def]
+    """Begin to load `column[index]` of one-dimensional arrays into the cache; an index outside them does no harm."""
+
+    def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
+        option, anywhere = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [anywhere, option, option, option])
+        load = builder.module.declare_intrinsic("llvm.prefetch", [anywhere], kind)
+        for kind_, column in zip(signature.args[1], cgutils.unpack_tuple(builder, values[1]), strict=True):
+            place = builder.gep(context.make_array(kind_)(context, builder, column).data, [values[0]])
+            builder.call(load, [builder.bitcast(place, anywhere), option(0), option(3), option(1)])  # read, near, data
+        return context.get_dummy_value()
+
+    return types.none(types.intp, types.Tuple(columns)), generate  # type: ignore[attr-defined]
+
+
+@intrinsic
 def write_down(typing_context, value, words):  # type: ignore[no-untyped-def]
     """Write a value (a tuple of arrays) as machine words into int64 memory; `reader` reads it again."""
 

@@ -185,10 +185,10 @@ class Rule:
     feedback: Feedback = field(default_factory=Feedback)
 
     def check_payment(self) -> Mechanism:
-        """The mechanism; refuses a payment that it does not tell.
+        """The mechanism; refuses a payment that needs what the mechanism does not declare to tell.
 
         Raises:
-            ValueError: names the mechanism, the key, and what it could be.
+            ValueError: names the mechanism, the key, what it would have to declare, and what the key could be.
         """
         mechanism = find_mechanism(self.matching.mechanism)
         for key, all_values in (("pricing", PRICINGS), ("charge", CHARGES)):
@@ -196,8 +196,8 @@ class Rule:
             if value in needs and needs[value] not in mechanism.payments:
                 told = [each for each in all_values if each not in needs or needs[each] in mechanism.payments]
                 raise ValueError(
-                    f"rule {self.name!r}: payment.{key} is {value!r}, which {mechanism.name!r} does not tell; "
-                    f"with it, {key} must be one of {', '.join(told)}"
+                    f"rule {self.name!r}: payment.{key} is {value!r}, which {mechanism.name!r} does not tell (it "
+                    f"declares no payment {needs[value]!r}); with it, {key} must be one of {', '.join(told)}"
                 )
         return mechanism
 
@@ -205,7 +205,9 @@ class Rule:
     def strategy_proof(self) -> bool:
         """Whether its mechanism declares that nobody who proposes, asks or bids gains by another report than the truth.
 
-        Of preferences, unless the score weighs focus; of costs and bids by the payment, without a commission.
+        Of preferences, unless the score weighs focus, and at the capacities that the mechanism declares (mostly 1: a
+        rule knows no economy); of costs and bids by the payment, without a commission. In the round: what it does to
+        later ones is left out.
         """
         mechanism = find_mechanism(self.matching.mechanism)
         side = self.matching.proposer if mechanism.reads_proposer else "organizations"
@@ -305,8 +307,8 @@ class Rule:
         row[at.PERSISTENCE] = self.feedback.persistence
         row[at.PRIOR] = self.feedback.prior
         mechanism = find_mechanism(self.matching.mechanism)
-        row[at.READS_PREFERENCES], row[at.READS_COSTS] = mechanism.reads_preferences, mechanism.reads_costs
-        row[at.DRAWS_ORGANIZATIONS] = mechanism.draws_organizations
+        row[at.READS_PREFERENCES], row[at.READS_PRIORITIES] = mechanism.reads_preferences, mechanism.reads_priorities
+        row[at.READS_COSTS], row[at.DRAWS_ORGANIZATIONS] = mechanism.reads_costs, mechanism.draws_organizations
         row[at.PROPOSER] = PROPOSERS.index(self.matching.proposer)
         parameters = self.matching.parameters
         row[at.PARAMETER_0 : at.PARAMETER_0 + len(parameters)] = parameters

@@ -41,11 +41,15 @@ class Design:
     preset: Preset
     homes: tuple[Rule, ...]
     held_out: tuple[Rule, ...]
+    central: Rule
+    """The one rule nearest to all that the generalists are trained on."""
     structure_hash: str
 
     @classmethod
     def of(cls, preset: Preset) -> "Design":
         """Read what a preset names."""
+        from ruleshift.train.arms import central_rule
+
         load_mechanisms(preset.mechanisms)  # a rule's file may name them
         structure = _read("structure", preset.structure, load_structure)
         rules = {key: [_rule(key, each, structure) for each in getattr(preset, key)] for key in ("homes", "held_out")}
@@ -53,7 +57,8 @@ class Design:
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"study: homes and held_out hold the rule {name} twice")
-        return cls(preset, tuple(rules["homes"]), tuple(rules["held_out"]), structure.hash)
+        central = central_rule(structure).replace(name=f"{structure.name}_central")
+        return cls(preset, tuple(rules["homes"]), tuple(rules["held_out"]), central, structure.hash)
 
     def __post_init__(self) -> None:
         trained = {rule.hash for rule in self.homes}
@@ -72,13 +77,18 @@ class Design:
         return (*self.homes, *self.held_out)
 
     def rule(self, name: str) -> Rule:
-        """The target of that name."""
-        return next(each for each in self.targets if each.name == name)
+        """The rule of that name."""
+        return next(each for each in self.scored if each.name == name)
+
+    @property
+    def scored(self) -> tuple[Rule, ...]:
+        """All rules that need natives and best replies: the targets, and the central rule for its arm's gate."""
+        return (*self.targets, self.central)
 
     @cached_property
     def outside(self) -> dict[str, tuple[str, ...]]:
-        """By target, the fields that lie outside what the generalists are trained on; none where it is inside."""
-        return {rule.name: outside(self.structure, rule) for rule in self.targets}
+        """By rule, the fields that lie outside what the generalists are trained on; none where it is inside."""
+        return {rule.name: outside(self.structure, rule) for rule in self.scored}
 
     def inside(self, name: str) -> bool:
         """Whether a target lies inside the generalists' training support."""
@@ -115,6 +125,7 @@ class Design:
             "preset": json.loads(json.dumps(asdict(self.preset))),
             "homes": [rule.to_toml() for rule in self.homes],
             "held_out": [rule.to_toml() for rule in self.held_out],
+            "central": self.central.to_toml(),
             "structure_hash": self.structure_hash,
             "economies": [each.hash for each in self.economies],
         }
@@ -131,7 +142,8 @@ class Design:
         homes, held_out = (
             tuple(Rule.from_toml(text, f"{key} of the study") for text in values[key]) for key in ("homes", "held_out")
         )
-        return cls(preset, homes, held_out, values["structure_hash"])
+        central = Rule.from_toml(values["central"], "central of the study")
+        return cls(preset, homes, held_out, central, values["structure_hash"])
 
     @property
     def hash(self) -> str:
@@ -144,6 +156,14 @@ def by_home(arm: str) -> bool:
     from ruleshift.train.arms import variant
 
     return variant(arm)[0].trains_on == "home"
+
+
+def gate_names(design: Design, arm: str, home: str) -> list[str]:
+    """Names of the rules on which a policy has to be competent: those it was trained on, or the homes for them."""
+    from ruleshift.train.arms import variant
+
+    trains_on = variant(arm)[0].trains_on
+    return {"home": [home], "central": [design.central.name]}.get(trains_on, [rule.name for rule in design.homes])
 
 
 def home_names(design: Design, arm: str) -> Iterator[str]:

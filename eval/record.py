@@ -44,7 +44,7 @@ def claim(root: Path, design: Design) -> None:
             "version": own.version,
             "kernel": own.kernel,
             "hash": design.hash,
-            "rules": {rule.name: rule.hash for rule in design.targets},
+            "rules": {rule.name: rule.hash for rule in design.scored},
             "references": own.references,
             "design": design.plain(),
         }
@@ -71,7 +71,7 @@ def _references(design: Design) -> dict[str, str]:
     return {
         f"{kind} {rule.name} {seed}": path.name
         for kind in ("native", "best_reply")
-        for rule in design.targets
+        for rule in design.scored
         for seed, path in shipped(kind, design, rule.name).items()
     }
 

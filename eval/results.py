@@ -4,18 +4,16 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ruleshift.eval.cells import Cell, Folder, write_text
+from ruleshift.eval.claims import Returns
 from ruleshift.eval.design import Design, by_home
 from ruleshift.eval.play import CONDUCT
+from ruleshift.eval.protocols.curve import ARMS as CURVED
 from ruleshift.eval.protocols.reference import SCRIPTED
 from ruleshift.eval.work import plan
-
-if TYPE_CHECKING:
-    from ruleshift.eval.claims import Returns
 
 COLUMNS = (
     "arm", "home_rule", "target_rule", "seed", "panel", "economy", "budget", "protocol", "steps",
@@ -74,7 +72,7 @@ def write_results(folder: Folder, design: Design) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    inside = {rule.name: int(design.inside(rule.name)) for rule in design.targets}
+    inside = {rule.name: int(design.inside(rule.name)) for rule in design.scored}
     for each in read_entries(folder, design):
         place = (each.arm, each.home, each.target, _blank(each.seed), _blank(each.panel), _blank(each.economy))
         more = (f"{each.budget:g}", each.protocol, _blank(each.steps), inside[each.target])
@@ -127,11 +125,11 @@ class Numbers:
             ]
         )  # fmt: skip
 
-    def at_home(self, arm: str, protocol: str, *, budget: float = 1.0) -> np.ndarray:
-        """(H, S, P, E) return of an arm on each home rule: of the specialists, each on its own."""
+    def at_home(self, arm: str, protocol: str, *, budget: float = 1.0, rule: str | None = None) -> np.ndarray:
+        """(H, S, P, E) return of an arm on each home rule, of the specialists each on its own; or under `rule`."""
         return np.array(
             [
-                [self._groups(arm, home if by_home(arm) else "", home, seed, budget, protocol, None, "return")
+                [self._groups(arm, home if by_home(arm) else "", rule or home, seed, budget, protocol, None, "return")
                  for seed in self.design.preset.seeds]
                 for home in self.homes
             ]
@@ -179,21 +177,17 @@ class Numbers:
         )
 
 
-def returns(numbers: Numbers, budget: float = 1.0) -> "Returns":
+def returns(numbers: Numbers, budget: float = 1.0) -> Returns:
     """The numbers that the verdicts are about, at a budget."""
-    from ruleshift.eval.claims import Returns
-
-    design = numbers.design
+    design, held_out, homes = numbers.design, numbers.held_out, numbers.homes
     arms = [arm for arm, at in design.budgets if at == budget]
-    learned = [arm for arm in arms if not arm.startswith("scratch")]
-    held_out, homes = numbers.held_out, numbers.homes
-    curved = sorted({e.arm for e in numbers.entries() if e.protocol == "curve"}) if budget == 1.0 else []
-    steps = numbers.curve_steps
+    trained = [arm for arm in arms if not arm.startswith("scratch")]
+    curved = [arm for arm in arms if arm.removesuffix("+memory") in CURVED] if budget == 1.0 else []
     return Returns(
         adapted={arm: numbers.array(arm, "adaptation", held_out, budget=budget) for arm in arms},
-        frozen={arm: numbers.array(arm, "frozen", held_out, budget=budget) for arm in learned},
-        home={arm: numbers.at_home(arm, "frozen", budget=budget) for arm in learned},
-        gate={arm: numbers.at_home(arm, "gate", budget=budget) for arm in learned},
+        frozen={arm: numbers.array(arm, "frozen", held_out, budget=budget) for arm in trained},
+        home={arm: numbers.at_home(arm, "frozen", budget=budget) for arm in trained},
+        gate={arm: _gate(numbers, arm, budget) for arm in trained},
         best_reply=numbers.reference("best_reply", held_out),
         floor=numbers.floor(held_out),
         constant=numbers.reference("constant", held_out),
@@ -202,16 +196,28 @@ def returns(numbers: Numbers, budget: float = 1.0) -> "Returns":
         home_constant=numbers.reference("constant", homes),
         gate_best_reply=numbers.reference("best_reply", homes, "gate"),
         gate_floor=numbers.floor(homes, "gate"),
-        curves={arm: np.array([numbers.curve(arm, each) for each in steps]) for arm in curved},
-        curve_steps=np.array(steps),
-        conduct={
-            arm: np.array(
-                [numbers.array(arm, "frozen", held_out, measure=f"{part}_late", budget=budget) for part in CONDUCT]
-            )
-            for arm in learned
-        },
+        own_gates={arm: _own_gate(numbers) for arm in trained if arm.removesuffix("+memory") == "central"},
+        curves={arm: np.array([numbers.curve(arm, each) for each in numbers.curve_steps]) for arm in curved},
+        curve_steps=np.array(numbers.curve_steps),
+        conduct={arm: _conduct(numbers, arm, budget) for arm in trained},
         economies=economy_fields(design),
     )
+
+
+def _gate(numbers: Numbers, arm: str, budget: float) -> np.ndarray:
+    own = numbers.design.central.name if arm.removesuffix("+memory") == "central" else None
+    return numbers.at_home(arm, "gate", budget=budget, rule=own)
+
+
+def _own_gate(numbers: Numbers) -> tuple[np.ndarray, np.ndarray]:
+    """Floor and best reply under the central rule, each (H, P, E)."""
+    rules = [numbers.design.central.name] * len(numbers.homes)
+    return numbers.floor(rules, "gate"), numbers.reference("best_reply", rules, "gate")
+
+
+def _conduct(numbers: Numbers, arm: str, budget: float) -> np.ndarray:
+    held_out = numbers.held_out
+    return np.array([numbers.array(arm, "frozen", held_out, measure=f"{part}_late", budget=budget) for part in CONDUCT])
 
 
 def economy_fields(design: Design) -> dict[str, np.ndarray]:

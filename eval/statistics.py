@@ -71,10 +71,10 @@ def partial_mean(array: np.ndarray, weights: Weights, over: Sequence[str]) -> np
 
 
 def _contract(moved: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sum over the last axis; a matrix product while all rows still share the array."""
+    """Sum over the last axis. Not by BLAS, whose threads would change the last bits, and fight over busy cores."""
     if len(moved) > 1:
         return np.einsum("b...n,bn->b...", moved, weights)
-    return np.moveaxis(moved[0] @ weights.T, -1, 0)
+    return np.einsum("...n,bn->b...", moved[0], weights)
 
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> Statistic:

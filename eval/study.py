@@ -6,6 +6,7 @@ from pathlib import Path
 from ruleshift.eval.cells import Folder, Job, owned
 from ruleshift.eval.design import Design
 from ruleshift.eval.pool import compute
+from ruleshift.eval.power import power_table
 from ruleshift.eval.preset import Preset, load_preset
 from ruleshift.eval.progress import Progress
 from ruleshift.eval.record import claim
@@ -42,8 +43,21 @@ def study(
         claim(root, design)
         folder = Folder(root)
         folder.clean()
+        if not quiet:
+            print(_stated_power(asked))
         cells = plan(design)
         with Progress(cells, [weight(cell, design) for cell in cells], folder, describe, quiet=quiet) as progress:
             compute(cells, Job("ruleshift.eval.work:begin", design.plain()), folder, workers, progress.report)
         write_results(folder, design)
         return write_report(root)
+
+
+def _stated_power(preset: Preset) -> str:
+    """What a study of this size can find, said before it runs."""
+    sizes = (
+        len(preset.homes), len(preset.held_out), len(preset.seeds), len(preset.panel_seeds), preset.economies,
+    )  # fmt: skip
+    lines = [f"  {each}" for each in power_table(sizes)]
+    return "\n".join(
+        ["power of this size, by simulation, before it runs (docs/study.md says what is assumed):", *lines]
+    )

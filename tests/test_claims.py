@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import CONSTANT, GENERALIST, HOME, QUICK, SPECIALIST, changed, make_returns, noise
+from synthetic import AWAY, CONSTANT, GENERALIST, HOME, QUICK, SPECIALIST, changed, make_returns, noise
 
 from ruleshift.eval.claims import CLAIMS, WORDS, Returns, competence, gate_words, judge_all
 from ruleshift.eval.claims.adaptation import conduct_moves
 from ruleshift.eval.claims.break_even import break_even
+from ruleshift.eval.claims.claim import decide
 from ruleshift.eval.claims.economies import flip
 from ruleshift.eval.claims.head_start import area, steps_to
-from ruleshift.eval.statistics import equal, interquartile_mean, scores
+from ruleshift.eval.statistics import Interval, equal, interquartile_mean, scores
 
 
 def word(claim: str, returns: Returns) -> str:
@@ -42,6 +43,18 @@ def test_claims__every_verdict_is_one_of_four_words_and_says_why():
         assert verdict.claim == name
         assert verdict.word in WORDS
         assert verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.051, 0.4, "supported"), (0.049, 0.4, "undecided"), (-0.4, 0.4, "undecided"),
+        (-0.4, -0.051, "contradicted"), (-0.4, -0.049, "undecided"),
+        (-0.049, 0.049, "no material difference"), (-0.051, 0.049, "undecided"),
+    ],
+)  # fmt: skip
+def test_decide__only_what_the_whole_interval_says(low, high, expected):
+    assert decide(Interval((low + high) / 2, low, high, 0.1, 5.0)) == expected
 
 
 # The primary contrast
@@ -96,9 +109,9 @@ def test_transfer__one_failing_seed_is_not_dropped():
 def test_transfer__without_a_scale_there_is_no_verdict():
     returns = make_returns()
     assert "no scale" in reason("transfer", replace(returns, floor=returns.best_reply + 0.1))
-    one = returns.best_reply.copy()
-    one[0] = -9.0
-    assert word("transfer", replace(returns, best_reply=one)) == "undecided"
+    hangs_on_one = returns.best_reply.copy()
+    hangs_on_one[:, :, :] = np.array([9, -1, -1, -1])[:, None, None]
+    assert "no scale" in reason("transfer", replace(returns, best_reply=hangs_on_one))
     assert "no scale" in reason("transfer", replace(returns, gate_floor=returns.gate_best_reply))
 
 
@@ -136,7 +149,8 @@ def test_adaptation__a_constant_policy_is_never_adaptive_whatever_it_earns(earns
 
 
 def test_adaptation__the_best_constant_itself_is_not_better_than_itself():
-    returns = make_returns(away={SPECIALIST: 0.1}, spread=0.003)
+    others = dict.fromkeys((SPECIALIST, "central+memory", "randomized"), 0.1)
+    returns = make_returns(away=others, spread=0.003)
     constant = np.broadcast_to(returns.constant[None, :, None], returns.adapted[GENERALIST].shape)
     returns = replace(returns, adapted={**returns.adapted, GENERALIST: constant})
     assert word("transfer", returns) == "supported"
@@ -160,6 +174,7 @@ def test_conduct_moves__tells_movement_from_noise():
     still = np.stack([noise(rng, (3, 4, 2, 2, 8), 0.0) + 0.1 * rng.standard_normal((3, 4, 2, 2, 8)) for _ in range(3)])
     moving = still + np.array([0, 0, 1])[:, None, None, None, None, None] * np.linspace(0, 1, 4)[:, None, None, None]
     assert conduct_moves(still) < 0.03
+    assert conduct_moves(rng.standard_normal((3, 1, 400, 1, 1, 40))) < 0.1 < 40**-0.5
     assert conduct_moves(moving) == pytest.approx(np.std(np.linspace(0, 1, 4), ddof=1), abs=0.03)
 
 
@@ -250,7 +265,7 @@ def test_break_even__where_variety_loses_everywhere_it_never_pays():
 
 def by_economy(effects: np.ndarray, **fields: np.ndarray) -> Returns:
     returns = make_returns((3, 4, 2, 2, len(effects)), spread=0.002)
-    better = returns.adapted[SPECIALIST] + effects
+    better = returns.adapted[GENERALIST] - (AWAY[GENERALIST] - AWAY[SPECIALIST]) + effects
     return replace(returns, adapted={**returns.adapted, GENERALIST: better}, economies=fields)
 
 
@@ -259,6 +274,14 @@ def test_economies__ahead_in_each_or_surely_behind_in_one():
     assert word("economies", by_economy(np.array([0.3] * 7 + [-0.3]))) == "contradicted"
     assert word("economies", by_economy(np.array([0.3] * 7 + [0.0]))) == "undecided"
     assert word("economies", by_economy(np.zeros(8))) == "no material difference"
+
+
+def test_economies__looking_at_many_is_allowed_for():
+    high = CLAIMS["economies"].judge(by_economy(np.zeros(8))).intervals["economy 7"].high
+    only_just = np.array([0.3] * 7 + [-1.0001 * high])
+    assert CLAIMS["economies"].judge(by_economy(only_just)).numbers["share_surely_behind"] == 1 / 8
+    assert word("economies", by_economy(only_just)) == "undecided"
+    assert word("economies", by_economy(only_just - 2 * high)) == "contradicted"
 
 
 def test_economies__finds_the_field_where_the_verdict_flips():

@@ -91,7 +91,8 @@ def test_history_vec_env__learner_and_policy_read_the_same(entry):
         np.testing.assert_array_equal(rewards, plain_rewards)
         np.testing.assert_array_equal(dones, plain_dones)
         for row in np.flatnonzero(dones):
-            last, truncated = plain_infos[row]["terminal_observation"], infos[row]["TimeLimit.truncated"]
+            last = plain_infos[row]["terminal_observation"]
+            truncated = infos[row]["TimeLimit.truncated"]
             own = expected[row]
             if truncated:
                 own = history.read(last[None], memory[row : row + 1])[0][0]

@@ -16,7 +16,7 @@ import pytest
 
 from ruleshift.eval import CellError, study
 from ruleshift.eval.design import Design
-from ruleshift.eval.preset import PRESETS, load_preset
+from ruleshift.eval.preset import load_preset
 from ruleshift.eval.work import plan
 
 COMMAND = "import sys; from ruleshift.eval import study; study('testing', sys.argv[1], workers=2)"

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
-from ruleshift.agents.seats import Backgrounds, Seats
+from ruleshift.agents.background import Backgrounds
+from ruleshift.agents.seats import Seats
 from ruleshift.envs import Economy, Market, Rule, Shift, Structure
 from ruleshift.train.vec_env import MarketVecEnv, part_of
 
@@ -18,7 +19,7 @@ class Group:
     """Markets that are alike: what a learner trains in is a list of groups.
 
     Raises:
-        ValueError: no markets, or seats that are not those of the economy.
+        ValueError, TypeError: no rule, no markets, or seats that are not those of the economy.
     """
 
     rule: Rule | Structure
@@ -35,8 +36,11 @@ class Group:
     """Shifts of the rule in mid-episode."""
 
     def __post_init__(self) -> None:
-        if self.markets < 1 or self.first_market < 0:
-            raise ValueError(f"a group has markets {self.first_market} to {self.first_market + self.markets - 1}")
+        if not isinstance(self.rule, Rule | Structure):
+            raise TypeError(f"a group's rule is {self.rule!r}; it must be a Rule or a Structure")
+        for name, value, least in (("markets", self.markets, 1), ("first_market", self.first_market, 0)):
+            if value < least:
+                raise ValueError(f"a group's {name} is {value}; it must be at least {least}")
         self.seats.check(self.economy.organizations)
 
     @property
@@ -132,6 +136,11 @@ class MixedVecEnv(VecEnv):
         self._reset_seeds()
         self._reset_options()
         return np.concatenate([part.reset() for part in self.parts])
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
+        """`step_async` and `step_wait` in one."""
+        self.step_async(actions)
+        return self.step_wait()
 
     def step_async(self, actions: np.ndarray) -> None:
         """Take actions (num_envs, 3 + K) float32; the background policies choose theirs."""

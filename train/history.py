@@ -42,6 +42,11 @@ class HistoryVecEnv(VecEnvWrapper):
         """Begin an episode, with an empty history."""
         return self._read(self.venv.reset(), self.history.empty(self.num_envs))
 
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
+        """`step_async` and `step_wait` in one."""
+        self.step_async(actions)
+        return self.step_wait()
+
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
         """Play the round."""
         observations, rewards, dones, infos = self.venv.step_wait()

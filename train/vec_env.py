@@ -9,7 +9,8 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 
-from ruleshift.agents.seats import Backgrounds, Seats, as_index
+from ruleshift.agents.background import Backgrounds
+from ruleshift.agents.seats import Seats, as_index
 from ruleshift.envs import MEASURES, Economy, Market, Rule, Shift, Structure
 
 # The info of a row whose episode goes on. One read-only value for all of them: hundreds of fresh dicts a step would

@@ -17,8 +17,9 @@ def competence(returns: Returns, arm: str) -> np.ndarray:
     Measured in markets of a separate seed, so that luck does not pass the gate. NaN where the best reply is no better
     than the floor: there is no scale.
     """
-    gained = (of_arm(returns.gate, arm, "the gate") - returns.gate_floor[:, None, None]).mean(axis=(1, 2, 3, 4))
-    scale = (returns.gate_best_reply - returns.gate_floor).mean(axis=(1, 2))
+    floor, best_reply = returns.own_gates.get(arm, (returns.gate_floor, returns.gate_best_reply))
+    gained = (of_arm(returns.gate, arm, "the gate") - floor[:, None, None]).mean(axis=(1, 2, 3, 4))
+    scale = (best_reply - floor).mean(axis=(1, 2))
     return np.divide(gained, scale, out=np.full(len(scale), np.nan), where=scale > 0)
 
 

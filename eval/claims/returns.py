@@ -35,7 +35,7 @@ class Returns:
     """By arm, (H, S, P, E): the policy as it was trained, on the home rules."""
     gate: Mapping[str, np.ndarray]
     """By arm, (H, S, P, E): on what the arm trained on, in markets of a separate seed: specialists on their own home,
-    others on every home, `central` on its one rule, repeated along H."""
+    others on every home, `central` on its one rule, repeated along H; see `own_gates`."""
     best_reply: np.ndarray
     """(G, P, E), as `floor` (scripted) and `constant` (the best constant conduct, chosen on training rules)."""
     floor: np.ndarray
@@ -51,6 +51,8 @@ class Returns:
     """By arm, (C, H, S, P, E): on the home rule, after `curve_steps[c]` steps of training."""
     curve_steps: np.ndarray
     """(C,): agent-steps, rising."""
+    own_gates: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    """Floor and best reply of the gate, (H, P, E), of the arms that trained on other rules than the homes."""
     conduct: Mapping[str, np.ndarray] = field(default_factory=dict)
     """By arm, (3, H, G, S, P, E): late ask, effort and promotion of the frozen policy at the targets."""
     economies: Mapping[str, np.ndarray] = field(default_factory=dict)

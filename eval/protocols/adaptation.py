@@ -28,8 +28,9 @@ def cells(design: Design) -> Iterator[Cell]:
             for arm, budget in design.budgets:
                 for home in home_names(design, arm):
                     needs = natives if arm.startswith("scratch") else [*natives, trained(arm, home, seed, budget)]
-                    place = {"home": home, "target": target.name, "seed": seed, "budget": budget}
-                    yield make_cell("adaptation", arm, **place, needs=needs)
+                    yield make_cell(
+                        "adaptation", arm, home=home, target=target.name, seed=seed, budget=budget, needs=needs
+                    )
 
 
 def compute(cell: Cell, desk: Desk) -> list[Entry]:

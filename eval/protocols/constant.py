@@ -47,7 +47,7 @@ def _best(conducts: list[dict[str, float]], desk: Desk, begun: float, share: flo
 
 def _return(conduct: dict[str, float], desk: Desk) -> float:
     """Mean return over the home rules and economies, in the first panel."""
-    design, policy = desk.design, Constant(**conduct)
+    design, policy = desk.design, Constant(conduct["ask"], conduct["effort"], conduct["promotion"])
     groups = [group for group in design.groups if group.panel == 0]
     played = [
         desk.deployment.play(group, {home.name: policy}, home.name, seed=design.preset.constant_seed)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ruleshift.eval.cells import Cell
+from ruleshift.eval.deployment import Entry
 from ruleshift.eval.design import Design
 from ruleshift.eval.desk import Desk, make_cell
 from ruleshift.eval.distance import rule_distance
@@ -14,10 +15,10 @@ def cells(design: Design) -> Iterator[Cell]:
         yield make_cell("distance", "rules", home=home.name)
 
 
-def compute(cell: Cell, desk: Desk) -> list[dict[str, object]]:
+def compute(cell: Cell, desk: Desk) -> list[Entry]:
     """The distance from the home to every target, 0 .. 1."""
     design, home = desk.design, desk.design.rule(cell["home"])
-    entries = []
+    entries: list[Entry] = []
     for done, target in enumerate(design.targets):
         desk.progress(done / len(design.targets))
         apart = rule_distance(home, target, mechanisms=design.preset.mechanisms)

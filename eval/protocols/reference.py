@@ -16,7 +16,7 @@ SCRIPTED = ("posted_price", "follower", "steady")
 
 def cells(design: Design) -> Iterator[Cell]:
     """One a reference; the natives of each panel are one."""
-    targets = [rule.name for rule in design.targets]
+    targets = [rule.name for rule in design.scored]
     natives = missing_natives(design, targets)
     yield make_cell("reference", "best_reply", needs=[*natives, *missing_best_replies(design, targets)])
     for arm in ("native", *SCRIPTED):
@@ -25,10 +25,10 @@ def cells(design: Design) -> Iterator[Cell]:
 
 
 def compute(cell: Cell, desk: Desk) -> list[Entry]:
-    """Returns under every target; under the homes on the seed of the gate as well."""
+    """Returns under every target; under what arms train on, with the seed of the gate as well."""
     design, arm = desk.design, cell["arm"]
     asked = [(rule.name, "frozen", design.preset.evaluation_seed) for rule in design.targets]
-    asked += [(rule.name, "gate", design.preset.gate_seed) for rule in design.homes]
+    asked += [(rule.name, "gate", design.preset.gate_seed) for rule in (*design.homes, design.central)]
     entries: list[Entry] = []
     for done, (target, protocol, seed) in enumerate(asked):
         desk.progress(done / len(asked))

@@ -14,12 +14,12 @@ _CHECKPOINT_SECONDS = 20.0
 def cells(design: Design) -> Iterator[Cell]:
     """One a native and best reply that is not shipped, and one an arm, home, seed and budget."""
     preset = design.preset
-    for rule in design.targets:
+    for rule in design.scored:
         held = shipped("native", design, rule.name)
         for seed in preset.panel_seeds:
             if seed not in held:
                 yield make_cell("training", "native", home=rule.name, seed=seed)
-    for rule in design.targets:
+    for rule in design.scored:
         if not shipped("best_reply", design, rule.name):
             needs = missing_natives(design, [rule.name])
             yield make_cell("training", "best_reply", home=rule.name, seed=preset.best_reply_seed, needs=needs)
