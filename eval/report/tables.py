@@ -88,11 +88,7 @@ def _box(findings: Findings, target: str, value: float, span: float) -> Box:
 
 
 def returns_table(findings: Findings) -> list[tuple[str, list[Box]]]:
-<<<<<<< HEAD
-    """By arm or reference and target, focal profit a round: of arms at held-out targets as they learn on."""
-=======
     """By arm or reference and target, focal profit a round: frozen, but arms at held-out targets as they learn on."""
->>>>>>> report
     numbers, own = findings.numbers, findings.returns
     rows: dict[str, np.ndarray] = {}
     for arm in findings.arms:
