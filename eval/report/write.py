@@ -30,8 +30,13 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
     """
     root = Path(folder)
     path = root / "report.html"
-    write_text(path, render("report.html.jinja", _content(read_findings(root))))
+    write_text(path, page(read_findings(root)))
     return path
+
+
+def page(findings: Findings) -> str:
+    """The report as the text of one HTML file."""
+    return render("report.html.jinja", _content(findings))
 
 
 def render(template: str, content: dict[str, Any]) -> str:
