@@ -244,6 +244,23 @@ def test_tables__the_gate_is_by_arm_and_training_rule() -> None:
     assert gates[SPECIALIST].failed == [False, False]
 
 
+def test_tables__other_summaries_agree_where_all_runs_are_alike() -> None:
+    study = found(AHEAD)
+    rows = {row.arm: row for row in tables.summaries(study)}
+    for arm, share in AHEAD.away.items():
+        assert rows[arm].mean.estimate == pytest.approx(share, abs=0.02)
+        assert rows[arm].middle.estimate == pytest.approx(share, abs=0.02)
+        heights = [each.estimate for each in tables.performance_profiles(study)[arm]]
+        expected = [float(threshold < share) for threshold in tables.THRESHOLDS]
+        apart = abs(tables.THRESHOLDS - share) > 0.03
+        assert [height for height, far in zip(heights, apart, strict=True) if far] == pytest.approx(
+            [height for height, far in zip(expected, apart, strict=True) if far]
+        )
+    better = rows[GENERALIST].better
+    assert better
+    assert better.estimate == 1.0
+
+
 def test_views__recovery_and_regret_are_measured_against_the_best_reply() -> None:
     """The made-up profile halves at the shift and comes back in five fiftieths of the episode."""
     study = found(AHEAD)
@@ -281,7 +298,7 @@ def test_report__ids_are_unique_and_references_hit_them(text: str) -> None:
 def test_report__every_figure_says_in_words_what_it_shows(text: str) -> None:
     labels = [attributes.get("aria-label") for tag, attributes in Page(text).tags if tag == "figure"]
     homes, held_out = len(SMALL.homes), len(SMALL.held_out)
-    assert len(labels) == (1 + homes) + 2 * (1 + held_out) + 2
+    assert len(labels) == (1 + homes) + 2 * (1 + held_out) + 3
     assert all(label and len(label) > 40 for label in labels)
 
 
