@@ -95,6 +95,13 @@ class Backgrounds:
         ]  # fmt: skip
         return drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
 
+    def inherit(self, before: "Backgrounds") -> None:
+        """Take over what policies remember that held the same seats before."""
+        for turn in self._turns:
+            for other in before._turns:
+                if turn.policy is other.policy and np.array_equal(turn.rows, other.rows):
+                    turn.memory = other.memory
+
     def memories(self, group: int) -> dict[str, np.ndarray]:
         """What the policies of a group remember, by their order in it; those that remember nothing are left out."""
         own = [turn for turn in self._turns if group in turn.places]

@@ -1,6 +1,6 @@
 """Where policies are scored: one focal seat among a frozen panel, in every economy, against every panel."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from ruleshift.agents.seats import Seats
 from ruleshift.envs import Economy, Rule, Shift
 from ruleshift.eval.design import Design, Group
 from ruleshift.eval.panels import Panel, scripted_panel
-from ruleshift.eval.play import CONDUCT, Played, play
+from ruleshift.eval.play import CONDUCT, Place, Played, play_all
 
 if TYPE_CHECKING:
     from ruleshift.train.groups import Group as LearningGroup
@@ -41,58 +41,75 @@ class Deployment:
 
     def play(
         self,
-        group: Group,
-        focal: dict[str, Policy],
+        groups: Sequence[Group],
+        focal: Callable[[Group], Mapping[str, Policy]],
         rule: str,
-        shift: Shift | None = None,
+        shift: Callable[[Economy], Shift | None] = lambda economy: None,
         *,
         aware: bool = False,
         seed: int | None = None,
-        deterministic: bool = False,
-    ) -> Played:
-        """One episode of a group's markets.
+    ) -> list[Played]:
+        """One episode of each group's markets; groups of equally many rounds are played at once.
 
         Args:
-            focal: the policy in the focal seat, by name of the rule in force.
+            focal: by group, the policy in the focal seat, by name of the rule in force.
             rule: name of the rule in force at the start.
-            shift: what comes in mid-episode, with the natives of its rule.
+            shift: by economy, what comes in mid-episode, with the natives of its rule.
             aware: whether the rule is disclosed to the focal seat.
             seed: of the markets; the preset's evaluation seed where None.
         """
-        design, economy = self.design, self.design.economies[group.economy]
-        successors = None
+        economies = self.design.economies
+        return self.run(
+            [self._place(group, focal(group), rule, shift(economies[group.economy]), aware) for group in groups], seed
+        )
+
+    def run(self, places: Sequence[Place], seed: int | None = None) -> list[Played]:
+        """One episode of each place; those of equally many rounds are played at once."""
+        preset = self.design.preset
+        seed = preset.evaluation_seed if seed is None else seed
+        played: dict[int, Played] = {}
+        for rounds in sorted({place.economy.rounds for place in places}):
+            alike = [index for index, place in enumerate(places) if place.economy.rounds == rounds]
+            found = play_all([places[index] for index in alike], seed=seed, mechanisms=preset.mechanisms, focal=FOCAL)
+            played |= zip(alike, found, strict=True)
+        return [played[index] for index in range(len(places))]
+
+    def _place(self, group: Group, focal: Mapping[str, Policy], rule: str, shift: Shift | None, aware: bool) -> Place:
+        economy, successors = self.design.economies[group.economy], {}
         if shift is not None and not shift.placebo:
             assert isinstance(shift.to, Rule)
             to = shift.to.name
             successors = {shift.at: self.seats(economy, group.panel, to, focal[to], aware=aware)}
             shift = Shift(at=shift.at, to=disclosed(shift.to, aware), notice=shift.notice)
-        return play(
-            self.seats(economy, group.panel, rule, focal[rule], aware=aware),
-            disclosed(design.rule(rule), aware),
+        return Place(
+            rule=disclosed(self.design.rule(rule), aware),
+            seats=self.seats(economy, group.panel, rule, focal[rule], aware=aware),
+            economy=economy,
+            markets=self.design.preset.markets,
+            first_market=group.first_market,
             schedule=() if shift is None else (shift,),
             successors=successors,
-            markets=design.preset.markets,
-            first_market=group.first_market,
-            seed=design.preset.evaluation_seed if seed is None else seed,
-            economy=economy,
-            mechanisms=design.preset.mechanisms,
-            focal=FOCAL,
-            deterministic=deterministic,
         )
 
     def frozen(
-        self, policy: Policy, rule: str, protocol: str, *, groups: Sequence[Group] | None = None, **options: Any
-    ) -> Iterator[Entry]:
+        self, policy: Policy | Callable[[Group], Policy], rule: str, protocol: str, **options: Any
+    ) -> list[Entry]:
         """Entries of a policy that does not learn, under one rule throughout: its return, and its conduct early and
         late in the episode.
 
         Args:
-            groups: all where None.
+            policy: one for all groups, or for each its own.
             options: of `play`.
         """
-        for group in self.design.groups if groups is None else groups:
-            played = self.play(group, {rule: policy}, rule, **options)
-            yield entry(rule, protocol, group, {"return": float(played.focal.mean()), **conduct(played)})
+        groups = self.design.groups
+
+        def focal(group: Group) -> Mapping[str, Policy]:
+            return {rule: policy if isinstance(policy, Policy) else policy(group)}
+
+        return [
+            entry(rule, protocol, group, {"return": float(played.focal.mean()), **conduct(played)})
+            for group, played in zip(groups, self.play(groups, focal, rule, **options), strict=True)
+        ]
 
     def learning(
         self, rule: str, places: Sequence[tuple[Economy, int, int]], markets: int, *, aware: bool = False

@@ -33,6 +33,8 @@ class Planted:
     gate: dict[str, float] = field(default_factory=dict)
     """By arm, in the markets of the gate; others get what they get at home."""
     constant: float = 0.3
+    best_reply: float = 1.0
+    """At 0 or below there is no way to go: the best reply learned nothing."""
     flips: float = 0.0
     """What the generalist gains in odd economies and loses in even ones."""
     moves: float = 0.3
@@ -43,7 +45,7 @@ class Planted:
 
     def share(self, arm: str, target: str, home: bool, economy: int = 0) -> float:
         """Of an arm or reference at a target."""
-        references = {"best_reply": 1.0, "native": 0.9, "constant": self.constant}
+        references = {"best_reply": self.best_reply, "native": 0.9, "constant": self.constant}
         references |= dict.fromkeys(("posted_price", "follower", "steady"), 0.0)
         if arm in references:
             return references[arm]

@@ -136,6 +136,10 @@ def test_mixed_vec_env__refuses_groups_that_do_not_go_together(change, message):
         MixedVecEnv([])
     with pytest.raises(ValueError, match=r"seats are \[0, 1, 2, 3\]; 6 organizations"):
         replace(groups[0], economy=LARGE)
+    with pytest.raises(ValueError, match="a group's markets is 0; it must be at least 1"):
+        replace(groups[0], markets=0)
+    with pytest.raises(TypeError, match="a group's rule is 'price_board'; it must be a Rule"):
+        replace(groups[0], rule="price_board")  # type: ignore[arg-type]
 
 
 def test_measures__are_means_over_the_markets_whose_episodes_end():

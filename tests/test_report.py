@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from studies import BEST, FLOOR, Planted, make_findings, make_study
@@ -190,6 +191,23 @@ def test_words__where_the_verdict_flips() -> None:
     assert "ahead in 2 of 4 economies (2 of them surely) and behind in 2 (2 surely)" in text
     assert "In the worst tenth its lead is −3" in text
     assert "Where it flips is told best by" in text
+
+
+def test_words__where_the_best_reply_learned_nothing_there_is_no_answer(tmp_path: Path) -> None:
+    root = make_study(tmp_path, replace(AHEAD, best_reply=-0.2), SMALL)
+    word, text = answer(read_findings(root), "transfer")
+    assert word == "undecided"
+    assert "the best replies earn no more than the floor" in text
+    assert "Neither" not in Page(write_report(root).read_text(encoding="utf-8")).text
+
+
+@pytest.mark.parametrize("change", [{"seeds": (0,)}, {"economies": 1}, {"panel_seeds": (1000,)}])
+def test_words__one_of_a_kind_says_nothing_of_others(change: dict[str, Any], tmp_path: Path) -> None:
+    root = make_study(tmp_path, AHEAD, replace(SMALL, **change))
+    text = Page(write_report(root).read_text(encoding="utf-8")).text
+    assert "they do not speak of others" in text
+    if "seeds" in change:
+        assert answer(read_findings(root), "transfer")[0] == "undecided"
 
 
 def test_words__a_study_without_an_arm_says_so(tmp_path: Path) -> None:

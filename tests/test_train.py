@@ -13,7 +13,17 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ruleshift.agents import Card, Constant, LearnedPolicy, Seats, load_policy, rival_population
 from ruleshift.envs import MEASURES, Economy, load_rule
-from ruleshift.train import Group, MarketPPO, MarketVecEnv, Settings, learning_curve, load_rewards, train
+from ruleshift.train import (
+    ARMS,
+    Group,
+    MarketPPO,
+    MarketVecEnv,
+    Settings,
+    learning_curve,
+    load_rewards,
+    train,
+    training_groups,
+)
 from ruleshift.train.checkpoint import learned_policy
 
 ECONOMY = Economy(organizations=4, jobs=4, rounds=7)
@@ -192,6 +202,19 @@ def test_train__one_group_is_the_arm_itself(tmp_path):
     assert _weights(tmp_path / "arm") == _weights(tmp_path / "groups")
     with pytest.raises(ValueError, match="groups say all about the markets"):
         train("price_board", groups=[group], out=tmp_path / "both", **options)
+
+
+def test_train__an_arm_with_nuisance_learns_in_its_own_economies(tmp_path):
+    run = {**RUN, "economy": None, "settings": Settings(markets=8, rollout=40, minibatch=20, hidden=(8,)), "steps": 40}
+    policy = train("platforms", arm="aware+memory", out=tmp_path, **run)
+    groups = json.loads((tmp_path / "config.json").read_text())["groups"]
+    expected = training_groups(ARMS["aware"], "platforms", 8)
+    assert [group["seats"] for group in groups] == [json.loads(json.dumps(g.seats.describe())) for g in expected]
+    assert (policy.card.arm, policy.card.history, policy.card.economy) == ("aware+memory", 4, {})
+    with pytest.raises(ValueError, match="a rule, a structure or groups are needed"):
+        train(out=tmp_path / "none", **RUN)
+    with pytest.raises(ValueError, match="history is -1"):
+        train("price_board", history=-1, out=tmp_path / "none", **RUN)
 
 
 def _networks(model):

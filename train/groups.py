@@ -19,7 +19,7 @@ class Group:
     """Markets that are alike: what a learner trains in is a list of groups.
 
     Raises:
-        ValueError: no markets, or seats that are not those of the economy.
+        ValueError, TypeError: no rule, no markets, or seats that are not those of the economy.
     """
 
     rule: Rule | Structure
@@ -36,8 +36,11 @@ class Group:
     """Shifts of the rule in mid-episode."""
 
     def __post_init__(self) -> None:
-        if self.markets < 1 or self.first_market < 0:
-            raise ValueError(f"a group has markets {self.first_market} to {self.first_market + self.markets - 1}")
+        if not isinstance(self.rule, Rule | Structure):
+            raise TypeError(f"a group's rule is {self.rule!r}; it must be a Rule or a Structure")
+        for name, value, least in (("markets", self.markets, 1), ("first_market", self.first_market, 0)):
+            if value < least:
+                raise ValueError(f"a group's {name} is {value}; it must be at least {least}")
         self.seats.check(self.economy.organizations)
 
     @property

@@ -49,9 +49,9 @@ def _return(conduct: dict[str, float], desk: Desk) -> float:
     """Mean return over the home rules and economies, in the first panel."""
     design, policy = desk.design, Constant(conduct["ask"], conduct["effort"], conduct["promotion"])
     groups = [group for group in design.groups if group.panel == 0]
-    played = [
-        desk.deployment.play(group, {home.name: policy}, home.name, seed=design.preset.constant_seed)
+    focal = dict.fromkeys((home.name for home in design.homes), policy)
+    runs = [
+        desk.deployment.play(groups, lambda group: focal, home.name, seed=design.preset.constant_seed)
         for home in design.homes
-        for group in groups
     ]
-    return float(np.mean([each.focal.mean() for each in played]))
+    return float(np.mean([played.focal.mean() for run in runs for played in run]))

@@ -10,6 +10,7 @@ from ruleshift.eval.cells import Cell
 from ruleshift.eval.deployment import Entry, is_aware
 from ruleshift.eval.design import PRIMARY, Design, gate_names, home_names
 from ruleshift.eval.desk import Desk, make_cell, trained
+from ruleshift.eval.play import MeanActions
 from ruleshift.eval.protocols.training import missing_natives
 
 
@@ -30,10 +31,11 @@ def compute(cell: Cell, desk: Desk) -> list[Entry]:
     policy = desk.policy(arm, cell["home"], cell["seed"], cell["budget"])
     asked: list[tuple[str, str, dict[str, Any]]] = [(rule.name, "frozen", {}) for rule in design.targets]
     if arm in PRIMARY and cell["budget"] == 1.0:
-        asked += [(rule.name, "mean_actions", {"deterministic": True}) for rule in design.held_out]
+        asked += [(rule.name, "mean_actions", {}) for rule in design.held_out]
     asked += [(home, "gate", {"seed": design.preset.gate_seed}) for home in gate_names(design, arm, cell["home"])]
     entries: list[Entry] = []
     for done, (target, protocol, options) in enumerate(asked):
         desk.progress(done / len(asked))
-        entries += desk.deployment.frozen(policy, target, protocol, aware=is_aware(arm), **options)
+        focal = MeanActions(policy) if protocol == "mean_actions" else policy
+        entries += desk.deployment.frozen(focal, target, protocol, aware=is_aware(arm), **options)
     return entries

@@ -1,11 +1,11 @@
 """References: what the best reply, the natives, scripted organizations and the best constant conduct earn, frozen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ruleshift.agents import Policy
 from ruleshift.eval.cells import Cell
 from ruleshift.eval.deployment import Entry
-from ruleshift.eval.design import Design
+from ruleshift.eval.design import Design, Group
 from ruleshift.eval.desk import CONSTANT_CELL, Desk, make_cell
 from ruleshift.eval.panels import scripted_panel
 from ruleshift.eval.protocols.training import missing_best_replies, missing_natives
@@ -32,17 +32,16 @@ def compute(cell: Cell, desk: Desk) -> list[Entry]:
     entries: list[Entry] = []
     for done, (target, protocol, seed) in enumerate(asked):
         desk.progress(done / len(asked))
-        for group in design.groups:
-            policy = _policy(arm, target, group.panel, group.economy, desk)
-            entries += desk.deployment.frozen(policy, target, protocol, groups=[group], seed=seed)
+        policy = _policy(arm, target, desk)
+        entries += desk.deployment.frozen(policy, target, protocol, seed=seed)
     return entries
 
 
-def _policy(arm: str, target: str, panel: int, economy: int, desk: Desk) -> Policy:
+def _policy(arm: str, target: str, desk: Desk) -> Policy | Callable[[Group], Policy]:
     if arm == "best_reply":
         return desk.best_reply(target)
     if arm == "native":
-        return desk.native(panel, target)
+        return lambda group: desk.native(group.panel, target)
     if arm == "constant":
         return desk.constant()
-    return scripted_panel(desk.design.economies[economy]).scripted[SCRIPTED.index(arm)]
+    return lambda group: scripted_panel(desk.design.economies[group.economy]).scripted[SCRIPTED.index(arm)]

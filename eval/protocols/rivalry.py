@@ -7,11 +7,12 @@ under self-play reward those who compete least.
 from collections.abc import Iterator
 
 from ruleshift.agents import Policy
+from ruleshift.envs import Rule
 from ruleshift.eval.cells import Cell
 from ruleshift.eval.deployment import Entry, entry
 from ruleshift.eval.design import PRIMARY, Design, Group
 from ruleshift.eval.desk import CONSTANT_CELL, Desk, make_cell, trained
-from ruleshift.eval.play import play
+from ruleshift.eval.play import Place
 
 
 def cells(design: Design) -> Iterator[Cell]:
@@ -33,35 +34,27 @@ def compute(cell: Cell, desk: Desk) -> list[Entry]:
     entries: list[Entry] = []
     for done, target in enumerate(design.targets):
         desk.progress(done / len(design.targets))
-        for group in groups:
-            head = {
-                "generalist_lead": _lead(desk, group, target.name, generalist, specialist),
-                "constant_lead": _lead(desk, group, target.name, constant, specialist),
-            }
-            among_own = {
-                "generalist": _earned(desk, group, target.name, generalist, generalist)[0],
-                "specialist": _earned(desk, group, target.name, specialist, specialist)[0],
-            }
-            entries.append(entry(target.name, "head_to_head", group, head))
-            entries.append(entry(target.name, "self_play", group, among_own))
+        contests = {
+            "generalist": _earned(desk, groups, target, generalist, specialist),
+            "constant": _earned(desk, groups, target, constant, specialist),
+            "generalist_own": _earned(desk, groups, target, generalist, generalist),
+            "specialist_own": _earned(desk, groups, target, specialist, specialist),
+        }
+        for index, group in enumerate(groups):
+            found = {name: earned[index] for name, earned in contests.items()}
+            lead = {f"{name}_lead": found[name][0] - found[name][1] for name in ("generalist", "constant")}
+            own = {name: found[f"{name}_own"][0] for name in ("generalist", "specialist")}
+            entries.append(entry(target.name, "head_to_head", group, lead))
+            entries.append(entry(target.name, "self_play", group, own))
     return entries
 
 
-def _lead(desk: Desk, group: Group, target: str, one: Policy, other: Policy) -> float:
-    ours, theirs = _earned(desk, group, target, one, other)
-    return ours - theirs
-
-
-def _earned(desk: Desk, group: Group, target: str, one: Policy, other: Policy) -> tuple[float, float]:
-    """Mean profit a round of the even seats, held by one, and of the odd seats, held by the other."""
-    design, economy = desk.design, desk.design.economies[group.economy]
-    played = play(
-        tuple(one if seat % 2 == 0 else other for seat in range(economy.organizations)),
-        design.rule(target),
-        markets=design.preset.markets,
-        first_market=group.first_market,
-        seed=design.preset.evaluation_seed,
-        economy=economy,
-        mechanisms=design.preset.mechanisms,
-    )
-    return float(played.seats[0::2].mean()), float(played.seats[1::2].mean())
+def _earned(desk: Desk, groups: list[Group], target: Rule, one: Policy, other: Policy) -> list[tuple[float, float]]:
+    """By group, mean profit a round of the even seats, held by one, and of the odd seats, held by the other."""
+    places = []
+    for group in groups:
+        economy = desk.design.economies[group.economy]
+        seats = tuple(one if seat % 2 == 0 else other for seat in range(economy.organizations))
+        places.append(Place(target, seats, economy, desk.design.preset.markets, group.first_market))
+    earned = [played.seats for played in desk.deployment.run(places)]
+    return [(float(each[0::2].mean()), float(each[1::2].mean())) for each in earned]

@@ -6,14 +6,15 @@ rule stays, `twin` has neither. Natives change with the rule.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
 from ruleshift.agents import Policy
-from ruleshift.envs import MEASURES, Shift
+from ruleshift.envs import MEASURES, Economy, Shift
 from ruleshift.eval.cells import Cell
-from ruleshift.eval.deployment import Deployment, Entry, entry, is_aware
-from ruleshift.eval.design import Design, Group
+from ruleshift.eval.deployment import Entry, entry, is_aware
+from ruleshift.eval.design import Design
 from ruleshift.eval.desk import CONSTANT_CELL, Desk, make_cell, trained
 from ruleshift.eval.play import Played
 from ruleshift.eval.protocols.training import missing_best_replies, missing_natives
@@ -51,25 +52,26 @@ def compute(cell: Cell, desk: Desk) -> list[Entry]:
     focal = _focal(cell, desk)
     for done, (target, protocol) in enumerate(runs):
         desk.progress(done / len(runs))
-        for group in groups:
-            at = design.economies[group.economy].rounds // 2
-            shift = None if protocol == "twin" else _shift(design, target, protocol, at)
-            played = _play(desk.deployment, group, focal, home, shift, is_aware(cell["arm"]))
+        shift = partial(_shift, design, target, protocol)
+        run = desk.deployment.play(groups, lambda group: focal, home, shift, aware=is_aware(cell["arm"]))
+        for group, played in zip(groups, run, strict=True):
+            at = _middle(design.economies[group.economy])
             entries.append(
                 entry(target, protocol, group, _values(played, at, cell["arm"]), profile=_profile(played, at))
             )
     return entries
 
 
-def _shift(design: Design, target: str, protocol: str, at: int) -> Shift:
+def _middle(economy: Economy) -> int:
+    return economy.rounds // 2
+
+
+def _shift(design: Design, target: str, protocol: str, economy: Economy) -> Shift | None:
+    if protocol == "twin":
+        return None
+    at = _middle(economy)
     notice = None if protocol == "shift" else min(NOTICE, at)
     return Shift(at=at, to=design.rule(target), notice=notice, placebo=protocol == "placebo")
-
-
-def _play(
-    deployment: Deployment, group: Group, focal: dict[str, Policy], home: str, shift: Shift | None, aware: bool
-) -> Played:
-    return deployment.play(group, focal, home, shift, aware=aware)
 
 
 def _values(played: Played, at: int, arm: str) -> dict[str, float]:

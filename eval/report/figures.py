@@ -16,7 +16,7 @@ from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.head_start import THRESHOLD
 from ruleshift.eval.protocols.shift import BINS
 from ruleshift.eval.report.findings import Findings
-from ruleshift.eval.report.names import label
+from ruleshift.eval.report.names import in_order, label
 from ruleshift.eval.report.views import MIDDLE, doses, profile
 
 COLOURS = {
@@ -48,7 +48,6 @@ _STYLE: Any = {
 }
 _Key = tuple[str, str, str]
 """A line of a legend: what, its colour, its dashes in the words of SVG."""
-_SHARE = "of the way to the best reply"
 
 
 def legend(arms: Iterable[str], levels: Iterable[str] = ()) -> list[_Key]:
@@ -69,21 +68,19 @@ def _dashes(style: Any) -> str:
 
 
 def curve_figure(findings: Findings, home: int | None = None) -> str:
-    """Learning curves on the home rules, or on one of them; the band spans the seeds. 0 the floor, 1 the best reply."""
-    own = findings.returns
+    """Learning curves on the home rules, or on one of them; the band spans the seeds."""
+    own, chosen = findings.returns, slice(None) if home is None else slice(home, home + 1)
+    floor, best = (float(each[chosen].mean()) for each in (own.home_floor, own.home_best_reply))
     with _figure(f"curve{'' if home is None else home}") as (axes, done):
-        chosen = slice(None) if home is None else slice(home, home + 1)
-        span = (own.home_best_reply - own.home_floor)[chosen].mean()
-        floor = own.home_floor[chosen].mean()
-        for arm in _ordered(own.curves):
-            by_seed = (own.curves[arm][:, chosen].mean(axis=(1, 3, 4)) - floor) / span
-            steps, colour = own.curve_steps / 1e6, _colour(arm)
-            line = _line(arm, own.curves)
+        for arm in reversed(in_order(own.curves)):
+            by_seed = own.curves[arm][:, chosen].mean(axis=(1, 3, 4))
+            steps, colour, line = own.curve_steps / 1e6, _colour(arm), _line(arm, own.curves)
             axes.plot(steps, by_seed.mean(axis=1), marker="o", markersize=3.5, color=colour, linestyle=line)
             axes.fill_between(steps, by_seed.min(axis=1), by_seed.max(axis=1), color=colour, alpha=0.15, lw=0)
-        axes.axhline(THRESHOLD, color="#9aa0a6", linewidth=1, linestyle=_DASHED)
-        _levels(axes)
-        axes.set(xlabel="agent-steps of training, millions", ylabel=_SHARE)
+        for height, name in ((floor, "floor"), (best, "best_reply")):
+            axes.axhline(height, color=COLOURS[name], linewidth=1.2, linestyle=_DASHED)
+        axes.axhline(floor + THRESHOLD * (best - floor), color=COLOURS["best_reply"], linewidth=1, linestyle=_DOTTED)
+        axes.set(xlabel="agent-steps of training, millions", ylabel="focal profit a round")
         return done()
 
 
@@ -169,11 +166,6 @@ def dose_figure(findings: Findings) -> str:
         return done()
 
 
-def _ordered(arms: Any) -> list[str]:
-    """The arms of the primary contrast last, so that they lie on top."""
-    return sorted(arms, key=lambda arm: (arm in (GENERALIST, SPECIALIST), arm))
-
-
 def _colour(arm: str) -> str:
     return COLOURS.get(arm, "#5b6168")
 
@@ -182,12 +174,6 @@ def _line(arm: str, among: Any) -> Any:
     """Dotted where its like with a memory is there too, and has its colour."""
     twin = f"{arm}+memory"
     return _DOTTED if twin in among and COLOURS.get(twin) == COLOURS.get(arm) else "-"
-
-
-def _levels(axes: Axes) -> None:
-    for height in (0.0, 1.0):
-        axes.axhline(height, color="#9aa0a6", linewidth=1)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
 
 
 @contextmanager

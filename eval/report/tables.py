@@ -10,7 +10,7 @@ from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.competence import LEAST, competence
 from ruleshift.eval.claims.returns import at_targets
 from ruleshift.eval.report.findings import Findings
-from ruleshift.eval.report.names import label
+from ruleshift.eval.report.names import in_order, label
 from ruleshift.eval.results import returns
 from ruleshift.eval.statistics import (
     Interval,
@@ -88,7 +88,7 @@ def _box(findings: Findings, target: str, value: float, span: float) -> Box:
 
 
 def returns_table(findings: Findings) -> list[tuple[str, list[Box]]]:
-    """By arm or reference and target, focal profit a round: of arms at held-out targets as they learn on, else frozen."""
+    """By arm or reference and target, focal profit a round: frozen, but arms at held-out targets as they learn on."""
     numbers, own = findings.numbers, findings.returns
     rows: dict[str, np.ndarray] = {}
     for arm in findings.arms:
@@ -116,8 +116,8 @@ def by_target(findings: Findings) -> list[Line]:
     own, names = findings.returns, findings.numbers.held_out
     gained, scale = own.adapted[GENERALIST] - own.adapted[SPECIALIST], transfer.scale(own)
     usable = scale.mean(axis=(0, 2, 3, 4)) > 0
-    found = intervals(_each_target(gained[:, usable], scale[:, usable]), _sizes(findings, int(usable.sum())))
-    each = iter(found)
+    statistic, sizes = _each_target(gained[:, usable], scale[:, usable]), _sizes(findings, int(usable.sum()))
+    each = iter(intervals(statistic, sizes) if usable.any() else ())
     lines = [Line(name, next(each) if fits else None) for name, fits in zip(names, usable, strict=True)]
     return [Line("all together", findings.verdicts["transfer"].measure, strong=True), *lines]
 
@@ -211,20 +211,10 @@ def summaries(findings: Findings) -> Iterator[Summary]:
         yield Summary(arm, mean, interval(interquartile_mean(runs[arm]), own.sizes), better)
 
 
-@dataclass(frozen=True)
-class CurveTable:
-    """Learning curves over all home rules and seeds, 0 at the floor and 1 at the best reply."""
-
-    steps: list[int]
-    rows: list[tuple[str, list[float]]]
-
-
-def curve_table(findings: Findings) -> CurveTable:
-    """What the pooled figure of learning curves shows."""
-    own = findings.returns
-    floor, span = own.home_floor.mean(), (own.home_best_reply - own.home_floor).mean()
-    heights = {arm: (curve.mean(axis=(1, 2, 3, 4)) - floor) / span for arm, curve in own.curves.items()}
-    return CurveTable([int(x) for x in own.curve_steps], [(arm, list(map(float, heights[arm]))) for arm in heights])
+def curve_table(findings: Findings) -> list[tuple[str, list[float]]]:
+    """By arm, focal profit a round on the home rules after each of `curve_steps`, mean over all rules and seeds."""
+    curves = findings.returns.curves
+    return [(arm, curves[arm].mean(axis=(1, 2, 3, 4)).tolist()) for arm in in_order(curves)]
 
 
 def reach(lines: list[Line]) -> float:

@@ -91,10 +91,8 @@ def after_the_shift(findings: Findings) -> str:
         return _untold(verdict)
     way = "of the way"
     if verdict.word == UNDECIDED and findings.unfit:
-        return (
-            f"No verdict, for the reason above. As measured, the generalist earns {_more(found.estimate)} than the "
-            f"specialist by {percent(abs(found.estimate))} {way} ({_interval(found, found.estimate < 0)})."
-        )
+        by = f"{percent(abs(found.estimate))} {way} ({_interval(found, found.estimate < 0)})"
+        return _measured(findings, f"The generalist earns {_more(found.estimate)} than the specialist, by {by}.")
     if verdict.word == NO_DIFFERENCE:
         return (
             f"Neither: the generalist's return less the specialist's is {percent(found.estimate, signed=True)} {way} "
@@ -220,8 +218,7 @@ def how_often(findings: Findings) -> str:
         "reversed": f"The reverse of what one expects: the generalist gains at home and loses away, so that it is the "
         f"better choice only if less than {share} of rounds are played under changed rules.",
     }[case]
-    caution = "No verdict follows, for the reason above. As measured: " if findings.unfit else ""
-    return f"{caution}{text} {_sure_from(verdict)}"
+    return f"{_measured(findings, text)} {_sure_from(verdict)}"
 
 
 def _sure_from(verdict: Verdict) -> str:
@@ -249,7 +246,7 @@ def economies(findings: Findings) -> str:
         f"in {behind} ({surely_behind} surely). In the worst tenth its lead is "
         f"{percent(numbers['worst_decile'], signed=True)} of the way."
     )
-    return f"{text} {where_it_flips(findings)}".strip()
+    return f"{_measured(findings, text)} {where_it_flips(findings)}".strip()
 
 
 def where_it_flips(findings: Findings) -> str:
@@ -320,6 +317,13 @@ def moves(findings: Findings) -> str:
         f"Between held-out rules the part of the generalist's late conduct that differs most has a standard deviation "
         f"of {number(moved)} beyond noise; {LEAST_MOVE:g} is required of adaptation, so that is {least}."
     )
+
+
+def _measured(findings: Findings, text: str) -> str:
+    """The text, set apart as a measurement that no verdict follows from where an arm is not competent."""
+    if not findings.unfit:
+        return text
+    return f"No verdict, for the reason above. As measured, {text[0].lower()}{text[1:]}"
 
 
 def _untold(verdict: Verdict) -> str:

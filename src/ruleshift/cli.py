@@ -434,6 +434,7 @@ def parse(arguments: Sequence[str] | None = None) -> Any:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 where a known answer fails, 2 after a mistake of the user's, 130
     after Ctrl-C."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads only wait for each other
     command = parse(arguments)
     status = 0
     if os.environ.get(_TRACEBACK):
