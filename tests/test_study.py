@@ -47,7 +47,7 @@ def test_study__results_have_one_row_a_cell_and_measure(finished: Path) -> None:
     wanted = {"arm", "home_rule", "target_rule", "seed", "economy", "protocol", "measure", "value"}
     assert wanted <= set(found[0])
     support = {row["target_rule"]: row["inside_training_support"] for row in found}
-    assert support == {"price_board": "1", "dispatch_lottery": "0"}
+    assert support == {"price_board": "1", "dispatch_lottery": "0", "platforms_central": "1"}
 
 
 def test_study__every_arm_is_scored_in_every_economy_among_every_panel(finished: Path) -> None:
