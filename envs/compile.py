@@ -26,6 +26,7 @@ _KEPT_CACHES = 4
 
 
 def sources_digest() -> str:
+    """Sixteen hexadecimal digits of all of `envs/` and of the versions that its kernels are compiled by."""
     digest = hashlib.sha256()
     for part in (numba.__version__, llvmlite.__version__, platform.python_version()):
         digest.update(part.encode())

@@ -21,9 +21,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """What one arm of one seed did from one home rule at one target, in one economy among one panel."""
+    """What one arm of one seed did from one home rule at one target, in one economy among one panel, or in all."""
 
     arm: str
     home: str

@@ -158,6 +158,7 @@ def _shift(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, A
     home, runs = cell["home"], [(cell["home"], "twin"), (cell["home"], "placebo")]
     runs += [(rule.name, protocol) for rule in design.held_out for protocol in ("shift", "announced")]
     for target, protocol in runs:
+        profiles = []
         for group in [each for each in design.groups if each.panel == 0]:
             before, after = (
                 FLOOR + (BEST - FLOOR) * planted.share(cell["arm"], name, name == home, group.economy)
@@ -170,7 +171,10 @@ def _shift(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, A
             if cell["arm"] == "best_reply":
                 values |= {f"market_{name}": 0.4 for name in SHOWN}
             place = {"target": target, "protocol": protocol, "panel": 0, "economy": group.economy}
-            yield {**place, "values": values, "profile": profile}
+            yield {**place, "values": values}
+            profiles.append(profile)
+        mean = np.mean(profiles, axis=0).tolist()
+        yield {"target": target, "protocol": f"{protocol}_profile", "values": {}, "profile": mean}
 
 
 def _rivalry(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:

@@ -43,7 +43,7 @@ def cells(design: Design) -> Iterator[Cell]:
 
 
 def compute(cell: Cell, desk: Desk) -> list[Entry]:
-    """One entry a run and group, in the first panel."""
+    """One entry a run and group, in the first panel, and one a run with the profile, the mean over groups."""
     design, home = desk.design, cell["home"]
     groups = [group for group in design.groups if group.panel == 0]
     entries: list[Entry] = []
@@ -54,11 +54,13 @@ def compute(cell: Cell, desk: Desk) -> list[Entry]:
         desk.progress(done / len(runs))
         shift = partial(_shift, design, target, protocol)
         run = desk.deployment.play(groups, lambda group: focal, home, shift, aware=is_aware(cell["arm"]))
+        profiles = []
         for group, played in zip(groups, run, strict=True):
             at = _middle(design.economies[group.economy])
-            entries.append(
-                entry(target, protocol, group, _values(played, at, cell["arm"]), profile=_profile(played, at))
-            )
+            entries.append(entry(target, protocol, group, _values(played, at, cell["arm"])))
+            profiles.append(_profile(played, at))
+        mean = np.mean(profiles, axis=0).tolist()
+        entries.append({"target": target, "protocol": f"{protocol}_profile", "values": {}, "profile": mean})
     return entries
 
 

@@ -25,7 +25,7 @@ def mean_value(entries: Iterable[Entry], measure: str) -> float:
 
 def profile(findings: Findings, arm: str, protocol: str, target: str | None = None) -> np.ndarray:
     """(BINS,) mean focal profit along the episode, over homes, seeds and economies; at one target or over all."""
-    found = [each.profile for each in findings.entries(protocol, arm) if target in (None, each.target)]
+    found = [each.profile for each in findings.entries(f"{protocol}_profile", arm) if target in (None, each.target)]
     return np.mean(found, axis=0)
 
 
