@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from ruleshift.eval.references import FOLDER, INDEX, key_of, shipped
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder of references of one's own, in place of the suite's."""
     monkeypatch.setattr(references, "FOLDER", tmp_path)
     references.index.cache_clear()
