@@ -11,7 +11,7 @@ import numpy as np
 from ruleshift.eval import Preset
 from ruleshift.eval.cells import Cell, Folder
 from ruleshift.eval.claims.claim import GENERALIST
-from ruleshift.eval.design import PRIMARY, Design, by_home
+from ruleshift.eval.design import PRIMARY, Design, gate_names
 from ruleshift.eval.protocols.shift import BINS, SHOWN
 from ruleshift.eval.record import Record, claim
 from ruleshift.eval.report.findings import Findings, findings_of
@@ -101,7 +101,7 @@ def _entries(
     cell: Cell, design: Design, planted: Planted, target: str, protocol: str, share: float | None = None, **more: Any
 ) -> Iterator[dict[str, Any]]:
     """One a group, with a return."""
-    home = target in [rule.name for rule in design.homes]
+    home = target not in [rule.name for rule in design.held_out]
     for group in design.groups:
         own = planted.share(cell["arm"], target, home, group.economy) if share is None else share
         rng = _noise(cell["arm"], cell["home"], target, cell["seed"], group.panel, group.economy)
@@ -111,7 +111,7 @@ def _entries(
 
 
 def _with_conduct(entries: Iterator[dict[str, Any]], design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
-    names = [rule.name for rule in design.targets]
+    names = [rule.name for rule in design.scored]
     for each in entries:
         level = 0.5 + planted.moves * (names.index(each["target"]) / max(len(names) - 1, 1) - 0.5)
         for part in ("ask", "effort", "promotion"):
@@ -120,9 +120,9 @@ def _with_conduct(entries: Iterator[dict[str, Any]], design: Design, planted: Pl
 
 
 def _reference(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
-    for rule in design.targets:
+    for rule in design.scored:
         yield from _with_conduct(_entries(cell, design, planted, rule.name, "frozen"), design, planted)
-    for rule in design.homes:
+    for rule in (*design.homes, design.central):
         yield from _with_conduct(_entries(cell, design, planted, rule.name, "gate"), design, planted)
 
 
@@ -133,7 +133,7 @@ def _frozen(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, 
     for protocol in protocols:
         for rule in design.targets if protocol == "frozen" else design.held_out:
             yield from _with_conduct(_entries(cell, design, planted, rule.name, protocol), design, planted)
-    for home in [cell["home"]] if by_home(arm) else [rule.name for rule in design.homes]:
+    for home in gate_names(design, arm, cell["home"]):
         entries = _entries(cell, design, planted, home, "gate", planted.gate.get(arm, own))
         yield from _with_conduct(entries, design, planted)
 
