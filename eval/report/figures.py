@@ -13,11 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
-from ruleshift.eval.claims.head_start import THRESHOLD
+from ruleshift.eval.claims.head_start import THRESHOLD as LEARNED
 from ruleshift.eval.protocols.shift import BINS
 from ruleshift.eval.report.findings import Findings
 from ruleshift.eval.report.names import in_order, label
+from ruleshift.eval.report.tables import THRESHOLDS
 from ruleshift.eval.report.views import MIDDLE, doses, profile
+from ruleshift.eval.statistics import Interval
 
 COLOURS = {
     GENERALIST: "#1d5fa8", SPECIALIST: "#b4521a", "best_reply": "#3d4248", "constant": "#4c8a3f", "floor": "#8a8f96",
@@ -79,7 +81,7 @@ def curve_figure(findings: Findings, home: int | None = None) -> str:
             axes.fill_between(steps, by_seed.min(axis=1), by_seed.max(axis=1), color=colour, alpha=0.15, lw=0)
         for height, name in ((floor, "floor"), (best, "best_reply")):
             axes.axhline(height, color=COLOURS[name], linewidth=1.2, linestyle=_DASHED)
-        axes.axhline(floor + THRESHOLD * (best - floor), color=COLOURS["best_reply"], linewidth=1, linestyle=_DOTTED)
+        axes.axhline(floor + LEARNED * (best - floor), color=COLOURS["best_reply"], linewidth=1, linestyle=_DOTTED)
         axes.set(xlabel="agent-steps of training, millions", ylabel="focal profit a round")
         return done()
 
@@ -108,7 +110,7 @@ def adaptation_figure(findings: Findings, target: int | None = None) -> str:
 
 def tenths(findings: Findings, arm: str, targets: list[str]) -> list[float]:
     """Return by tenth of the phase of learning on, fewer where the phase has fewer rounds; mean over all else."""
-    count = sum(name.startswith("return_") for name in next(iter(findings.entries("adaptation", arm))).values)
+    count = sum(name.startswith("return_") for name in findings.entries("adaptation", arm)[0].values)
     measures = [f"return_{tenth}" for tenth in range(1, count + 1)]
     return [float(findings.numbers.array(arm, "adaptation", targets, measure=each).mean()) for each in measures]
 
@@ -146,6 +148,23 @@ def _around(axes: Axes, done: Callable[[], str]) -> str:
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     axes.set(xlabel="of the episode; the shift is in the middle", ylabel="focal profit a round", xlim=(0, 1))
     return done()
+
+
+def profile_figure(profiles: dict[str, list[Interval]]) -> str:
+    """Share of runs that score above each threshold; with bands for the arms of the primary contrast."""
+    with _figure("profile") as (axes, done):
+        for arm, found in reversed(profiles.items()):
+            primary = arm in (GENERALIST, SPECIALIST)
+            heights = [each.estimate for each in found]
+            line = {"color": _colour(arm), "linestyle": _line(arm, profiles), "linewidth": 2.2 if primary else 1.3}
+            axes.plot(THRESHOLDS, heights, **line)
+            if primary:
+                low, high = ([getattr(each, end) for each in found] for end in ("low", "high"))
+                axes.fill_between(THRESHOLDS, low, high, color=_colour(arm), alpha=0.15, lw=0)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        axes.set(xlabel="of the way to the best reply", ylabel="share of runs beyond it", xlim=(0, THRESHOLDS[-1]))
+        return done()
 
 
 def dose_figure(findings: Findings) -> str:

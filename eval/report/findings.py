@@ -1,6 +1,5 @@
 """All that a report is made from, read once: the record of a study, its numbers, and the verdicts on them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,11 +63,19 @@ class Findings:
         """What a study of this size can find; simulated, for no outcome of the study enters it."""
         return power_table(self.returns.sizes)
 
-    def entries(self, protocol: str, arm: str | None = None) -> Iterator[Entry]:
-        """All entries of a protocol, of one arm or of all, at the budget."""
+    def entries(self, protocol: str, arm: str | None = None) -> list[Entry]:
+        """All entries of a protocol at the budget, of one arm or of all."""
+        if arm is not None:
+            return self._by_arm.get((protocol, arm), [])
+        return [each for (name, _), held in self._by_arm.items() if name == protocol for each in held]
+
+    @cached_property
+    def _by_arm(self) -> dict[tuple[str, str], list[Entry]]:
+        held: dict[tuple[str, str], list[Entry]] = {}
         for each in self.numbers.entries():
-            if each.protocol == protocol and each.budget == 1.0 and arm in (None, each.arm):
-                yield each
+            if each.budget == 1.0:
+                held.setdefault((each.protocol, each.arm), []).append(each)
+        return held
 
 
 def read_findings(root: Path) -> Findings:

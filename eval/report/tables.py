@@ -1,6 +1,5 @@
 """The numbers of a study as the report shows them. Nothing here rounds, and nothing is said in words."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +19,7 @@ from ruleshift.eval.statistics import (
     interval,
     intervals,
     partial_mean,
+    performance_profile,
     probability_of_improvement,
     ratio,
     scores,
@@ -196,19 +196,42 @@ class Summary:
     """Probability that a run of it scores above a run of the specialist."""
 
 
-def summaries(findings: Findings) -> Iterator[Summary]:
-    """Scores at held-out rules while arms learn on, 0 at the floor and 1 at the best reply (Agarwal et al. 2021)."""
+def run_scores(findings: Findings) -> dict[str, Statistic]:
+    """By arm, scores at held-out rules while it learns on, 0 at the floor and 1 at the best reply; none without a scale
+    at each rule."""
     own = findings.returns
-    floor, best = at_targets(own.floor), at_targets(own.best_reply)
     if (own.best_reply - own.floor).mean(axis=(1, 2)).min() <= 0:
-        return
-    runs = {arm: scores(own.adapted[arm], floor, best) for arm in findings.arms}
-    for arm in findings.arms:
-        better = None
-        if arm != SPECIALIST and SPECIALIST in runs:
-            better = interval(probability_of_improvement(runs[arm], runs[SPECIALIST]), own.sizes, bounds=(0, 1))
-        mean = interval(ratio(own.adapted[arm] - floor, best - floor), own.sizes)
-        yield Summary(arm, mean, interval(interquartile_mean(runs[arm]), own.sizes), better)
+        return {}
+    floor, best = at_targets(own.floor), at_targets(own.best_reply)
+    return {arm: scores(own.adapted[arm], floor, best) for arm in findings.arms}
+
+
+def summaries(findings: Findings) -> list[Summary]:
+    """Of every arm (Agarwal et al. 2021)."""
+    own, runs = findings.returns, run_scores(findings)
+    floor, scale = at_targets(own.floor), transfer.scale(own)
+    return [
+        Summary(
+            arm,
+            interval(ratio(own.adapted[arm] - floor, scale), own.sizes),
+            interval(interquartile_mean(of), own.sizes),
+            None
+            if arm == SPECIALIST
+            else interval(probability_of_improvement(of, runs[SPECIALIST]), own.sizes, bounds=(0, 1)),
+        )
+        for arm, of in runs.items()
+    ]
+
+
+THRESHOLDS = np.linspace(0, 1.2, 49)
+
+
+def performance_profiles(findings: Findings) -> dict[str, list[Interval]]:
+    """By arm, the share of runs that score above each of `THRESHOLDS` (Agarwal et al. 2021)."""
+    return {
+        arm: intervals(performance_profile(of, THRESHOLDS), findings.returns.sizes, bounds=(0, 1))
+        for arm, of in run_scores(findings).items()
+    }
 
 
 def curve_table(findings: Findings) -> list[tuple[str, list[float]]]:

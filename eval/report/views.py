@@ -56,7 +56,7 @@ def recoveries(findings: Findings) -> list[Recovery]:
 def _recovery(findings: Findings, arm: str) -> Recovery:
     times = [_time(findings, arm, target) for target in findings.numbers.held_out]
     there = [time for time in times if time is not None]
-    shifts = list(findings.entries("shift", arm))
+    shifts = findings.entries("shift", arm)
     protocols = ("shift", "announced", "placebo", "twin")
     return Recovery(
         arm=arm,
@@ -174,7 +174,7 @@ def rivalries(findings: Findings) -> list[Rivalry]:
 
 def markets(findings: Findings) -> list[tuple[str, dict[str, float]]]:
     """By target, market measures from the shift on with the best reply in the focal seat."""
-    shifts = list(findings.entries("shift", "best_reply"))
+    shifts = findings.entries("shift", "best_reply")
     return [
         (target, {name: mean_value([e for e in shifts if e.target == target], f"market_{name}") for name in SHOWN})
         for target in findings.numbers.held_out

@@ -80,7 +80,7 @@ def _failing(findings: Findings, arm: str) -> str:
     if not failed.any():
         return ""
     worst = "no scale to measure on" if np.isnan(shares).any() else f"{percent(float(shares.min()))} at worst"
-    return f"the {label(arm)} is {INCOMPETENT} on {failed.sum()} of {count(len(shares), 'training rule')} ({worst})"
+    return f"the {label(arm)} is {INCOMPETENT} on {failed.sum()} of its {count(len(shares), 'training rule')} ({worst})"
 
 
 def after_the_shift(findings: Findings) -> str:
@@ -226,7 +226,7 @@ def _sure_from(verdict: Verdict) -> str:
     for word, who in (("pays", "the generalist"), ("costs", "the specialist")):
         low, high = (sure.get(f"surely_{word}_{end}") for end in ("from", "to"))
         if low is not None and high is not None:
-            parts.append(f"{who} if {percent(low)} to {percent(high)} of rounds are played so")
+            parts.append(f"{who} where {percent(low)} to {percent(high)} of rounds are under changed rules")
     if not parts:
         return f"At no share is either surely better ({_level()})."
     return f"Surely better ({_level()}) is {listed(parts)}."
@@ -264,11 +264,12 @@ def where_it_flips(findings: Findings) -> str:
 def what_was_compared(findings: Findings) -> str:
     """The sentence under the headline: what a specialist and a generalist are, and what is measured."""
     homes, targets, _, _, _ = findings.returns.sizes
+    one, new = (f"one of {number} rules" if number > 1 else "one rule" for number in (homes, targets))
     return (
-        f"Specialists were trained on one of {count(homes, 'rule')}, the generalist on many; then the platform changed "
-        f"to one of {count(targets, 'rule')} that neither had met, and both went on learning there for "
-        f"{percent(findings.design.preset.adaptation)} of their training. What they earn is placed on the way from "
-        "simple scripted organizations (0\u00a0%) to a best reply (100\u00a0%)."
+        f"Specialists were trained on {one}, the generalist on many; then the platform changed to {new} that neither "
+        f"had met, and both went on learning there for {percent(findings.design.preset.adaptation)} of their training. "
+        f"What they earn is placed on the way from simple scripted organizations ({percent(0)}) to a best reply "
+        f"({percent(1)})."
     )
 
 
@@ -284,11 +285,15 @@ def what_intervals_cover(findings: Findings) -> str:
 
 def what_it_could_find(findings: Findings) -> str:
     """The power of a study of this size, stated whatever was found."""
-    parts = [f"{percent(each.effect)}: {percent(each.shares[SUPPORTED])}" for each in findings.power if each.effect > 0]
-    width = percent(findings.power[0].half_width)
+    parts = [
+        f"{percent(each.shares[SUPPORTED])} of cases where it is {percent(each.effect)}"
+        for each in findings.power
+        if each.effect > 0
+    ]
     return (
-        f"A study of this size has an interval of about ±{width} and would call a true advantage supported this often: "
-        f"{listed(parts)}. So “undecided” from a small study is no sign that there is nothing to find."
+        f"As stated before it ran, from assumed components of variance: a study of this size has an interval of about "
+        f"±{percent(findings.power[0].half_width)}, and calls a true advantage supported in {listed(parts)}. So "
+        "“undecided” from a small study is no sign that there is nothing to find."
     )
 
 

@@ -30,8 +30,13 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
     """
     root = Path(folder)
     path = root / "report.html"
-    write_text(path, render("report.html.jinja", _content(read_findings(root))))
+    write_text(path, page(read_findings(root)))
     return path
+
+
+def page(findings: Findings) -> str:
+    """The report as the text of one HTML file."""
+    return render("report.html.jinja", _content(findings))
 
 
 def render(template: str, content: dict[str, Any]) -> str:
@@ -105,7 +110,7 @@ def _primary(findings: Findings) -> dict[str, Any]:
         "reach": tables.reach([line for group in lines.values() for line in group]),
         "margin": MARGIN,
         "matrix": tables.transfer_matrix(findings),
-        "summaries": list(tables.summaries(findings)),
+        "summaries": tables.summaries(findings),
         "conduct": views.conduct(findings),
         "recoveries": views.recoveries(findings),
         "rivalries": views.rivalries(findings),
@@ -118,6 +123,8 @@ def _primary(findings: Findings) -> dict[str, Any]:
         "curve_table": tables.curve_table(findings),
         "shift_figures": _each(findings, figures.shift_figure, held_out),
         "notice_figure": Markup(figures.notice_figure(findings)),
+        "profile_figure": Markup(figures.profile_figure(tables.performance_profiles(findings))),
+        "profile_legend": figures.legend(findings.arms),
         "dose_figure": Markup(figures.dose_figure(findings)),
     }
 
