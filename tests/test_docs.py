@@ -185,7 +185,7 @@ def test_study__explains_every_key() -> None:
 def test_study__sizes_of_presets(name: str) -> None:
     preset = load_preset(name)
     sizes = [len(each) for each in (preset.homes, preset.held_out, preset.seeds, preset.panel_seeds)]
-    numbers = [*sizes, preset.economies, len(preset.arms), f"{preset.steps:,}"]
+    numbers = [*sizes, preset.economies, preset.markets, len(preset.arms), f"{preset.steps:,}"]
     multiples = ", ".join(f"{each:g}" for each in preset.budgets) or "none"
     row = f"| `{name}` | {' | '.join(map(str, numbers))} | {multiples} |"
     assert any(line.startswith(row) for line in rows("study.md")), row
