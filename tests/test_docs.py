@@ -99,7 +99,10 @@ def test_tutorial__says_what_its_study_costs(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "mine.toml").write_text(blocks("tutorial.md", "toml")[0])
     design = Design.of(load_preset("mine.toml"))
     preset, cells = design.preset, plan(design)
-    trained = Counter(cell["arm"] for cell in cells if cell["kind"] == "training")
+    training = [cell for cell in cells if cell["kind"] == "training"]
+    references = {cell["home"] for cell in training if cell["arm"] not in preset.arms}
+    assert references == {"bestseller_board"}  # those of the preset `quick` come with the suite
+    trained = Counter(cell["arm"] for cell in training)
     natives = len(preset.panel_seeds) * preset.native_steps
     costs = (
         natives + preset.best_reply_steps,
