@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 PACKAGES = ("envs", "agents", "train", "eval")
-_STAR, _STARS = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+_STARS: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 _INTRODUCTION = """# The public names
 
 Everything that `ruleshift.envs`, `ruleshift.agents`, `ruleshift.train` and `ruleshift.eval` export, with the first
@@ -64,15 +64,16 @@ def _members(held: type) -> Iterator[str]:
 def _made_with(held: type) -> str:
     if is_dataclass(held):
         return f"({', '.join(each.name for each in fields(held) if each.init)})"
-    return _parameters(held.__init__) if "__init__" in vars(held) else ""
+    own = vars(held).get("__init__")
+    return "" if own is None else _parameters(own)
 
 
 def _parameters(function: Any) -> str:
     """Names of the arguments, those by keyword alone after a star."""
     given = [each for key, each in inspect.signature(function).parameters.items() if key not in ("self", "cls")]
-    names = [{_STAR: "*", _STARS: "**"}.get(each.kind, "") + each.name for each in given]
+    names = [_STARS.get(each.kind, "") + each.name for each in given]
     by_keyword = [each.kind is each.KEYWORD_ONLY for each in given]
-    if any(by_keyword) and not any(each.kind is _STAR for each in given):
+    if any(by_keyword) and not any(each.kind is each.VAR_POSITIONAL for each in given):
         names.insert(by_keyword.index(True), "*")
     return f"({', '.join(names)})"
 

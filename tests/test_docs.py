@@ -2,10 +2,12 @@
 
 import csv
 import re
+from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from studies import Planted, make_study
 
@@ -14,9 +16,11 @@ from ruleshift.envs.files import as_toml
 from ruleshift.eval import Preset, compare_rules, load_preset
 from ruleshift.eval.api_page import api_page
 from ruleshift.eval.claims import CLAIMS, WORDS, Claim
+from ruleshift.eval.design import Design
 from ruleshift.eval.power import COMPONENTS
 from ruleshift.eval.report.findings import read_findings
 from ruleshift.eval.results import COLUMNS
+from ruleshift.eval.work import plan
 from ruleshift.train import ARMS
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -26,6 +30,11 @@ PAGES = sorted(DOCS.glob("*.md"))
 def blocks(page: str, language: str) -> list[str]:
     """What stands in the fenced blocks of a language; those without one are commands."""
     return re.findall(rf"^```{language}\n(.*?)^```", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+
+
+def rows(page: str) -> list[str]:
+    """Lines of its tables."""
+    return [line for line in (DOCS / page).read_text().splitlines() if line.startswith("|")]
 
 
 def run(block: str, page: str) -> dict[str, Any]:
@@ -84,6 +93,27 @@ def test_tutorial__tells_what_the_comparison_says(tmp_path: Path, monkeypatch: p
     assert said in f"{compare_rules('price_board', 'bestseller_board.toml')}\n"
 
 
+def test_tutorial__says_what_its_study_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(blocks("tutorial.md", "python")[0], "tutorial.md")
+    (tmp_path / "mine.toml").write_text(blocks("tutorial.md", "toml")[0])
+    design = Design.of(load_preset("mine.toml"))
+    preset, cells = design.preset, plan(design)
+    training = [cell for cell in cells if cell["kind"] == "training"]
+    references = {cell["home"] for cell in training if cell["arm"] not in preset.arms}
+    assert references == {"bestseller_board"}  # those of the preset `quick` come with the suite
+    trained = Counter(cell["arm"] for cell in training)
+    natives = len(preset.panel_seeds) * preset.native_steps
+    costs = (
+        natives + preset.best_reply_steps,
+        sum(trained[arm] for arm in preset.arms) * preset.steps,
+        round(sum(cell["kind"] == "adaptation" for cell in cells) * preset.steps * preset.adaptation),
+    )
+    assert [line.split("|")[2].strip() for line in rows("tutorial.md") if line.endswith("000 |")] == [
+        f"{cost:,}" for cost in costs
+    ]
+
+
 def test_tutorial__explains_every_column() -> None:
     text = (DOCS / "tutorial.md").read_text()
     assert [column for column in COLUMNS if f"| `{column}` |" not in text] == []
@@ -102,6 +132,10 @@ def test_other_libraries__code_runs(number: int, tmp_path: Path, monkeypatch: py
         assert names["score"] > names["first"]  # the hill was climbed
     if "last" in names:
         assert names["last"].shape == names["observations"].shape
+    if "native" in names:  # it acts as the policy that it was made from
+        seen = np.random.default_rng(0).uniform(-1, 1, (5, 64)).astype(np.float32)
+        theirs, _ = names["learner"].predict(seen, deterministic=True)
+        assert names["native"].act(seen)[0] == pytest.approx(theirs, abs=1e-5)
 
 
 # The report
@@ -122,10 +156,6 @@ def test_report__explains_every_claim_and_verdict() -> None:
 
 
 # The study
-
-
-def rows(page: str) -> list[str]:
-    return [line for line in (DOCS / page).read_text().splitlines() if line.startswith("|")]
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
@@ -158,7 +188,7 @@ def test_study__explains_every_key() -> None:
 def test_study__sizes_of_presets(name: str) -> None:
     preset = load_preset(name)
     sizes = [len(each) for each in (preset.homes, preset.held_out, preset.seeds, preset.panel_seeds)]
-    numbers = [*sizes, preset.economies, len(preset.arms), f"{preset.steps:,}"]
+    numbers = [*sizes, preset.economies, preset.markets, len(preset.arms), f"{preset.steps:,}"]
     multiples = ", ".join(f"{each:g}" for each in preset.budgets) or "none"
     row = f"| `{name}` | {' | '.join(map(str, numbers))} | {multiples} |"
     assert any(line.startswith(row) for line in rows("study.md")), row
