@@ -453,7 +453,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-_RESUMES = dict.fromkeys((Train, Study, Validate), "; the same command goes on from here")
+_RESUMES = dict.fromkeys((Train, Study, References, Validate), "; the same command goes on from here")
 
 
 def _one_line(error: Exception) -> str:
