@@ -11,7 +11,7 @@ from collections import defaultdict
 import numpy as np
 from scipy.stats import norm, t
 
-from ruleshift.eval.power import COMPONENTS, Components, simulate_contrast
+from ruleshift.eval.power import COMPONENTS, SCALES, Components, simulate_contrast
 from ruleshift.eval.statistics import (
     FACTORS,
     Sizes,
@@ -27,7 +27,12 @@ from ruleshift.eval.statistics import (
 PRESETS: dict[str, Sizes] = {"quick": (3, 4, 2, 2, 8), "standard": (4, 8, 3, 2, 16), "full": (16, 16, 5, 2, 64)}
 PAIRS = [(a, b) for index, a in enumerate(FACTORS) for b in FACTORS[index + 1 :]]
 STUDIES: dict[str, Components] = {
-    "as assumed for power": COMPONENTS,
+    "as a first run of quick": COMPONENTS,
+    "rules differ most": {
+        ("target",): 0.2, ("home",): 0.05, ("home", "target"): 0.2, ("seed",): 0.05, ("home", "seed"): 0.05,
+        ("target", "seed"): 0.1, ("panel",): 0.02, ("target", "panel"): 0.05, ("economy",): 0.05,
+        ("target", "economy"): 0.1, FACTORS: 0.2,
+    },
     "seeds matter most": {
         ("seed",): 0.15, ("home", "seed"): 0.1, ("target", "seed"): 0.1, ("target",): 0.05, FACTORS: 0.2,
     },
@@ -36,6 +41,8 @@ STUDIES: dict[str, Components] = {
     "seeds and panels only": {("seed",): 0.1, ("panel",): 0.1, FACTORS: 0.2},
     "noise only": {FACTORS: 0.5},
 }  # fmt: skip
+EVEN: Components = {("target",): 0.3, ("economy",): 0.2, ("target", "economy"): 0.1, ("panel",): 0.05}
+"""Of the scale, in all studies but the first."""
 DRAWS = 500
 Limits = tuple[float, float]
 
@@ -93,10 +100,11 @@ def seeds_only(statistic: Statistic, sizes: Sizes) -> Limits:
 
 def measure(sizes: Sizes, components: Components, skewed: bool, repetitions: int, seed: int = 0) -> dict[str, Limits]:
     """By way, the share of simulated studies whose interval holds the true effect, and the median half width."""
-    rng = np.random.default_rng(seed)
+    rng, scales = np.random.default_rng(seed), SCALES if components is COMPONENTS else EVEN
     held, widths = defaultdict(list), defaultdict(list)
     for _ in range(repetitions):
-        for name, (low, high) in ways(ratio(*simulate_contrast(sizes, rng, components, skewed=skewed)), sizes).items():
+        contrast = simulate_contrast(sizes, rng, components, scales=scales, skewed=skewed)
+        for name, (low, high) in ways(ratio(*contrast), sizes).items():
             held[name].append(low <= 0 <= high)
             widths[name].append((high - low) / 2)
     return {name: (float(np.mean(held[name])), float(np.median(widths[name]))) for name in held}

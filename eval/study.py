@@ -59,5 +59,5 @@ def _stated_power(preset: Preset) -> str:
     )  # fmt: skip
     lines = [f"  {each}" for each in power_table(sizes)]
     return "\n".join(
-        ["power of this size, by simulation, before it runs (docs/study.md says what is assumed):", *lines]
+        ["power of this size, by simulation, before it runs (docs/study.md says from what):", *lines]
     )

@@ -291,8 +291,8 @@ def what_it_could_find(findings: Findings) -> str:
         if each.effect > 0
     ]
     return (
-        f"As stated before it ran, from assumed components of variance: a study of this size has an interval of about "
-        f"±{percent(findings.power[0].half_width)}, and calls a true advantage supported in {listed(parts)}. So "
+        "As stated before it ran, from the components of variance of a first run of quick: a study of this size has an "
+        f"interval of about ±{percent(findings.power[0].half_width)}, and calls a true advantage supported in {listed(parts)}. So "
         "“undecided” from a small study is no sign that there is nothing to find."
     )
 
@@ -302,7 +302,7 @@ def limits(findings: Findings) -> list[str]:
     preset = findings.design.preset
     return [
         f"{what_intervals_cover(findings)} They speak of rules and economies like these; how such intervals cover was "
-        "measured by simulation, with components of variance that are assumed.",
+        "measured by simulation, under various components of variance.",
         f"The best reply is a learner with {preset.best_reply_steps:,} agent-steps, not an optimum; natives have "
         f"{preset.native_steps:,}. Shares of the way mean little where these learned little.",
         "One organization is scored in each market, and the others neither learn nor react beyond their policies: what "
