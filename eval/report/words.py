@@ -292,8 +292,8 @@ def what_it_could_find(findings: Findings) -> str:
     ]
     return (
         "As stated before it ran, from the components of variance of a first run of quick: a study of this size has an "
-        f"interval of about ±{percent(findings.power[0].half_width)}, and calls a true advantage supported in {listed(parts)}. So "
-        "“undecided” from a small study is no sign that there is nothing to find."
+        f"interval of about ±{percent(findings.power[0].half_width)}, and calls a true advantage supported in "
+        f"{listed(parts)}. So “undecided” from a small study is no sign that there is nothing to find."
     )
 
 
