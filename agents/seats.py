@@ -22,7 +22,8 @@ class Seats:
     Raises:
         ValueError: a seat given twice, below 0, or none at all.
 
-    >>> Seats.shared(4, [policy := Policy()]).background == ((policy, (2, 3)),)
+    >>> from ruleshift.agents import Constant
+    >>> Seats.shared(4, [rival := Constant()]).background == ((rival, (2, 3)),)
     True
     """
 
