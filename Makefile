@@ -4,6 +4,8 @@ OUT ?= results/quick
 BIN := .venv/bin
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Small matrices: more threads than one only wait for each other.
+export OPENBLAS_NUM_THREADS := 1
 
 .PHONY: help study test lint types check clean
 

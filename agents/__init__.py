@@ -1,5 +1,7 @@
 """Organizations: what sits in the seats of a market, scripted or learned."""
 
+from ruleshift.agents.background import Background
+from ruleshift.agents.history import HISTORY, History
 from ruleshift.agents.noise import action_noise
 from ruleshift.agents.policy import Card, LearnedPolicy, Policy, load_policy, save_policy
 from ruleshift.agents.scripted import (
@@ -12,20 +14,24 @@ from ruleshift.agents.scripted import (
     rival_population,
     unit_costs,
 )
-from ruleshift.agents.seats import Background, Seats, seat_everyone
+from ruleshift.agents.seats import Seats, seat_everyone
+from ruleshift.agents.undisclosed import Undisclosed
 
 __all__ = [
+    "HISTORY",
     "Background",
     "Card",
     "Constant",
     "FirstPriceBidder",
     "Follower",
+    "History",
     "LearnedPolicy",
     "Policy",
     "PostedPrice",
     "RandomPolicy",
     "Seats",
     "SecondPriceBidder",
+    "Undisclosed",
     "action_noise",
     "load_policy",
     "rival_population",

@@ -14,9 +14,10 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from ruleshift.agents.background import Background
 from ruleshift.agents.policy import Policy
 from ruleshift.agents.scripted import rival_population
-from ruleshift.agents.seats import Background, Seats
+from ruleshift.agents.seats import Seats
 from ruleshift.envs.economy import Economy
 from ruleshift.envs.market import Market
 from ruleshift.envs.rule import Rule

@@ -35,6 +35,6 @@ def action_uniforms(keys: np.ndarray, *, round: int, episode: int, organizations
 
 
 def action_noise(keys: np.ndarray, *, round: int, episode: int, organizations: int, actions: int) -> np.ndarray:
-    """The same as standard normal numbers, float32 (B, N, A): what policies take as `noise`."""
+    """Standard normal numbers, float32 (B, N, A), in place of the uniform ones: what policies take as `noise`."""
     uniforms = action_uniforms(keys, round=round, episode=episode, organizations=organizations, actions=actions)
     return ndtri(uniforms).astype(np.float32)

@@ -6,8 +6,10 @@ Loading a policy runs none of its code, and neither saving nor acting needs the 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,15 +18,16 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from ruleshift.envs.layout import action_layout, observation_layout
+from ruleshift.agents.history import History
+from ruleshift.envs.layout import action_layout
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS_FILE, CARD_FILE = "policy.safetensors", "policy.json"
 
 Memory = np.ndarray | None
 
 
-class Policy:
+class Policy(ABC):
     """What every policy answers to; one that remembers nothing overrides `act` alone.
 
     A memory is None or an array (n, M) float32: a row for each organization that the policy plays.
@@ -37,6 +40,7 @@ class Policy:
         """Memory of `count` organizations at the start of an episode."""
         return None
 
+    @abstractmethod
     def act(
         self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
     ) -> tuple[np.ndarray, Memory]:
@@ -50,11 +54,22 @@ class Policy:
         Returns:
             actions (n, A) float32 in [-1, 1], as `action_layout` names them, and the new memory.
         """
-        raise NotImplementedError
 
     def describe(self) -> dict[str, Any]:
-        """What it is, in JSON: two policies that describe alike act alike."""
-        raise NotImplementedError
+        """What it is, in JSON: two policies that describe alike act alike. Only training beside it asks."""
+        raise NotImplementedError(f"{type(self).__name__} has no `describe`, by which a training run knows its rivals")
+
+    @classmethod
+    def joined(cls, policies: "Sequence[Any]", counts: Sequence[int]) -> "Policy | None":
+        """One policy that acts for several of this class to the same bits, or None where each must act for itself.
+
+        For speed alone: markets of many economies hold as many policies that differ in a number or two.
+
+        Args:
+            policies: of this class, none of which remembers anything.
+            counts: organizations that each plays: the first rows are the first's, and so on.
+        """
+        return None
 
 
 @dataclass(frozen=True)
@@ -67,23 +82,35 @@ class Card:
     """Widths of the hidden layers."""
     activation: str = "tanh"
     """Of the hidden layers; the action is linear."""
+    history: int = 0
+    """Rounds remembered: the outcome blocks of so many rounds are read beside the observation."""
     arm: str = ""
-    """What it learned on: `fixed`, `randomized`, or empty where unknown."""
+    """What it learned on: the name of an arm, such as `fixed` or `randomized+memory`, or empty where unknown."""
     rule: str = ""
-    """Name of the rule or structure that it learned on."""
+    """Name of the rule or structure that it learned on; of several, their names."""
     rule_hash: str = ""
-    """Content hash of that rule or structure."""
+    """Content hash of that rule or structure; of several, of their hashes."""
     economy: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the economy that it learned in."""
+    """Fields of the economy that it learned in; empty where they were several."""
     seed: int = 0
     """Seed of the training run."""
     steps: int = 0
     """Agent-steps of training so far."""
 
+    @cached_property
+    def memory(self) -> History:
+        """How its observations become what its network reads."""
+        return History(self.kinds, self.history)
+
     @property
     def observation_size(self) -> int:
-        """F, numbers that it reads."""
-        return max(part.stop for part in observation_layout(self.kinds).values())
+        """F, numbers of an observation of the market."""
+        return self.memory.observation_size
+
+    @property
+    def input_size(self) -> int:
+        """Numbers that the network reads: an observation and its history."""
+        return self.memory.input_size
 
     @property
     def action_size(self) -> int:
@@ -92,16 +119,22 @@ class Card:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Every weight by name, with its shape; a matrix is (inputs, outputs)."""
-        widths = (self.observation_size, *self.hidden, self.action_size)
-        shapes: dict[str, tuple[int, ...]] = {}
-        for layer, (inputs, outputs) in enumerate(pairwise(widths)):
-            shapes[f"layer.{layer}.weight"] = (inputs, outputs)
-            shapes[f"layer.{layer}.bias"] = (outputs,)
-        return {**shapes, "log_std": (self.action_size,)}
+        return {**layer_shapes((self.input_size, *self.hidden, self.action_size)), "log_std": (self.action_size,)}
+
+
+def layer_shapes(widths: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Weights of a multilayer perceptron by name, with their shapes; a matrix is (inputs, outputs)."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer, (inputs, outputs) in enumerate(pairwise(widths)):
+        shapes[f"layer.{layer}.weight"] = (inputs, outputs)
+        shapes[f"layer.{layer}.bias"] = (outputs,)
+    return shapes
 
 
 class LearnedPolicy(Policy):
     """A Gaussian policy: a multilayer perceptron with tanh gives the mean, `log_std` the spread.
+
+    Its memory is None where the card's history is 0, else that of `card.memory`.
 
     Args:
         weights: float32 arrays named and shaped as `card.shapes()`.
@@ -114,7 +147,7 @@ class LearnedPolicy(Policy):
     uses_noise = True
 
     def __init__(self, weights: Mapping[str, np.ndarray], card: Card) -> None:
-        check_weights(weights, card)
+        check_shapes(weights, card.shapes())
         self.card = card
         self.weights = {name: np.ascontiguousarray(weights[name]) for name in card.shapes()}
         self._layers = [
@@ -122,13 +155,12 @@ class LearnedPolicy(Policy):
         ]
         self._spread = np.exp(self.weights["log_std"])
 
-    def mean(self, observations: np.ndarray) -> np.ndarray:
-        """Mean of the Gaussian, (n, A) float32, not yet clipped."""
-        if observations.ndim != 2 or observations.shape[1] != self.card.observation_size:
-            raise ValueError(
-                f"observations have shape {observations.shape}; this policy reads (n, {self.card.observation_size})"
-            )
-        signal = observations
+    def initial_memory(self, count: int) -> Memory:
+        return self.card.memory.empty(count) if self.card.history else None
+
+    def mean(self, inputs: np.ndarray) -> np.ndarray:
+        """Mean of the Gaussian for inputs (n, F + h * W), (n, A) float32, not yet clipped."""
+        signal = inputs
         for weight, bias in self._layers[:-1]:
             signal = np.tanh(signal @ weight + bias)
         weight, bias = self._layers[-1]
@@ -137,7 +169,15 @@ class LearnedPolicy(Policy):
     def act(
         self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
     ) -> tuple[np.ndarray, Memory]:
-        actions = self.mean(observations)
+        if observations.ndim != 2 or observations.shape[1] != self.card.observation_size:
+            raise ValueError(
+                f"observations have shape {observations.shape}; this policy reads (n, {self.card.observation_size})"
+            )
+        inputs = observations
+        if self.card.history:
+            memory = self.initial_memory(len(observations)) if memory is None else memory
+            inputs, memory = self.card.memory.read(observations, memory)  # type: ignore[arg-type]
+        actions = self.mean(inputs)
         if noise is not None:
             actions = actions + self._spread * noise.astype(np.float32, copy=False)
         return np.clip(actions, -1.0, 1.0), memory
@@ -146,9 +186,8 @@ class LearnedPolicy(Policy):
         return {"policy": "LearnedPolicy", "weights": hashlib.sha256(save(self.weights)).hexdigest()}
 
 
-def check_weights(weights: Mapping[str, np.ndarray], card: Card) -> None:
-    """Refuse weights that do not fit `card`: ValueError names the first that is wrong."""
-    shapes = card.shapes()
+def check_shapes(weights: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse arrays that are not finite float32 numbers of these names and shapes: ValueError names the first."""
     for name in weights:
         if name not in shapes:
             raise ValueError(f"{name}: unknown weight")
@@ -215,6 +254,8 @@ def _read_card(path: Path) -> tuple[Card, str]:
         raise ValueError(f"{path}: not JSON ({error})") from None
     if not isinstance(values, dict):
         raise ValueError(f"{path}: not a policy's card")
+    if values.get("format") == 1:
+        values = {**values, "format": FORMAT, "history": 0}  # the first format knew no history
     expected = {**_CARD_TYPES, "format": int, "observation_size": int, "action_size": int, "weights_sha256": str}
     for key in values:
         if key not in expected:
@@ -228,18 +269,20 @@ def _read_card(path: Path) -> tuple[Card, str]:
 
 
 _CARD_TYPES: dict[str, type] = {
-    "kinds": int, "hidden": list, "activation": str, "arm": str, "rule": str, "rule_hash": str, "economy": dict,
-    "seed": int, "steps": int,
+    "kinds": int, "hidden": list, "activation": str, "history": int, "arm": str, "rule": str, "rule_hash": str,
+    "economy": dict, "seed": int, "steps": int,
 }  # fmt: skip
 
 
 def _checked_card(values: dict[str, Any], path: Path) -> Card:
     if values["format"] != FORMAT:
-        raise ValueError(f"{path}: format: {values['format']}, this version reads {FORMAT}")
+        raise ValueError(f"{path}: format: {values['format']}, this version reads 1 to {FORMAT}")
     if values["activation"] != "tanh":
         raise ValueError(f"{path}: activation: {values['activation']!r}, only 'tanh' is known")
     if not 1 <= values["kinds"] <= 1000:
         raise ValueError(f"{path}: kinds: {values['kinds']}, expected 1 to 1000")
+    if not 0 <= values["history"] <= 1000:
+        raise ValueError(f"{path}: history: {values['history']}, expected 0 to 1000")
     widths = values["hidden"]
     if any(not isinstance(width, int) or isinstance(width, bool) or not 1 <= width <= 65536 for width in widths):
         raise ValueError(f"{path}: hidden: {widths}, expected whole numbers from 1 to 65536")

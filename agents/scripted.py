@@ -3,9 +3,10 @@
 Every one reads only its observation and the economy, so that any of them can sit under any rule.
 """
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
@@ -30,7 +31,15 @@ def _size(kinds: int) -> int:
     return max(part.stop for part in observation_layout(kinds).values())
 
 
-def unit_costs(observations: np.ndarray, economy: Economy, effort: float | np.ndarray = 0.0) -> np.ndarray:
+class _Costs(NamedTuple):
+    """What unit costs read of the economies of n organizations, float64 (n, 1)."""
+
+    base_cost: np.ndarray
+    infrastructure_gain: np.ndarray
+    effort_cost: np.ndarray
+
+
+def unit_costs(observations: np.ndarray, economy: Economy | _Costs, effort: float | np.ndarray = 0.0) -> np.ndarray:
     """Cost of serving a job of each kind, a share of its value, as the organization itself can work it out.
 
     base_cost * (1 - capability) * (1 + infrastructure)**-g + effort_cost * effort + shock.
@@ -46,13 +55,39 @@ def unit_costs(observations: np.ndarray, economy: Economy, effort: float | np.nd
     layout, _ = _layout(observations.shape[1])
     infrastructure = observations[:, layout["infrastructure"]].astype(np.float64)
     relief = (1.0 + infrastructure) ** -economy.infrastructure_gain
-    base = economy.base_cost * (1.0 - observations[:, layout["capability"]]) * relief
+    base = np.float32(economy.base_cost) * (1.0 - observations[:, layout["capability"]]) * relief
     return np.maximum(base + economy.effort_cost * effort + observations[:, layout["shock"]], 0.0)
 
 
 class _Scripted(Policy):
+    columns: ClassVar[bool]
+    """Set by a class, for itself alone, whose `act` takes a column of numbers, one a row, in place of a number."""
+
     def describe(self) -> dict[str, Any]:
         return {"policy": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
+
+    @classmethod
+    def joined(cls, policies: Sequence[Any], counts: Sequence[int]) -> Policy | None:
+        if "columns" not in vars(cls):
+            return None
+        joined = {}
+        for name in (each.name for each in fields(cls)):  # type: ignore[arg-type]
+            values = [getattr(policy, name) for policy in policies]
+            if all(value == values[0] for value in values):
+                joined[name] = values[0]
+            elif not isinstance(values[0], float | Economy):
+                return None
+            elif isinstance(values[0], Economy):
+                read = [[getattr(value, cost) for value in values] for cost in _Costs._fields]
+                joined[name] = _Costs(*(np.repeat(numbers, counts)[:, None] for numbers in read))
+            else:
+                joined[name] = np.repeat(values, counts)
+        return cls(**joined)
+
+
+def _column(number: float | np.ndarray) -> np.ndarray:
+    """A number, or one for each row, beside the kinds: (1, 1) or (n, 1)."""
+    return np.reshape(number, (-1, 1))
 
 
 def _actions(observations: np.ndarray, ask: Any, effort: Any, promotion: Any, focus: Any = 0.0) -> np.ndarray:
@@ -64,6 +99,7 @@ def _actions(observations: np.ndarray, ask: Any, effort: Any, promotion: Any, fo
 class RandomPolicy(_Scripted):
     """Uniform over the action box: noise through the normal distribution function; without noise, the box's centre."""
 
+    columns = True
     uses_noise = True
 
     def act(
@@ -86,6 +122,8 @@ class Constant(_Scripted):
         promotion: in [0, 1].
         focus: K numbers in [-1, 1], attention to each kind before the softmax; even where empty.
     """
+
+    columns = True
 
     ask: float = 0.6
     effort: float = 0.3
@@ -113,6 +151,8 @@ class PostedPrice(_Scripted):
         economy: of the market.
     """
 
+    columns = True
+
     markup: float = 1.5
     effort: float = 0.3
     promotion: float = 0.0
@@ -121,7 +161,7 @@ class PostedPrice(_Scripted):
     def act(
         self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
     ) -> tuple[np.ndarray, Memory]:
-        cost = unit_costs(observations, self.economy, self.effort)
+        cost = unit_costs(observations, self.economy, _column(self.effort))
         ask = np.minimum(self.markup * cost.mean(axis=1), 1.0)
         return _actions(observations, ask, self.effort, self.promotion), memory
 
@@ -141,6 +181,8 @@ class Follower(_Scripted):
         economy: of the market.
     """
 
+    columns = True
+
     step: float = 0.5
     ask: float = 0.75
     effort: float = 0.4
@@ -157,7 +199,7 @@ class Follower(_Scripted):
         conduct, begin = [], {"ask": self.ask, "effort": self.effort, "promotion": self.promotion}
         for column, (name, start) in enumerate(begin.items()):
             last = observations[:, layout[f"last_{name}"]][:, 0].astype(np.float64)
-            conduct.append(np.where(played, last + self.step * public[:, column], start))
+            conduct.append(np.where(played, last + np.float32(self.step) * public[:, column], start))
         ask, effort, promotion = conduct
         effort, promotion = np.clip(effort, 0.0, 1.0), np.clip(promotion, 0.0, 1.0)
         cost = unit_costs(observations, self.economy, effort[:, None]).mean(axis=1)
@@ -214,11 +256,18 @@ class SecondPriceBidder(_Scripted):
         return _actions(observations, costs.min(axis=1) / (1.0 - self.commission), self.effort, 0.0), memory
 
 
-def rival_population(economy: Economy) -> tuple[Policy, ...]:
-    """The common rivals that hold half of the seats while an arm learns: one of each conduct, none of them learned."""
-    return (
-        PostedPrice(economy=economy),
-        Follower(economy=economy),
-        Constant(),
-        RandomPolicy(),
-    )
+def rival_population(economy: Economy, seed: int | None = None) -> tuple[Policy, ...]:
+    """The common rivals that hold half of the seats while an arm learns: one of each conduct, none of them learned.
+
+    Args:
+        economy: of the market.
+        seed: draws each conduct around the common one, evenly over a range of which that is the middle; None is the
+            common population itself.
+    """
+    if seed is None:
+        return (PostedPrice(economy=economy), Follower(economy=economy), Constant(), RandomPolicy())
+    near = np.random.default_rng(seed).uniform
+    posted = PostedPrice(near(1.2, 1.8), near(0.1, 0.5), economy=economy)
+    follower = Follower(near(0.25, 0.75), near(0.6, 0.9), near(0.2, 0.6), near(0.1, 0.4), economy)
+    constant = Constant(near(0.45, 0.75), near(0.1, 0.5), near(0.25, 0.75))
+    return (posted, follower, constant, RandomPolicy())

@@ -1,14 +1,12 @@
-"""Who sits where: seats that learn, and policies that hold the others in the background."""
+"""Who sits where: seats that learn, and those that policies hold in the background."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
-from ruleshift.agents.noise import action_uniforms
-from ruleshift.agents.policy import LearnedPolicy, Memory, Policy
+from ruleshift.agents.policy import LearnedPolicy, Policy
 from ruleshift.agents.scripted import rival_population
 from ruleshift.envs.economy import Economy
 
@@ -24,7 +22,8 @@ class Seats:
     Raises:
         ValueError: a seat given twice, below 0, or none at all.
 
-    >>> Seats.shared(4, [policy := Policy()]).background == ((policy, (2, 3)),)
+    >>> from ruleshift.agents import Constant
+    >>> Seats.shared(4, [rival := Constant()]).background == ((rival, (2, 3)),)
     True
     """
 
@@ -78,50 +77,6 @@ def seat_everyone(economy: Economy, policy: Policy | None = None) -> Seats:
         raise ValueError(f"the policy knows {policy.card.kinds} kinds of job, not {economy.kinds}")
     seats = Seats.shared(economy.organizations, rivals)
     return Seats((), ((policy, seats.learning), *seats.background))
-
-
-class Background:
-    """The background policies of B markets: one call of each policy for all the seats that it plays.
-
-    Args:
-        seats: who sits where.
-        markets: B.
-    """
-
-    def __init__(self, seats: Seats, markets: int) -> None:
-        self._markets = markets
-        self._groups = [(policy, as_index(places), len(places)) for policy, places in seats.background]
-        self._uses_noise = any(policy.uses_noise for policy, _ in seats.background)
-        self.memories: list[Memory] = []
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything: a new episode begins."""
-        self.memories = [policy.initial_memory(self._markets * count) for policy, _, count in self._groups]
-
-    def act(self, observations: np.ndarray, out: np.ndarray, keys: np.ndarray, *, round: int, episode: int) -> None:
-        """Write the background's actions into `out` (B, N, A) float32; other seats stay as they are.
-
-        Args:
-            observations: (B, N, F) float32.
-            out: where the actions go.
-            keys: (B, 2) uint64, the markets' generator keys: actions are sampled, with noise from
-                (key, episode, round, seat).
-            round: rounds already played in the episode.
-            episode: number of the episode.
-        """
-        markets, organizations, actions = out.shape
-        uniforms = None
-        if self._uses_noise:
-            uniforms = action_uniforms(keys, round=round, episode=episode, organizations=organizations, actions=actions)
-        for group, (policy, places, count) in enumerate(self._groups):
-            rows = markets * count
-            noise = None
-            if uniforms is not None and policy.uses_noise:
-                noise = ndtri(uniforms[:, places].reshape(rows, actions)).astype(np.float32)
-            seen = observations[:, places].reshape(rows, observations.shape[2])
-            chosen, self.memories[group] = policy.act(seen, self.memories[group], noise)
-            out[:, places] = chosen.reshape(markets, count, actions)
 
 
 def as_index(places: Sequence[int]) -> slice | np.ndarray:

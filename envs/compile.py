@@ -25,7 +25,8 @@ from numba.extending import intrinsic
 _KEPT_CACHES = 4
 
 
-def _sources_digest() -> str:
+def sources_digest() -> str:
+    """Sixteen hexadecimal digits of all of `envs/` and of the versions that its kernels are compiled by."""
     digest = hashlib.sha256()
     for part in (numba.__version__, llvmlite.__version__, platform.python_version()):
         digest.update(part.encode())
@@ -46,7 +47,7 @@ def _private_cache() -> str:
             return ""
         if stat.S_IMODE(facts.st_mode) != 0o700:
             root.chmod(0o700)
-        current = root / _sources_digest()
+        current = root / sources_digest()
         current.mkdir(mode=0o700, exist_ok=True)
         os.utime(current)
         with tempfile.TemporaryFile(dir=current):
@@ -211,6 +212,22 @@ def piece(typing_context, memory, start, length):  # type: ignore[no-untyped-def
         return part._getvalue()
 
     return kind(memory, types.intp, types.intp), generate
+
+
+@intrinsic
+def prefetch(typing_context, index, *columns):  # type: ignore[no-untyped-def]
+    """Begin to load `column[index]` of one-dimensional arrays into the cache; an index outside them does no harm."""
+
+    def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
+        option, anywhere = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [anywhere, option, option, option])
+        load = builder.module.declare_intrinsic("llvm.prefetch", [anywhere], kind)
+        for kind_, column in zip(signature.args[1], cgutils.unpack_tuple(builder, values[1]), strict=True):
+            place = builder.gep(context.make_array(kind_)(context, builder, column).data, [values[0]])
+            builder.call(load, [builder.bitcast(place, anywhere), option(0), option(3), option(1)])  # read, near, data
+        return context.get_dummy_value()
+
+    return types.none(types.intp, types.Tuple(columns)), generate  # type: ignore[attr-defined]
 
 
 @intrinsic

@@ -1,8 +1,9 @@
 """Deliver: what serving costs, the quality that clients get, and the organizations' profit."""
 
 from ruleshift.envs import layout as at
-from ruleshift.envs.compile import inlined
+from ruleshift.envs.compile import inlined, prefetch
 from ruleshift.envs.numerics import QUALITY, draw
+from ruleshift.envs.order import AHEAD, FAR
 
 
 @inlined
@@ -40,7 +41,15 @@ def deliver(key, round_, episode, economy, state, winner, kinds, values, outcome
     weight, noise = economy[at.QUALITY_CAPABILITY], economy[at.QUALITY_NOISE]
     base_cost, effort_cost = economy[at.BASE_COST], economy[at.EFFORT_COST]
     _draw_noise(key, round_, episode, noise, draws, qualities)
+    far = len(outcome.cost) > FAR
     for j in range(len(winner)):
+        if far:
+            ahead = min(j + AHEAD, len(winner) - 1)
+            i, k = winner[ahead], kinds[ahead]
+            prefetch(
+                i, state.capability[k], state.shock[k], state.relief, state.reputation, outcome.effort, outcome.cost,
+                outcome.quality, outcome.won[k], outcome.served,
+            )  # fmt: skip
         i, k = winner[j], kinds[j]
         if i < 0:
             qualities[j] = 0.0

@@ -124,7 +124,41 @@ class Word:
         return value
 
 
-Kind = Number | Count | Choice | Range | Numbers | Tiers | Word
+@dataclass(frozen=True)
+class Words:
+    """At least `least` different words."""
+
+    least: int
+
+    def problem(self, value: Any) -> str | None:
+        listed = isinstance(value, list | tuple) and all(Word().problem(each) is None for each in value)
+        if not listed or len(value) < self.least or len(set(value)) < len(value):
+            return f"must be a list of at least {self.least} different words"
+        return None
+
+    def canonical(self, value: Any) -> Any:
+        return tuple(value)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """At least one whole number in low .. high, all different."""
+
+    low: int
+    high: int
+
+    def problem(self, value: Any) -> str | None:
+        count = Count(self.low, self.high)
+        listed = isinstance(value, list | tuple) and bool(value) and not any(count.problem(each) for each in value)
+        if not listed or len(set(value)) < len(value):
+            return f"must be a list of different whole numbers from {self.low} to {self.high}"
+        return None
+
+    def canonical(self, value: Any) -> Any:
+        return tuple(int(each) for each in value)
+
+
+Kind = Number | Count | Choice | Range | Numbers | Tiers | Word | Words | Counts
 
 
 def option(default: Any, kind: Kind) -> Any:

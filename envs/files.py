@@ -1,5 +1,6 @@
 """TOML files of rules, structures and scenarios: found by name or path; one clear line where they are none."""
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -53,3 +54,12 @@ def parse(text: str, place: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{place}: not a TOML file: {error}") from None
+
+
+def as_toml(value: Any) -> str:
+    """A text, a number or a tuple of them as it stands in a TOML file."""
+    if isinstance(value, tuple):
+        return "[" + ", ".join(as_toml(each) for each in value) + "]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML, unlike JSON, bars a bare DEL
+    return repr(value)

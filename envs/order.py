@@ -4,6 +4,13 @@ import numpy as np
 
 from ruleshift.envs.compile import jit
 
+FAR = 4_096
+"""Organizations beyond which what is kept of them outgrows a core's second-level cache. As jobs go to organizations in
+no order, a loop over jobs then has to `prefetch`."""
+
+AHEAD = 64
+"""Jobs ahead of the one at work: enough to keep the memory busy, few enough to be held by the first-level cache."""
+
 
 @jit
 def copy(source, target):

@@ -3,8 +3,9 @@
 import numpy as np
 
 from ruleshift.envs import layout as at
-from ruleshift.envs.compile import inlined, jit
+from ruleshift.envs.compile import inlined, jit, prefetch
 from ruleshift.envs.numerics import exp
+from ruleshift.envs.order import AHEAD, FAR
 
 AS_ASKED, SECOND_PRICE, POSTED, UNIFORM, EXTERNALITY = range(5)  # the order of rule.PRICINGS
 SUNK, IF_MATCHED = range(2)  # the order of rule.CHARGES; the others charge what the mechanism tells
@@ -20,7 +21,14 @@ def pay(rule, economy, winner, lead, price, bid, kinds, values, state, outcome, 
     sharp = rule[at.AMPLIFICATION] == np.inf
     slope = rule[at.W_PRICE] * (1.0 if sharp else rule[at.AMPLIFICATION])
     outcome.paid[:] = 0.0
+    far = len(outcome.paid) > FAR
     for j in range(len(winner)):
+        if far:
+            ahead = min(j + AHEAD, len(winner) - 1)
+            prefetch(
+                winner[ahead], outcome.ask, outcome.paid, outcome.promotion, outcome.charge,
+                state.billed[kinds[ahead]],
+            )  # fmt: skip
         payments[j] = 0.0
         i = winner[j]
         if i >= 0:

@@ -137,11 +137,12 @@ def _match(first, end, round_, episode, home, plan):
         log_odds, lead = interim.log_odds[at_], interim.lead[at_]
         price, bid = interim.price[at_], interim.bid[at_]
         reserve, sharp = rule[at.RESERVE], rule[at.AMPLIFICATION] == np.inf
-        if rule[at.READS_PREFERENCES] == 1.0:
+        if rule[at.READS_PRIORITIES] == 1.0:
             draw_priorities(
                 key, round_, episode, log_odds, sharp, scratch.noise, scratch.race, scratch.priority,
                 scratch.spare[:n], scratch.draws,
             )  # fmt: skip
+        if rule[at.READS_PREFERENCES] == 1.0:
             rank_kinds(outcome.focus, scratch.column, scratch.order, scratch.spare, scratch.preferences)
         if rule[at.READS_COSTS] == 1.0:
             expect(arrays.economy, state, outcome, scratch.costs, scratch.expected)

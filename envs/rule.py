@@ -15,7 +15,7 @@ import numpy as np
 
 from ruleshift.envs import layout as at
 from ruleshift.envs.fields import Choice, Count, Number, Numbers, Tiers, Word, check_fields, check_keys, option
-from ruleshift.envs.files import find_file, names_in, parse, read_file
+from ruleshift.envs.files import as_toml, find_file, names_in, parse, read_file
 from ruleshift.envs.mechanisms import Mechanism, find_mechanism
 
 LEVELS = ("opaque", "outcomes", "scores", "full")
@@ -185,10 +185,10 @@ class Rule:
     feedback: Feedback = field(default_factory=Feedback)
 
     def check_payment(self) -> Mechanism:
-        """The mechanism; refuses a payment that it does not tell.
+        """The mechanism; refuses a payment that needs what the mechanism does not declare to tell.
 
         Raises:
-            ValueError: names the mechanism, the key, and what it could be.
+            ValueError: names the mechanism, the key, what it would have to declare, and what the key could be.
         """
         mechanism = find_mechanism(self.matching.mechanism)
         for key, all_values in (("pricing", PRICINGS), ("charge", CHARGES)):
@@ -196,8 +196,8 @@ class Rule:
             if value in needs and needs[value] not in mechanism.payments:
                 told = [each for each in all_values if each not in needs or needs[each] in mechanism.payments]
                 raise ValueError(
-                    f"rule {self.name!r}: payment.{key} is {value!r}, which {mechanism.name!r} does not tell; "
-                    f"with it, {key} must be one of {', '.join(told)}"
+                    f"rule {self.name!r}: payment.{key} is {value!r}, which {mechanism.name!r} does not tell (it "
+                    f"declares no payment {needs[value]!r}); with it, {key} must be one of {', '.join(told)}"
                 )
         return mechanism
 
@@ -205,7 +205,9 @@ class Rule:
     def strategy_proof(self) -> bool:
         """Whether its mechanism declares that nobody who proposes, asks or bids gains by another report than the truth.
 
-        Of preferences, unless the score weighs focus; of costs and bids by the payment, without a commission.
+        Of preferences, unless the score weighs focus, and at the capacities that the mechanism declares (mostly 1: a
+        rule knows no economy); of costs and bids by the payment, without a commission. In the round: what it does to
+        later ones is left out.
         """
         mechanism = find_mechanism(self.matching.mechanism)
         side = self.matching.proposer if mechanism.reads_proposer else "organizations"
@@ -231,7 +233,7 @@ class Rule:
 
     def to_toml(self) -> str:
         """The rule as the text of a TOML file; `Rule.from_toml` gives it back."""
-        lines = [f"name = {_toml(self.name)}", f"rationale = {_toml(self.rationale)}"]
+        lines = [f"name = {as_toml(self.name)}", f"rationale = {as_toml(self.rationale)}"]
         for part in _PARTS:
             lines += _toml_table(part, getattr(self, part))
         return "\n".join(lines) + "\n"
@@ -305,8 +307,8 @@ class Rule:
         row[at.PERSISTENCE] = self.feedback.persistence
         row[at.PRIOR] = self.feedback.prior
         mechanism = find_mechanism(self.matching.mechanism)
-        row[at.READS_PREFERENCES], row[at.READS_COSTS] = mechanism.reads_preferences, mechanism.reads_costs
-        row[at.DRAWS_ORGANIZATIONS] = mechanism.draws_organizations
+        row[at.READS_PREFERENCES], row[at.READS_PRIORITIES] = mechanism.reads_preferences, mechanism.reads_priorities
+        row[at.READS_COSTS], row[at.DRAWS_ORGANIZATIONS] = mechanism.reads_costs, mechanism.draws_organizations
         row[at.PROPOSER] = PROPOSERS.index(self.matching.proposer)
         parameters = self.matching.parameters
         row[at.PARAMETER_0 : at.PARAMETER_0 + len(parameters)] = parameters
@@ -374,13 +376,5 @@ def _toml_table(name: str, value: Any) -> list[str]:
         if is_dataclass(inner):
             nested += _toml_table(f"{name}.{each.name}", inner)
         else:
-            lines.append(f"{each.name} = {_toml(inner)}")
+            lines.append(f"{each.name} = {as_toml(inner)}")
     return lines + nested
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(each) for each in value) + "]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML, unlike JSON, bars a bare DEL
-    return repr(value)

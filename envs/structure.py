@@ -107,8 +107,11 @@ class Structure:
 
     def sample(self, part: str, count: int, seed: int) -> tuple[Rule, ...]:
         """`count` rules of a part, each by a name of its own, such as `platforms_family_03`."""
-        rules = (self.draw(seed, market, 0, part) for market in range(count))
-        return tuple(rule.replace(name=f"{self.name}_{part}_{number:02}") for number, rule in enumerate(rules))
+        return tuple(self.sampled(part, number, seed) for number in range(count))
+
+    def sampled(self, part: str, number: int, seed: int) -> Rule:
+        """Rule `number` of `sample`."""
+        return self.draw(seed, number, 0, part).replace(name=f"{self.name}_{part}_{number:02}")
 
     @cached_property
     def _named(self) -> Rule:

@@ -62,9 +62,9 @@ def _drawn(rule: Rule, mechanisms: tuple[str, ...]) -> np.ndarray:
         snapshot["clock"][2] = draw  # the episode: other noise for the same state
         market.restore(snapshot)
         market.step(actions)
-        counts[draw % FOLDS] += np.bincount(
-            (places + 1 + market.winners).ravel(), minlength=counts.shape[1]
-        ).astype(np.int16)
+        counts[draw % FOLDS] += np.bincount((places + 1 + market.winners).ravel(), minlength=counts.shape[1]).astype(
+            np.int16
+        )
     return counts.reshape(FOLDS, STATES, ECONOMY.kinds, columns)
 
 

@@ -1,6 +1,7 @@
 """What every field of a rule means, in words."""
 
 import math
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +37,44 @@ def phrase(field: str, value: Any) -> str:
     if words is None:
         return f"{field.rpartition('.')[2].replace('_', ' ')} is {value}"
     return words(value) if callable(words) else words[value]
+
+
+def summary(rule: Rule) -> str:
+    """A rule in one line: how it matches, what its score is made of, who is paid what.
+
+    >>> from ruleshift.envs import load_rule
+    >>> summary(load_rule("promoted_listing"))  # doctest: +ELLIPSIS
+    'serial draws; the score is 80 % paid visibility and 20 % a low ask...'
+    """
+    matching = re.split(r" \(|: ", _mechanism(rule.matching.mechanism))[0]
+    return "; ".join([matching, _score(rule), _pay(rule)])
+
+
+def _score(rule: Rule) -> str:
+    if idle("scoring.weights.price", rule):
+        return "no score counts"
+    weights = {name: getattr(rule.scoring.weights, name) for name in _SIGNALS}
+    parts = [
+        f"{100 * value:.0f} % {_SIGNALS[name].split(',')[0]}"
+        for name, value in sorted(weights.items(), key=lambda item: -item[1])
+        if value >= 0.005
+    ]
+    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    power = rule.scoring.amplification
+    how = "the highest wins" if math.isinf(power) else f"odds to the power {power:.2g}"
+    return f"the score is {listed} ({how})"
+
+
+def _pay(rule: Rule) -> str:
+    payment = rule.payment
+    text = phrase("payment.pricing", payment.pricing)
+    if payment.reserve < 1:
+        text += f", {100 * payment.reserve:.0f} % of the value at most"
+    if payment.commission > 0:
+        text += f", less {100 * payment.commission:.0f} %"
+    if rule.scoring.weights.promotion > 0 or payment.charge in ("next_bid", "externality"):
+        text += f"; {phrase('payment.charge', payment.charge)}"
+    return text
 
 
 def idle(field: str, rule: Rule) -> bool:

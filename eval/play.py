@@ -1,13 +1,18 @@
-"""Frozen policies play a market, and one focal seat is scored."""
+"""Frozen policies play markets, and one focal seat is scored."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ruleshift.agents import Policy, action_noise
+from ruleshift.agents import Policy
+from ruleshift.agents.background import Backgrounds
+from ruleshift.agents.policy import Memory
+from ruleshift.agents.seats import Seats
 from ruleshift.envs import Economy, Market, Rule, Shift
+
+CONDUCT = ("ask", "effort", "promotion")
 
 
 @dataclass(frozen=True)
@@ -16,8 +21,45 @@ class Played:
 
     focal: np.ndarray
     """(B, T) profit of the focal seat by round, in mean job values."""
+    conduct: np.ndarray
+    """(T, 3) ask, effort and promotion of the focal seat by round, means over markets."""
+    seats: np.ndarray
+    """(N,) mean profit a round of each seat."""
     measures: np.ndarray
     """(T, len(MEASURES)) market measures by round, means over the B markets."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Markets that are alike, and who sits where in them.
+
+    Raises:
+        ValueError: not one policy for each organization.
+    """
+
+    rule: Rule | str
+    seats: Sequence[Policy]
+    """N policies, organization i plays `seats[i]`."""
+    economy: Economy
+    markets: int
+    """B."""
+    first_market: int = 0
+    schedule: tuple[Shift, ...] = ()
+    successors: Mapping[int, Sequence[Policy]] = field(default_factory=dict)
+    """Round -> N policies that hold the seats from that round on. A policy that keeps its seats keeps its memory; a
+    newly seated one begins without."""
+
+    def __post_init__(self) -> None:
+        for at, seats in self.tenants.items():
+            if len(seats) != self.economy.organizations:
+                raise ValueError(
+                    f"play: {len(seats)} policies at round {at} for {self.economy.organizations} organizations"
+                )
+
+    @property
+    def tenants(self) -> dict[int, Sequence[Policy]]:
+        """Round -> who sits where from then on."""
+        return {0: self.seats, **self.successors}
 
 
 def play(
@@ -40,89 +82,128 @@ def play(
     same noise, so two runs differ by what was changed and by nothing else.
 
     Args:
-        seats: N policies, organization i plays `seats[i]`; one object in several seats acts in one batch.
-        successors: round -> N policies that hold the seats from that round on. A policy that keeps its seats keeps
-            its memory; a newly seated one begins without.
+        seats, rule, schedule, successors, markets, first_market, economy: as in `Place`.
         focal: the seat that is scored, 0 .. N-1.
-        deterministic: mean actions in place of sampled ones.
+        deterministic: mean actions in place of sampled ones, in every seat.
 
     Raises:
         ValueError: not one policy for each organization, or no such focal seat.
     """
-    market = Market(
-        rule,
-        markets=markets,
-        first_market=first_market,
-        economy=economy,
-        schedule=tuple(schedule),
-        mechanisms=tuple(mechanisms),
-    )
-    changes = {0: tuple(seats)} | {at: tuple(new) for at, new in (successors or {}).items()}
-    for at, each in changes.items():
-        if len(each) != market.organizations:
-            raise ValueError(f"play: {len(each)} policies at round {at} for {market.organizations} organizations")
-    if not 0 <= focal < market.organizations:
-        raise ValueError(f"play: focal seat {focal} of {market.organizations} organizations")
-    return _episode(market, changes, seed, focal, deterministic)
+    changes = {at: tuple(new) for at, new in (successors or {}).items()}
+    if deterministic:
+        steady = {id(policy): MeanActions(policy) for each in (seats, *changes.values()) for policy in each}
+        seats = [steady[id(policy)] for policy in seats]
+        changes = {at: tuple(steady[id(policy)] for policy in new) for at, new in changes.items()}
+    place = Place(rule, seats, economy or Economy(), markets, first_market, tuple(schedule), changes)
+    return play_all([place], seed=seed, mechanisms=mechanisms, focal=focal)[0]
 
 
-def _episode(
-    market: Market, changes: Mapping[int, tuple[Policy, ...]], seed: int, focal: int, deterministic: bool
-) -> Played:
-    observations = market.reset(seed=seed)
-    profits, measures = [], []
-    tenancies: dict[tuple[int, tuple[int, ...]], _Tenancy] = {}
-    truncated = False
-    while not truncated:
-        if market.round in changes:
-            tenancies = _seat(changes[market.round], tenancies, market.markets)
-        noise = None if deterministic else _noise(market)
-        actions = np.empty((market.markets, market.organizations, market.action_size), np.float32)
-        for tenancy in tenancies.values():
-            tenancy.act(observations, noise, actions)
+def play_all(places: Sequence[Place], *, seed: int = 0, mechanisms: Iterable[str] = (), focal: int = 0) -> list[Played]:
+    """One episode everywhere at once: a policy that sits in several places is called once a round for all of them.
+
+    Args:
+        places: with the same number of rounds, and successors in the same rounds.
+        seed: of all markets; `first_market` tells places apart.
+        focal: the seat that is scored in each.
+
+    Raises:
+        ValueError: places that differ in rounds, or no such focal seat.
+    """
+    if len({(place.economy.rounds, tuple(place.tenants)) for place in places}) != 1:
+        raise ValueError("play: places that are played at once have the same rounds and successors in the same rounds")
+    for place in places:
+        if not 0 <= focal < place.economy.organizations:
+            raise ValueError(f"play: focal seat {focal} of {place.economy.organizations} organizations")
+    markets = [_market(place, tuple(mechanisms)) for place in places]
+    records = [_Record(market, focal) for market in markets]
+    observations = [market.reset(seed=seed) for market in markets]
+    tenants: Backgrounds | None = None
+    for round_ in range(places[0].economy.rounds):
+        if round_ in places[0].tenants:
+            seated = Backgrounds([(_seats(place.tenants[round_]), place.markets) for place in places])
+            if tenants is not None:
+                seated.inherit(tenants)
+            tenants = seated
+        assert tenants is not None
+        actions = _act(tenants, markets, observations)
+        observations = [record.step(own) for record, own in zip(records, actions, strict=True)]
+    return [record.played() for record in records]
+
+
+class MeanActions(Policy):
+    """Another policy without its noise."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    def initial_memory(self, count: int) -> Memory:
+        return self._policy.initial_memory(count)
+
+    def act(
+        self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Memory]:
+        return self._policy.act(observations, memory, None)
+
+    def describe(self) -> dict[str, Any]:
+        return {"policy": "MeanActions", "of": self._policy.describe()}
+
+
+class _Record:
+    """What a market's episode gave, round by round."""
+
+    def __init__(self, market: Market, focal: int) -> None:
+        self._market, self._focal = market, focal
+        self._did = [market.layout[f"last_{name}"].start for name in CONDUCT]
+        self._profits: list[np.ndarray] = []
+        self._conduct: list[np.ndarray] = []
+        self._seats: list[np.ndarray] = []
+        self._measures: list[np.ndarray] = []
+
+    def step(self, actions: np.ndarray) -> np.ndarray:
+        """Play a round with actions (B, N, A), take note, and return the next observations."""
+        market = self._market
         observations, rewards, truncated = market.step(actions)
-        profits.append(rewards[:, focal].astype(np.float64))
-        measures.append(market.measures.mean(axis=0))
-    return Played(np.stack(profits, axis=1), np.stack(measures))
+        seen = market.last_observations if truncated else observations
+        assert seen is not None
+        self._profits.append(rewards[:, self._focal].astype(np.float64))
+        self._conduct.append(seen[:, self._focal, self._did].mean(axis=0, dtype=np.float64))
+        self._seats.append(rewards.mean(axis=0, dtype=np.float64))
+        self._measures.append(market.measures.mean(axis=0))
+        return observations
+
+    def played(self) -> Played:
+        return Played(
+            np.stack(self._profits, axis=1),
+            np.stack(self._conduct),
+            np.mean(self._seats, axis=0),
+            np.stack(self._measures),
+        )
 
 
-@dataclass
-class _Tenancy:
-    """One policy, the seats that it holds in every market, and its memory."""
-
-    policy: Policy
-    seats: np.ndarray
-    memory: Any
-
-    def act(self, observations: np.ndarray, noise: np.ndarray | None, actions: np.ndarray) -> None:
-        """Write the actions of its seats into `actions` (B, N, A)."""
-        markets, held = len(observations), len(self.seats)
-        rows = observations[:, self.seats].reshape(markets * held, -1)
-        drawn = None if noise is None else noise[:, self.seats].reshape(markets * held, -1)
-        acted, self.memory = self.policy.act(rows, self.memory, noise=drawn)
-        actions[:, self.seats] = acted.reshape(markets, held, -1)
-
-
-def _seat(
-    seats: tuple[Policy, ...], before: dict[tuple[int, tuple[int, ...]], _Tenancy], markets: int
-) -> dict[tuple[int, tuple[int, ...]], _Tenancy]:
-    held: dict[int, list[int]] = {}
-    for seat, policy in enumerate(seats):
-        held.setdefault(id(policy), []).append(seat)
-    after = {}
-    for number, own in held.items():
-        key = (number, tuple(own))
-        policy = seats[own[0]]
-        after[key] = before.get(key) or _Tenancy(policy, np.array(own), policy.initial_memory(markets * len(own)))
-    return after
-
-
-def _noise(market: Market) -> np.ndarray:
-    """Standard normal numbers (B, N, A) of the coming round, the same whoever holds the seats."""
-    return action_noise(
-        market.key,
-        round=market.round,
-        episode=market.episode,
-        organizations=market.organizations,
-        actions=market.action_size,
+def _market(place: Place, mechanisms: tuple[str, ...]) -> Market:
+    return Market(
+        place.rule,
+        markets=place.markets,
+        first_market=place.first_market,
+        economy=place.economy,
+        schedule=place.schedule,
+        mechanisms=mechanisms,
     )
+
+
+def _seats(policies: Sequence[Policy]) -> Seats:
+    """Policies and the seats that each holds; one object in several seats acts in one batch."""
+    held: dict[int, list[int]] = {}
+    for seat, policy in enumerate(policies):
+        held.setdefault(id(policy), []).append(seat)
+    return Seats((), tuple((policies[seats[0]], tuple(seats)) for seats in held.values()))
+
+
+def _act(tenants: Backgrounds, markets: list[Market], observations: list[np.ndarray]) -> list[np.ndarray]:
+    """Actions (B, N, A) of each place."""
+    shapes = [(market.markets, market.organizations, market.action_size) for market in markets]
+    seen = np.concatenate([each.reshape(-1, each.shape[2]) for each in observations])
+    out = np.empty((len(seen), markets[0].action_size), np.float32)
+    tenants.act(seen, out, [(market.key, market.round, market.episode) for market in markets])
+    ends = np.cumsum([shape[0] * shape[1] for shape in shapes])
+    return [part.reshape(shape) for part, shape in zip(np.split(out, ends[:-1]), shapes, strict=True)]

@@ -11,8 +11,6 @@ from rich.progress import Progress as Bar
 
 from ruleshift.eval.cells import Cell, Folder
 
-_DOING = {"train": "train", "curve": "learning curve of", "shift": "shift"}
-
 
 class Progress:
     """A bar where the output is a terminal, a line for each finished cell where it is not.
@@ -93,10 +91,3 @@ class Progress:
             return ""
         seconds = (time.monotonic() - self._start) * (self._total() - self._done()) / new
         return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
-
-
-def describe(cell: Cell) -> str:
-    """A cell in words: `train fixed on price_board, seed 0`."""
-    where = f"{'from' if cell['kind'] == 'shift' else 'on'} {cell['rule']}" if cell["rule"] else "on the structure"
-    seed = "" if cell["seed"] is None else f", seed {cell['seed']}"
-    return f"{_DOING[cell['kind']]} {cell['arm']} {where}{seed}"

@@ -1,12 +1,14 @@
-"""Whose folder it is: `study.json`, the configuration of a study with the hashes of all that it stands on."""
+"""Whose folder it is: `study.json`, the design of a study with the hashes of all that it stands on."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import ruleshift
+from ruleshift.envs.compile import sources_digest
 from ruleshift.eval.cells import write_text
-from ruleshift.eval.preset import Preset
+from ruleshift.eval.design import Design
+from ruleshift.eval.references import shipped
 
 _OWN = (".lock", ".workers")
 
@@ -15,35 +17,36 @@ _OWN = (".lock", ".workers")
 class Record:
     """What a study's folder says about itself."""
 
-    asked: str
-    """Preset as it was asked for: a name or a path."""
     version: str
     """Version of ruleshift that computes it."""
-    preset: Preset
+    kernel: str
+    """Hash of the market's source."""
+    design: Design
+    references: dict[str, str]
+    """References that came with the suite, by kind, rule and seed: their keys."""
 
 
-def claim(root: Path, preset: Preset, asked: str) -> None:
+def claim(root: Path, design: Design) -> None:
     """Write down that the folder is this study's, or refuse one that holds something else.
 
     Raises:
-        ValueError: another configuration, another version, or files that are no study's.
+        ValueError: another design, another version, another market, or files that are no study's.
     """
+    own = Record(ruleshift.__version__, sources_digest(), design, _references(design))
     if (root / "study.json").exists():
-        held = read_record(root)
-        difference = _difference(held, preset)
+        difference = _difference(read_record(root), own)
         if difference:
             raise ValueError(f"{root}: holds another study ({difference}); choose another folder")
     elif any(each.name not in _OWN and not each.name.startswith(".partial-") for each in root.iterdir()):
         raise ValueError(f"{root}: is not empty and holds no study; choose another folder")
     else:
         record = {
-            "asked": asked,
-            "version": ruleshift.__version__,
-            "hash": preset.hash,
-            "rules": {rule.name: rule.hash for rule in preset.targets},
-            "structure": preset.structure_hash,
-            "economy": preset.economy.hash,
-            "configuration": preset.plain(),
+            "version": own.version,
+            "kernel": own.kernel,
+            "hash": design.hash,
+            "rules": {rule.name: rule.hash for rule in design.scored},
+            "references": own.references,
+            "design": design.plain(),
         }
         write_text(root / "study.json", json.dumps(record, indent=1) + "\n")
 
@@ -57,16 +60,32 @@ def read_record(root: Path) -> Record:
     path = root / "study.json"
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
-        return Record(held["asked"], held["version"], Preset.from_plain(held["configuration"]))
+        return Record(held["version"], held["kernel"], Design.from_plain(held["design"]), held["references"])
     except OSError:
         raise ValueError(f"{root}: holds no study (there is no study.json)") from None
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not the record of a study: {error}") from None
 
 
-def _difference(held: Record, preset: Preset) -> str:
-    if held.version != ruleshift.__version__:
-        return f"computed by version {held.version}, this is {ruleshift.__version__}"
-    before, now = held.preset.plain(), preset.plain()
+def _references(design: Design) -> dict[str, str]:
+    return {
+        f"{kind} {rule.name} {seed}": path.name
+        for kind in ("native", "best_reply")
+        for rule in design.scored
+        for seed, path in shipped(kind, design, rule.name).items()
+    }
+
+
+def _difference(held: Record, own: Record) -> str:
+    if held.version != own.version:
+        return f"computed by version {held.version}, this is {own.version}"
+    if held.kernel != own.kernel:
+        return f"computed by the market of hash {held.kernel}, this is {own.kernel}"
+    before, now = asdict(held.design.preset), asdict(own.design.preset)
     changed = [key for key in now if before[key] != now[key]]
-    return f"its {' and '.join(changed)} differ from what is asked now" if changed else ""
+    if changed:
+        return f"its {' and '.join(changed)} differ from what is asked now"
+    content = [key for key, value in own.design.plain().items() if held.design.plain()[key] != value]
+    if content:
+        return f"the content of its {' and '.join(content)} differs from what is there now"
+    return "other references come with the suite now" if held.references != own.references else ""

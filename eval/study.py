@@ -4,17 +4,19 @@ import os
 from pathlib import Path
 
 from ruleshift.eval.cells import Folder, Job, owned
+from ruleshift.eval.design import Design
 from ruleshift.eval.pool import compute
-from ruleshift.eval.preset import load_preset
-from ruleshift.eval.progress import Progress, describe
+from ruleshift.eval.power import power_table
+from ruleshift.eval.preset import Preset, load_preset
+from ruleshift.eval.progress import Progress
 from ruleshift.eval.record import claim
 from ruleshift.eval.report import write_report
 from ruleshift.eval.results import write_results
-from ruleshift.eval.work import plan, weight
+from ruleshift.eval.work import describe, plan, weight
 
 
 def study(
-    preset: str | os.PathLike[str] = "quick",
+    preset: str | os.PathLike[str] | Preset = "quick",
     out: str | os.PathLike[str] = "results/quick",
     *,
     workers: int | None = None,
@@ -25,9 +27,9 @@ def study(
     A study that was killed ends with the same results as one never interrupted.
 
     Args:
-        preset: name of a preset (`quick`, `testing`) or path of a study file.
+        preset: a preset, its name (`quick`, `standard`, `full`) or the path of a study's file.
         out: folder of this study alone.
-        workers: processes, one core each; at most two by default, 0 for none beside this one.
+        workers: processes, one core each; as many as there are cores by default, 0 for none beside this one.
         quiet: show no progress.
 
     Raises:
@@ -35,14 +37,27 @@ def study(
         CellError: a part of the study failed.
     """
     asked = load_preset(preset)
-    root = Path(out)
-    workers = min(2, os.cpu_count() or 1) if workers is None else workers
+    design, root = Design.of(asked), Path(out)
+    workers = os.cpu_count() or 1 if workers is None else workers
     with owned(root):
-        claim(root, asked, os.fspath(preset))
+        claim(root, design)
         folder = Folder(root)
         folder.clean()
-        cells = plan(asked)
-        with Progress(cells, [weight(cell, asked) for cell in cells], folder, describe, quiet=quiet) as progress:
-            compute(cells, Job("ruleshift.eval.work:begin", asked.plain()), folder, workers, progress.report)
-        write_results(folder, asked)
+        if not quiet:
+            print(_stated_power(asked))
+        cells = plan(design)
+        with Progress(cells, [weight(cell, design) for cell in cells], folder, describe, quiet=quiet) as progress:
+            compute(cells, Job("ruleshift.eval.work:begin", design.plain()), folder, workers, progress.report)
+        write_results(folder, design)
         return write_report(root)
+
+
+def _stated_power(preset: Preset) -> str:
+    """What a study of this size can find, said before it runs."""
+    sizes = (
+        len(preset.homes), len(preset.held_out), len(preset.seeds), len(preset.panel_seeds), preset.economies,
+    )  # fmt: skip
+    lines = [f"  {each}" for each in power_table(sizes)]
+    return "\n".join(
+        ["power of this size, by simulation, before it runs (docs/study.md says from what):", *lines]
+    )

@@ -180,6 +180,8 @@ def test_train_and_evaluate__go_together(tmp_path, capsys):
         ("evaluate POLICY --shift-to nowhere", "nowhere"),
         ("train nowhere --out OUT", "nowhere"),
         ("train price_board --arm randomized --out OUT", "price_board"),
+        ("train price_board --arm wide --out OUT", "arm 'wide' is unknown; the arms are fixed, fixed+nuisance,"),
+        ("train platforms --arm scratch --out OUT", "arm scratch trains on nothing"),
         ("train price_board --steps 0 --out OUT", "steps"),
         ("study --preset nowhere --out OUT", "nowhere"),
         ("report OUT", "OUT"),

@@ -180,6 +180,40 @@ def test_mechanism__that_tells_a_price_or_bid_that_cannot_be_is_named(write, pri
             _step(market)
 
 
+LEADING = '''
+from ruleshift.envs import register_mechanism
+
+
+@register_mechanism("{name}"{declared})
+def leading(problem, match, floats, integers):
+    """The first jobs go to the first organizations, each with a lead of 1 over nobody in particular."""
+    for j in range(len(problem.capacities)):
+        match.winner[j], match.lead[j] = j, 1.0
+'''
+
+
+def test_mechanism__tells_only_what_it_declares(write) -> None:
+    """The critical ask is read from a lead, and a mechanism has one only if it says so."""
+    silent, telling = (f"test_leading_{next(_NUMBER)}" for _ in range(2))
+    importlib.import_module(write(LEADING.format(name=silent, declared="")))
+    importlib.import_module(write(LEADING.format(name=telling, declared=', payments=("lead",)')))
+    second_price = load_rule("price_board").replace(**{"payment.pricing": "second_price"})
+    with pytest.raises(ValueError, match=f"'second_price', which '{silent}' does not tell .*no payment 'lead'"):
+        Market(second_price.replace(**{"matching.mechanism": silent}), economy=ECONOMY)
+    market = Market(second_price.replace(**{"matching.mechanism": telling}), economy=ECONOMY)
+    market.reset(seed=0)
+    _step(market, ask=-0.2)  # half of the value
+    paid = market.payments[0, :4] / market.served_values[0, :4]
+    scoring = second_price.scoring
+    np.testing.assert_allclose(paid, 0.5 * np.exp(1 / (scoring.amplification * scoring.weights.price)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("payments", [("leads",), "lead", ("lead", "posted")])
+def test_register_mechanism__an_unknown_payment_is_named(payments) -> None:
+    with pytest.raises(ValueError, match=r"mechanism 'test_unknown': payments is .*lead, price, bid, bid_externality"):
+        register_mechanism("test_unknown", payments=payments)(lambda problem, match, floats, integers: None)
+
+
 def test_mechanism__that_does_not_compile_is_named(write) -> None:
     name = "test_uncompiled"
     module = write(PLAIN.format(name=name, what="No such field.", body="match.looser[j] = 0"))

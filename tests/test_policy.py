@@ -11,9 +11,9 @@ from safetensors.numpy import load_file, save_file
 from ruleshift.agents import Card, LearnedPolicy, load_policy, save_policy
 
 
-def _policy(kinds=3, hidden=(8, 8)):
+def _policy(kinds=3, hidden=(8, 8), history=0):
     rng = np.random.default_rng(1)
-    card = Card(kinds=kinds, hidden=hidden, arm="fixed", rule="price_board", seed=7, steps=100)
+    card = Card(kinds=kinds, hidden=hidden, history=history, arm="fixed", rule="price_board", seed=7, steps=100)
     return LearnedPolicy({n: rng.normal(0, 0.3, s).astype(np.float32) for n, s in card.shapes().items()}, card)
 
 
@@ -32,8 +32,9 @@ def test_policy__acts_as_its_network_says():
     np.testing.assert_allclose(policy.act(seen, None, noise)[0], sampled, atol=1e-6)
 
 
-def test_policy__survives_the_disk(tmp_path):
-    policy = _policy()
+@pytest.mark.parametrize("history", [0, 4])
+def test_policy__survives_the_disk(tmp_path, history):
+    policy = _policy(history=history)
     folder = tmp_path / "deep" / "folder"
     loaded = load_policy(save_policy(policy, folder))
     seen = _observations(policy)
@@ -57,6 +58,8 @@ def test_policy__refuses_observations_of_another_market():
     ("key", "value", "message"),
     [
         ("format", 99, "format: 99"),
+        ("history", -1, "history: -1"),
+        ("history", "4", "history: '4' is not of type int"),
         ("hidden", [8, "8"], "hidden"),
         ("kinds", 0, "kinds: 0"),
         ("steps", "many", "steps: 'many' is not of type int"),
@@ -74,6 +77,19 @@ def test_load_policy__names_the_wrong_key(tmp_path, key, value, message):
         load_policy(tmp_path)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_load_policy__reads_the_first_format(tmp_path):
+    """It knew no history."""
+    policy = _policy()
+    path = save_policy(policy, tmp_path) / "policy.json"
+    card = json.loads(path.read_text())
+    del card["history"]
+    path.write_text(json.dumps({**card, "format": 1}))
+    assert load_policy(tmp_path).card == policy.card
+    path.write_text(json.dumps(card))
+    with pytest.raises(ValueError, match=r"policy\.json: history: missing"):
+        load_policy(tmp_path)
 
 
 def _damage(weights, how):

@@ -1,60 +1,49 @@
 """The report: one file, safe and complete, whose words follow from the numbers whichever way they come out."""
 
 import re
-from collections.abc import Callable
+import shutil
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
+from studies import BEST, FLOOR, Planted, make_findings, make_study
 
 from ruleshift.envs import load_rule
-from ruleshift.eval import Preset, load_preset, write_report
-from ruleshift.eval.cells import Folder
-from ruleshift.eval.record import claim
-from ruleshift.eval.report import words
-from ruleshift.eval.report.tables import Tables
-from ruleshift.eval.results import read_entries, write_results
-from ruleshift.eval.work import SHOWN, Cell, plan
+from ruleshift.eval import load_preset, write_report
+from ruleshift.eval.report import tables, views, words
+from ruleshift.eval.report.findings import Findings, read_findings
+from ruleshift.eval.report.write import page
 
-Return = Callable[[Cell, str], float]
-
-
-def steady(native: float = 1.0, fixed: float = 0.8, randomized: float = 0.6, constant: float = 0.3) -> Return:
-    """Each arm earns the same everywhere."""
-    values = {"native": native, "fixed": fixed, "randomized": randomized, "constant_steady": constant, "scripted": 0.1}
-    return lambda cell, target: values[cell["arm"]]
-
-
-def made_up(root: Path, earned: Return, preset: Preset | None = None) -> tuple[Folder, Preset]:
-    """A finished study with the numbers that `earned` gives."""
-    preset = preset or load_preset("testing")
-    root.mkdir(exist_ok=True)
-    claim(root, preset, "testing")
-    folder = Folder(root)
-    for cell in plan(preset):
-        if cell["kind"] == "shift":
-            entries = [_entry(preset, earned(cell, rule.name), rule.name, name) for rule in preset.targets for name in
-                       ("shift", "shift_deterministic")]  # fmt: skip
-        else:
-            value = earned(cell, cell["rule"]) if cell["kind"] == "curve" else 0.0
-            entries = [
-                {"target": cell["rule"], "protocol": "curve", "steps": steps, "values": {"return": value * share}}
-                for steps, share in ((0, 0.0), (1000, 1.0))
-            ]
-        folder.write(cell["name"], {"cell": cell, "entries": entries})
-    write_results(folder, preset)
-    return folder, preset
+GENERALIST, SPECIALIST, CENTRAL, UNMEMORIED = (
+    "randomized+memory", "fixed+nuisance+memory", "central+memory", "randomized",
+)  # fmt: skip
+SMALL = replace(
+    load_preset("testing"),
+    homes=("price_board", "promoted_listing"),
+    held_out=("dispatch_lottery", "open_enrolment", "second_price_exchange"),
+    economies=4,
+)
+AHEAD = Planted(away={GENERALIST: 0.8, SPECIALIST: 0.5, CENTRAL: 0.6, UNMEMORIED: 0.6})
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-def _entry(preset: Preset, value: float, target: str, protocol: str) -> dict:
-    values = {"before": value, "after": value, **{f"market_{name}": 0.5 for name in SHOWN}}
-    return {"target": target, "protocol": protocol, "values": values, "profile": [value] * preset.economy.rounds}
+def found(planted: Planted) -> Findings:
+    """What the report would read of a study of small size."""
+    return make_findings(planted, SMALL)
 
 
-def tables(root: Path, earned: Return) -> Tables:
-    folder, preset = made_up(root, earned)
-    return Tables(preset, read_entries(folder, preset))
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a made-up study in which the generalist is ahead."""
+    return make_study(tmp_path_factory.mktemp("study"), AHEAD, SMALL)
+
+
+@pytest.fixture(scope="module")
+def text(study: Path) -> str:
+    return write_report(study).read_text(encoding="utf-8")
 
 
 class Page(HTMLParser):
@@ -73,54 +62,272 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_report__needs_no_network_and_runs_nothing(tmp_path: Path) -> None:
-    made_up(tmp_path, steady())
-    text = write_report(tmp_path).read_text()
-    page = Page(text)
-    assert not {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in page.tags}
-    references = [value for _, attributes in page.tags for name, value in attributes.items() if name.endswith("href")]
+def answer(findings: Findings, claim: str) -> tuple[str, str]:
+    """The badge and the sentences under a question of the first screen, with plain spaces."""
+    each = next(each for each in words.answers(findings) if each.claim == claim)
+    return each.word, each.text.replace("\u00a0", " ")
+
+
+# What the words say
+
+
+def test_words__the_generalist_is_ahead() -> None:
+    study = found(AHEAD)
+    word, text = answer(study, "transfer")
+    assert word == "supported"
+    assert text.startswith("The generalist: trained on many rules, it earns more")
+    assert "by 30 % of the way" in text
+    assert "95 % interval" in text
+    assert words.headline(study) == "Organizations trained on many rules do better once the rule has changed."
+    assert not words.competent(study)
+
+
+def test_words__the_specialist_is_ahead_and_that_is_as_plain() -> None:
+    study = found(Planted(away={GENERALIST: 0.4, SPECIALIST: 0.7}))
+    word, text = answer(study, "transfer")
+    assert word == "contradicted"
+    assert text.startswith("The specialist: trained on one rule, it earns more")
+    assert "by 30 % of the way" in text
+    low, high = map(int, re.findall(r"interval: (\d+) % to (\d+) %", text)[0])
+    assert low < 30 < high
+    assert "reversed" in words.headline(study)
+
+
+def test_words__no_difference_is_a_finding() -> None:
+    study = found(Planted(spread=0.001))
+    word, text = answer(study, "transfer")
+    assert word == "no material difference"
+    assert text.startswith("Neither:")
+    assert "makes no material difference" in words.headline(study)
+
+
+def test_words__undecided_says_what_would_fit() -> None:
+    study = found(Planted(away={GENERALIST: 0.55}, spread=0.5))
+    word, text = answer(study, "transfer")
+    assert word == "undecided"
+    assert re.search(r"anything from −\d+ % to \+\d+ % would fit", text)
+    assert words.headline(study) == "This study cannot tell who does better once the rule has changed."
+
+
+@pytest.mark.parametrize(("arm", "who"), [(GENERALIST, "generalist"), (SPECIALIST, "specialist")])
+def test_words__an_incompetent_arm_leaves_no_answer_whatever_its_lead(arm: str, who: str) -> None:
+    study = found(replace(AHEAD, gate={arm: 0.2}))
+    warning = words.competent(study).replace("\u00a0", " ")
+    assert warning.startswith(f"The {who} is not competent at this budget on 2 of its 2 training rules (20 % at worst)")
+    assert words.headline(study).startswith("No answer at this budget")
+    for claim in ("transfer", "break_even", "economies"):
+        assert answer(study, claim)[0] == "undecided"
+    assert "No verdict, for the reason above" in answer(study, "transfer")[1]
+    assert answer(study, "adaptation")[1].startswith("No advantage is established")
+
+
+def test_words__beating_all_controls_is_called_adaptation() -> None:
+    word, text = answer(found(AHEAD), "adaptation")
+    assert word == "supported"
+    assert text.startswith("Yes, as far as this study can show")
+    assert "gets 30 % of the way there, the generalist 80 %" in text
+
+
+def test_words__where_a_constant_does_better_it_is_not_adaptation() -> None:
+    word, text = answer(found(replace(AHEAD, constant=0.9)), "adaptation")
+    assert word == "contradicted"
+    assert text.startswith("No, this is not adaptation: the best conduct that never reacts")
+    assert "an untrained constant does as well or better" in text
+
+
+def test_words__one_conduct_for_all_rules_is_not_adaptation() -> None:
+    word, text = answer(found(replace(AHEAD, moves=0.0)), "adaptation")
+    assert word == "contradicted"
+    assert "its conduct is one and the same under all rules" in text
+
+
+def test_words__the_central_specialist_may_explain_it() -> None:
+    away = {**AHEAD.away, CENTRAL: 0.9}
+    word, text = answer(found(replace(AHEAD, away=away)), "adaptation")
+    assert word == "contradicted"
+    assert "a specialist of the most typical rule" in text
+
+
+@pytest.mark.parametrize(
+    ("slow", "word", "begins"),
+    [
+        ({GENERALIST: 1.0, SPECIALIST: 0.1}, "supported", "Yes: over the whole of training they stand higher"),
+        ({GENERALIST: 0.1, SPECIALIST: 1.0}, "contradicted", "No, the reverse"),
+        ({}, "no material difference", "No: there is no material difference"),
+    ],
+)
+def test_words__who_learned_faster(slow: dict[str, float], word: str, begins: str) -> None:
+    home = {GENERALIST: 0.95, SPECIALIST: 0.95}
+    badge, text = answer(found(replace(AHEAD, home=home, slow=slow, spread=0.002)), "head_start")
+    assert badge == word
+    assert text.startswith(begins)
+    if word == "supported":
+        assert "by the specialists after" in text
+        assert "the generalist never" in text
+
+
+@pytest.mark.parametrize(
+    ("home", "away", "says"),
+    [
+        ((0.6, 0.9), (0.8, 0.5), "If less than 50 % of rounds are played under changed rules, the specialist is the"),
+        ((0.7, 0.9), (0.8, 0.2), "If less than 25 % of rounds are played under changed rules, the specialist is the"),
+        ((0.9, 0.6), (0.8, 0.5), "However rarely rules change, the generalist is the better choice"),
+        ((0.6, 0.9), (0.5, 0.8), "However often rules change, the specialist is the better choice"),
+        ((0.9, 0.6), (0.5, 0.8), "The reverse of what one expects"),
+    ],
+)
+def test_words__break_even(home: tuple[float, float], away: tuple[float, float], says: str) -> None:
+    """Generalist and specialist at home and away: the loss against the gain."""
+    arms = (GENERALIST, SPECIALIST)
+    planted = Planted(home=dict(zip(arms, home, strict=True)), away=dict(zip(arms, away, strict=True)), spread=0.0001)
+    _, text = answer(found(planted), "break_even")
+    assert text.startswith(says)
+    assert "Surely better" in text
+
+
+def test_words__where_the_verdict_flips() -> None:
+    planted = Planted(away={GENERALIST: 0.5, SPECIALIST: 0.5}, flips=0.3)
+    word, text = answer(found(planted), "economies")
+    assert word == "contradicted"
+    assert "ahead in 2 of 4 economies (2 of them surely) and behind in 2 (2 surely)" in text
+    assert "In the worst tenth its lead is −3" in text
+    assert "Where it flips is told best by" in text
+
+
+def test_words__where_the_best_reply_learned_nothing_there_is_no_answer() -> None:
+    study = found(replace(AHEAD, best_reply=-0.2))
+    word, text = answer(study, "transfer")
+    assert word == "undecided"
+    assert "the best replies earn no more than the floor" in text
+    assert "not measured" in Page(page(study)).text
+
+
+@pytest.mark.parametrize("change", [{"seeds": (0,)}, {"economies": 1}, {"panel_seeds": (1000,)}])
+def test_words__one_of_a_kind_says_nothing_of_others(change: dict[str, Any]) -> None:
+    study = make_findings(AHEAD, replace(SMALL, **change))
+    assert "they do not speak of others" in Page(page(study)).text
+    assert answer(study, "transfer")[0] == ("undecided" if "seeds" in change else "supported")
+
+
+def test_words__a_study_without_an_arm_says_so() -> None:
+    study = make_findings(AHEAD, replace(SMALL, arms=("fixed", "randomized"), budgets=()))
+    word, text = answer(study, "transfer")
+    assert word == "undecided"
+    assert "randomized+memory is missing" in text
+    assert "cannot tell" in Page(page(study)).text
+
+
+# The numbers behind the words
+
+
+def test_tables__are_shares_of_the_way_and_homes_are_set_apart() -> None:
+    study = found(AHEAD)
+    for home, boxes in tables.transfer_matrix(study):
+        assert home in SMALL.homes
+        assert [box.inside for box in boxes] == [True, True, False, False, False]
+        assert [box.value for box in boxes] == pytest.approx([0.0, 0.0, 0.3, 0.3, 0.3], abs=0.03)
+    rows = dict(tables.returns_table(study))
+    assert [box.value for box in rows["best_reply"]] == pytest.approx([BEST] * 5, abs=0.01)
+    assert [box.value for box in rows["floor"]] == pytest.approx([FLOOR] * 5, abs=0.01)
+    assert [box.value for box in rows["scratch+memory"]][:2] == [None, None]
+
+
+def test_tables__every_budget_that_was_asked_for() -> None:
+    lines = tables.budgets(found(AHEAD))
+    assert [line.name for line in lines] == ["0.5 times the budget", "1 times the budget"]
+    assert all(line.found and line.found.estimate == pytest.approx(0.3, abs=0.02) for line in lines)
+
+
+def test_tables__the_gate_is_by_arm_and_training_rule() -> None:
+    gates = {gate.arm: gate for gate in tables.gates(found(replace(AHEAD, gate={GENERALIST: 0.2})))}
+    assert gates[GENERALIST].failed == [True, True]
+    assert gates[SPECIALIST].failed == [False, False]
+
+
+def test_tables__other_summaries_agree_where_all_runs_are_alike() -> None:
+    study = found(AHEAD)
+    rows = {row.arm: row for row in tables.summaries(study)}
+    for arm, share in AHEAD.away.items():
+        assert rows[arm].mean.estimate == pytest.approx(share, abs=0.02)
+        assert rows[arm].middle.estimate == pytest.approx(share, abs=0.02)
+        heights = [each.estimate for each in tables.performance_profiles(study)[arm]]
+        expected = [float(threshold < share) for threshold in tables.THRESHOLDS]
+        apart = abs(tables.THRESHOLDS - share) > 0.03
+        assert [height for height, far in zip(heights, apart, strict=True) if far] == pytest.approx(
+            [height for height, far in zip(expected, apart, strict=True) if far]
+        )
+    better = rows[GENERALIST].better
+    assert better
+    assert better.estimate == 1.0
+
+
+def test_views__recovery_and_regret_are_measured_against_the_best_reply() -> None:
+    """The made-up profile halves at the shift and comes back in five fiftieths of the episode."""
+    study = found(AHEAD)
+    rows = {row.arm: row for row in views.recoveries(study)}
+    assert rows["best_reply"].reached == 3
+    assert rows["best_reply"].recovered == pytest.approx(0.08)
+    assert rows["best_reply"].regret == 0
+    assert rows["constant"].recovered is None
+    way = 0.2 * (BEST - FLOOR) / BEST  # the generalist lacks a fifth of the way
+    after = rows["best_reply"].after["shift"]
+    assert rows[GENERALIST].after["shift"] == pytest.approx(after * (1 - way))
+    assert rows[GENERALIST].regret == pytest.approx(25 * after * way)
+
+
+# The page
+
+
+def test_report__needs_no_network_and_runs_nothing(text: str) -> None:
+    read = Page(text)
+    assert not {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in read.tags}
+    references = [value for _, attributes in read.tags for name, value in attributes.items() if name.endswith("href")]
     assert all(value and value.startswith("#") for value in references)
     assert "@import" not in text
     assert not re.search(r"url\((?!#)", text)
 
 
-def test_report__ids_are_unique_and_references_hit_them(tmp_path: Path) -> None:
-    made_up(tmp_path, steady())
-    page = Page(write_report(tmp_path).read_text())
-    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+def test_report__ids_are_unique_and_references_hit_them(text: str) -> None:
+    read = Page(text)
+    ids = [attributes["id"] for _, attributes in read.tags if "id" in attributes]
     assert len(set(ids)) == len(ids)
-    links = {value for _, attributes in page.tags for name, value in attributes.items() if name.endswith("href")}
+    links = {value for _, attributes in read.tags for name, value in attributes.items() if name.endswith("href")}
     assert {link[1:] for link in links if link} <= set(ids)
 
 
-def test_report__every_figure_says_in_words_what_it_shows(tmp_path: Path) -> None:
-    _, preset = made_up(tmp_path, steady())
-    page = Page(write_report(tmp_path).read_text())
-    labels = [attributes.get("aria-label") for tag, attributes in page.tags if tag == "figure"]
-    assert len(labels) == len(preset.targets) + len(preset.homes)
+def test_report__every_figure_says_in_words_what_it_shows(text: str) -> None:
+    labels = [attributes.get("aria-label") for tag, attributes in Page(text).tags if tag == "figure"]
+    homes, held_out = len(SMALL.homes), len(SMALL.held_out)
+    assert len(labels) == (1 + homes) + 2 * (1 + held_out) + 3
     assert all(label and len(label) > 40 for label in labels)
 
 
-def test_report__shows_every_seed_and_hatches_what_was_trained_on(tmp_path: Path) -> None:
-    made_up(tmp_path, lambda cell, target: 0.111 + (cell["seed"] or 0) / 1000 if cell["arm"] == "fixed" else 0.5)
-    text = write_report(tmp_path).read_text()
-    assert "0.111 · 0.112" in text
-    hatched = re.findall(r'<td style="[^"]*" class="inside">', text)
-    plain = re.findall(r'<td style="[^"]*">', text)
-    assert len(hatched) == len(plain) == 6
+def test_report__hatches_what_enters_no_verdict(text: str) -> None:
+    cells = re.findall(r'<td( class="inside")? style="background-color: #', text)
+    rows = len(SMALL.homes) + len(SMALL.arms) + 4
+    assert cells.count(' class="inside"') == rows * len(SMALL.homes)
+    assert cells.count("") == rows * len(SMALL.held_out)
 
 
-def test_report__is_the_same_bytes_again(tmp_path: Path) -> None:
-    made_up(tmp_path, steady())
-    first = write_report(tmp_path).read_bytes()
-    assert write_report(tmp_path).read_bytes() == first
+def test_report__shows_claims_as_registered_and_all_that_was_run(study: Path, text: str) -> None:
+    shown, found = Page(text).text, read_findings(study)
+    for claim in words.CLAIMS.values():
+        assert claim.thresholds in shown
+    for rule in found.design.targets:
+        assert rule.hash in shown
+    assert found.record.kernel in shown
+    assert SMALL.to_toml() in shown
+
+
+def test_report__is_the_same_bytes_again(study: Path, text: str) -> None:
+    assert write_report(study).read_text(encoding="utf-8") == text
 
 
 def test_report__escapes_what_users_named(tmp_path: Path) -> None:
-    preset, evil = load_preset("testing"), "<script>alert('$x$')</script>"
-    hostile = replace(load_rule("price_board"), name=evil, rationale="<b onclick=x>&")
-    made_up(tmp_path, steady(), replace(preset, homes=(hostile,)))
-    text = write_report(tmp_path).read_text()
+    evil = "<script>alert('$x$')</script>"
+    path = tmp_path / "evil.toml"
+    path.write_text(replace(load_rule("price_board"), name=evil, rationale="<b onclick=x>&").to_toml())
+    text = page(make_findings(AHEAD, replace(SMALL, homes=(str(path),))))
     assert "<script" not in text
     assert "<b onclick" not in text
     assert evil in Page(text).text
@@ -129,61 +336,52 @@ def test_report__escapes_what_users_named(tmp_path: Path) -> None:
 def test_report__refuses_a_study_that_is_not_finished(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no study"):
         write_report(tmp_path)
-    made_up(tmp_path, steady())
-    (tmp_path / "cells" / "shift-fixed-price_board-1.json").unlink()
-    with pytest.raises(ValueError, match="not finished, shift-fixed-price_board-1 is missing"):
-        write_report(tmp_path)
+    root = make_study(tmp_path / "study", AHEAD, SMALL)
+    (root / "cells" / "frozen-fixed-price_board-1.json").unlink()
+    with pytest.raises(ValueError, match="not finished, frozen-fixed-price_board-1 is missing"):
+        write_report(root)
 
 
-def test_words__name_who_won_whichever_way(tmp_path: Path) -> None:
-    lost = words.summary(tables(tmp_path / "a", steady(fixed=0.8, randomized=0.6)))
-    won = words.summary(tables(tmp_path / "b", steady(fixed=0.6, randomized=0.8)))
-    tied = words.summary(tables(tmp_path / "c", steady(fixed=0.7, randomized=0.7)))
-    assert "earned more than the specialist in 0 of 2" in lost
-    assert "earned more than the specialist in 2 of 2" in won
-    assert "in 0 of 2 paired comparisons (2 tied)" in tied
-    for text in (lost, won, tied):
-        assert "no verdict on the claim follows" in text
+PROBE = """<script>
+addEventListener("load", () => {
+  const root = document.documentElement, figures = [...document.querySelectorAll("figure svg, svg.mark")];
+  const empty = each => {
+    const box = each.getBoundingClientRect();
+    return box.width < 20 || box.height < 5 || each.getBBox().width === 0;
+  };
+  parent.postMessage({
+    width: root.clientWidth,
+    overflow: root.scrollWidth - root.clientWidth,
+    figures: figures.length,
+    empty: figures.filter(each => each.checkVisibility() && empty(each)).length,
+    requests: performance.getEntriesByType("resource").length,
+  }, "*");
+});
+</script>"""
+FRAME = """<body><script>addEventListener("message", event => Object.assign(document.body.dataset, event.data))</script>
+<iframe src="page.html" style="width: {width}px; height: 900px; border: 0"></iframe></body>"""
 
 
-def test_words__shares_are_ratios_of_sums(tmp_path: Path) -> None:
-    text = words.summary(tables(tmp_path, steady(native=2.0, fixed=0.8, randomized=0.6, constant=0.3)))
-    assert "The generalist earned 30 % of what natives of those rules earn there, the specialists 40 % and a " in text
-    assert "conduct that never reacts (“steady”) 15 %" in text
+def measured(text: str, width: int, place: Path) -> dict[str, int]:
+    """What a browser makes of a page in a frame of that width: a headless window of its own may be wider than asked."""
+    assert BROWSER
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy"[^>]*>', text)
+    assert policy  # it would stop the probe as well
+    (place / "page.html").write_text(text.replace(policy[0], "").replace("</body>", f"{PROBE}</body>"))
+    (place / "frame.html").write_text(FRAME.format(width=width))
+    command = [
+        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", f"--user-data-dir={place / 'profile'}", "--hide-scrollbars",
+        "--window-size=1400,1000", "--virtual-time-budget=10000", "--dump-dom", (place / "frame.html").as_uri(),
+    ]  # fmt: skip
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    body = next(attributes for tag, attributes in Page(dom).tags if tag == "body")
+    return {name.removeprefix("data-"): int(value or 0) for name, value in body.items()}
 
 
-def test_words__a_constant_that_wins_is_said_plainly(tmp_path: Path) -> None:
-    beaten = dict(words.findings(tables(tmp_path / "a", steady(randomized=0.6, constant=0.7))))
-    better = dict(words.findings(tables(tmp_path / "b", steady(randomized=0.7, constant=0.6))))
-    key = "Against conduct that never reacts"
-    assert "did not beat it on dispatch_lottery. So what it gained over specialists is not shown" in beaten[key]
-    assert "beat it on dispatch_lottery, which adaptation requires and which does not prove it" in better[key]
-    above = dict(words.findings(tables(tmp_path / "c", steady(native=0.5, constant=0.6))))
-    assert "earned more than natives do on price_board and dispatch_lottery" in above[key]
-    assert "natives" not in better[key]
-
-
-def test_words__incompetent_arms_are_named(tmp_path: Path) -> None:
-    weak = dict(words.findings(tables(tmp_path / "a", steady(fixed=0.5, randomized=0.49))))["Competence"]
-    assert "the generalist on price_board with seed 0 and the generalist on price_board with seed 1" in weak
-    assert "the specialist on" not in weak
-    strong = dict(words.findings(tables(tmp_path / "b", steady(fixed=0.9, randomized=0.9))))["Competence"]
-    assert "Every arm earned at least half" in strong
-
-
-def test_words__say_when_natives_earn_nothing(tmp_path: Path) -> None:
-    found = tables(tmp_path, steady(native=-0.1))
-    assert "an unknown share" in words.summary(found)
-    text = dict(words.findings(found))
-    assert "cannot be stated" in text["On the home rule"]
-    assert "leaves nothing to compare with" in text["Competence"]
-
-
-def test_words__count_seeds_that_disagree(tmp_path: Path) -> None:
-    def split(cell: Cell, target: str) -> float:
-        return {"randomized": 0.5, "fixed": 0.4 + 0.2 * (cell["seed"] == 1)}.get(cell["arm"], 0.6)
-
-    agree = dict(words.findings(tables(tmp_path / "a", steady())))["Agreement of the seeds"]
-    differ = dict(words.findings(tables(tmp_path / "b", split)))["Agreement of the seeds"]
-    assert agree.startswith("In 0 of 1 cells")
-    assert differ.startswith("In 1 of 1 cells")
+@pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on the PATH to show a page in")
+@pytest.mark.parametrize("width", [390, 820, 1366])
+def test_report__in_a_browser_fits_the_screen_and_loads_nothing(text: str, tmp_path: Path, width: int) -> None:
+    found = measured(text, width, tmp_path)
+    assert found["figures"] > 20
+    assert found == {"width": width, "overflow": 0, "figures": found["figures"], "empty": 0, "requests": 0}

@@ -129,17 +129,21 @@ def test_features__strategy_proof_by_mechanism_payment_and_focus(rule: str, chan
 
 
 @pytest.mark.parametrize(
-    ("mechanism", "payment", "told"),
+    ("mechanism", "payment", "needed", "told"),
     [
-        ("greedy", {"pricing": "second_price"}, "pricing must be one of as_asked, posted"),
-        ("serial", {"pricing": "externality"}, "pricing must be one of as_asked, second_price, posted, uniform"),
-        ("serial", {"charge": "next_bid"}, "charge must be one of sunk, if_matched"),
-        ("position_auction", {"pricing": "uniform"}, "pricing must be one of as_asked, posted"),
+        ("greedy", {"pricing": "second_price"}, "lead", "must be one of as_asked, posted"),
+        ("serial", {"pricing": "externality"}, "price", "must be one of as_asked, second_price, posted, uniform"),
+        ("serial", {"charge": "next_bid"}, "bid", "must be one of sunk, if_matched"),
+        ("position_auction", {"pricing": "uniform"}, "lead", "must be one of as_asked, posted"),
     ],
 )
-def test_market__a_payment_that_the_mechanism_does_not_tell(mechanism: str, payment: dict, told: str) -> None:
-    changes = {"matching.mechanism": mechanism, **{f"payment.{key}": value for key, value in payment.items()}}
-    with pytest.raises(ValueError, match=rf"payment.* which '{mechanism}' does not tell; with it, {told}$"):
+def test_market__a_payment_that_the_mechanism_does_not_tell(
+    mechanism: str, payment: dict, needed: str, told: str
+) -> None:
+    ((key, value),) = payment.items()
+    changes = {"matching.mechanism": mechanism, f"payment.{key}": value}
+    why = rf"which '{mechanism}' does not tell \(it declares no payment '{needed}'\); with it, {key} {told}$"
+    with pytest.raises(ValueError, match=rf"payment.* {why}"):
         Market(load_rule("price_board").replace(**changes))
 
 

@@ -13,6 +13,7 @@ from ruleshift.agents import (
     Seats,
     SecondPriceBidder,
     action_noise,
+    rival_population,
     unit_costs,
 )
 from ruleshift.envs import Economy, Market, observation_layout
@@ -125,6 +126,32 @@ def test_seats__every_seat_once():
     shared = Seats.shared(7, [Constant(), RandomPolicy()])
     assert shared.learning == (0, 1, 2, 3)
     assert [seats for _, seats in shared.background] == [(4, 6), (5,)]
+
+
+@pytest.mark.parametrize("kind", [PostedPrice, Follower, Constant, RandomPolicy])
+def test_joined__acts_to_the_same_bits_as_each_alone(kind):
+    """One call for the rivals of many economies, as market and conduct go on."""
+    economies = [Economy(base_cost=0.3 + 0.01 * e, effort_cost=0.1 * e, infrastructure=(0, 3)) for e in range(5)]
+    rivals = [next(each for each in rival_population(e, s) if type(each) is kind) for s, e in enumerate(economies)]
+    markets = [Market("price_board", markets=2, economy=economy) for economy in economies]
+    seen = [market.reset(seed=1) for market in markets]
+    joint = kind.joined(rivals, [16] * 5)
+    for _ in range(4):
+        noise = np.random.default_rng(0).normal(size=(5, 16, 6)).astype(np.float32)
+        rows = [each.reshape(16, -1) for each in seen]
+        alone = [rival.act(row, None, own)[0] for rival, row, own in zip(rivals, rows, noise, strict=True)]
+        together, _ = joint.act(np.concatenate(rows), None, noise.reshape(80, 6))
+        np.testing.assert_array_equal(together, np.concatenate(alone))
+        seen = [market.step(own.reshape(2, 8, 6))[0] for market, own in zip(markets, alone, strict=True)]
+
+
+def test_joined__only_where_a_class_says_that_it_can():
+    class _Own(Constant):
+        """A user's."""
+
+    assert _Own.joined([_Own(), _Own(0.5)], [1, 1]) is None
+    assert Constant.joined([Constant(focus=(1.0, 0.0, 0.0)), Constant()], [1, 1]) is None
+    assert FirstPriceBidder.joined([FirstPriceBidder(), FirstPriceBidder(3)], [1, 1]) is None
 
 
 def test_background__plays_its_seats_and_no_other():

@@ -1,5 +1,6 @@
 """Learning: the leaner PPO is PPO, a killed run ends with the same bits, and learning earns more than not learning."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -10,10 +11,19 @@ import pytest
 from stable_baselines3 import PPO
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ruleshift.agents import Card, Constant, Seats, load_policy, rival_population
-from ruleshift.envs import MEASURES, Economy, load_rule, load_structure
-from ruleshift.train import ARMS, MarketPPO, MarketVecEnv, Settings, learning_curve, train
-from ruleshift.train.arms import load_arm
+from ruleshift.agents import Card, Constant, LearnedPolicy, Seats, load_policy, rival_population
+from ruleshift.envs import MEASURES, Economy, load_rule
+from ruleshift.train import (
+    ARMS,
+    Group,
+    MarketPPO,
+    MarketVecEnv,
+    Settings,
+    learning_curve,
+    load_rewards,
+    train,
+    training_groups,
+)
 from ruleshift.train.checkpoint import learned_policy
 
 ECONOMY = Economy(organizations=4, jobs=4, rounds=7)
@@ -90,6 +100,16 @@ def test_market_ppo__nothing_follows_bankruptcy():
     assert ends == {True, False}
 
 
+@pytest.mark.parametrize("rows", [1, 64, 300, 304, 7000])
+def test_settings__minibatches_divide_a_rollout_and_are_near_to_what_was_asked(rows):
+    """A rollout of an odd size is not learned from in one batch: eight steps for the price of one learn far better."""
+    settings = Settings()
+    rollout, batch = settings.rounds(rows) * rows, settings.batch(rows)
+    assert rollout % batch == 0
+    assert rows <= rollout <= max(rows, settings.rollout)
+    assert abs(batch - settings.minibatch) <= 100
+
+
 def test_learned_policy__acts_as_the_network_that_learned():
     model = _ppo(MarketPPO)
     policy = learned_policy(model, Card(kinds=3))
@@ -109,9 +129,9 @@ class _Killer:
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("arm", ["fixed", "randomized+memory"])
 def test_train__a_killed_run_ends_with_the_same_bits(tmp_path, arm):
-    given = {"fixed": "promoted_listing", "randomized": "platforms"}[arm]
+    given = {"fixed": "promoted_listing", "randomized+memory": "platforms"}[arm]
     train(given, arm=arm, out=tmp_path / "whole", **RUN)
     for rollout in (3, 4):  # killed at a checkpoint, then between two
         with pytest.raises(KeyboardInterrupt):
@@ -124,6 +144,120 @@ def test_train__a_killed_run_ends_with_the_same_bits(tmp_path, arm):
     )
     assert whole == killed
     assert [steps for steps, _ in whole] == [0, 80, 120, 200, 240, 320, 360]
+
+
+def _groups(rule="promoted_listing", rivals=None):
+    """Two groups whose episodes end at different times; the second has rivals that remember."""
+    other = Economy(organizations=6, jobs=8, rounds=5, capacity=1)
+    native = _native()
+    return [
+        Group(load_rule(rule), ECONOMY, Seats.shared(4, rivals or rival_population(ECONOMY)), markets=2),
+        Group(load_rule("price_board"), other, Seats((0, 4), ((native, (1, 2)), (Constant(), (3, 5)))), 2, 2),
+    ]
+
+
+def _native():
+    card, rng = Card(kinds=3, hidden=(4,), history=1), np.random.default_rng(0)
+    return LearnedPolicy({n: rng.normal(0, 0.3, s).astype(np.float32) for n, s in card.shapes().items()}, card)
+
+
+def test_train__in_groups_from_a_finished_run_ends_with_the_same_bits_when_killed(tmp_path):
+    """Every array that a step depends on at once: groups, memories of learner and rivals, start, recorded rewards."""
+    train("price_board", arm="fixed+memory", out=tmp_path / "start", **RUN)
+    run: Any = {"groups": _groups(), "start": tmp_path / "start", "record": True, "steps": 400, "seed": 6,
+           "settings": SETTINGS, "tensorboard": False, "quiet": True, "checkpoint_rollouts": 2}  # fmt: skip
+    whole = train(out=tmp_path / "whole", **run)
+    with pytest.raises(KeyboardInterrupt):
+        train(out=tmp_path / "killed", on_rollout=_Killer(5), **run)
+    train(out=tmp_path / "killed", **run)
+    assert _weights(tmp_path / "killed") == _weights(tmp_path / "whole")
+    np.testing.assert_array_equal(load_rewards(tmp_path / "killed"), load_rewards(tmp_path / "whole"))
+    assert load_rewards(tmp_path / "whole").shape == (400 // 8, 8)
+    assert (whole.card.history, whole.card.rule, whole.card.economy) == (4, "promoted_listing, price_board", {})
+
+
+def test_train__records_what_the_rows_earn(tmp_path):
+    """The rewards of the market, without the values that the learner adds to them at truncation."""
+    seen = []
+
+    def play(self):
+        result = MarketVecEnv.step_wait(self)
+        seen.append(result[1].copy())
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ruleshift.train.plan.MarketVecEnv", type("_Spied", (MarketVecEnv,), {"step_wait": play}))
+        train("price_board", out=tmp_path, record=True, **RUN)
+    np.testing.assert_array_equal(load_rewards(tmp_path), np.stack(seen))
+    (tmp_path / "rewards.npy").write_bytes(b"junk")
+    with pytest.raises(ValueError, match=r"rewards\.npy: not an array"):
+        load_rewards(tmp_path)
+
+
+def test_train__one_group_is_the_arm_itself(tmp_path):
+    train("promoted_listing", out=tmp_path / "arm", **RUN)
+    group = Group(load_rule("promoted_listing"), ECONOMY, Seats.shared(4, rival_population(ECONOMY)), SETTINGS.markets)
+    options = {name: value for name, value in RUN.items() if name != "economy"}
+    train(groups=[group], out=tmp_path / "groups", **options)
+    assert _weights(tmp_path / "arm") == _weights(tmp_path / "groups")
+    with pytest.raises(ValueError, match="groups say all about the markets"):
+        train("price_board", groups=[group], out=tmp_path / "both", **options)
+
+
+def test_train__an_arm_with_nuisance_learns_in_its_own_economies(tmp_path):
+    run = {**RUN, "economy": None, "settings": Settings(markets=8, rollout=40, minibatch=20, hidden=(8,)), "steps": 40}
+    policy = train("platforms", arm="aware+memory", out=tmp_path, **run)
+    groups = json.loads((tmp_path / "config.json").read_text())["groups"]
+    expected = training_groups(ARMS["aware"], "platforms", 8)
+    assert [group["seats"] for group in groups] == [json.loads(json.dumps(g.seats.describe())) for g in expected]
+    assert (policy.card.arm, policy.card.history, policy.card.economy) == ("aware+memory", 4, {})
+    with pytest.raises(ValueError, match="a rule, a structure or groups are needed"):
+        train(out=tmp_path / "none", **RUN)
+    with pytest.raises(ValueError, match="history is -1"):
+        train("price_board", history=-1, out=tmp_path / "none", **RUN)
+
+
+def _networks(model):
+    return {name: value.detach().numpy().copy() for name, value in model.policy.state_dict().items()}
+
+
+def test_train__begins_with_policy_and_critic_of_the_start(tmp_path):
+    models: list[MarketPPO] = []
+    begun: list[dict[str, np.ndarray]] = []
+    train("price_board", out=tmp_path / "a", history=2, on_rollout=models.append, **RUN)
+    train("sealed_tender", out=tmp_path / "b", start=tmp_path / "a",
+          on_rollout=lambda model: begun.append(_networks(model)), **{**RUN, "seed": 9})  # fmt: skip
+    for name, value in _networks(models[-1]).items():
+        np.testing.assert_array_equal(begun[0][name], value, err_msg=name)
+    config = json.loads((tmp_path / "b" / "config.json").read_text())
+    assert config["history"] == 2
+    assert len(config["start"]) == 64
+
+
+def test_train__refuses_a_start_that_does_not_fit(tmp_path):
+    train("price_board", out=tmp_path / "a", **RUN)
+    train("price_board", out=tmp_path / "other", **{**RUN, "seed": 6})
+
+    def begin(**change):
+        train("price_board", out=tmp_path / "b", start=tmp_path / "a", **{**RUN, **change})
+
+    with pytest.raises(ValueError, match="start: history is 0 there, but this run has 3"):
+        begin(history=3)
+    with pytest.raises(ValueError, match=r"start: hidden is \(8,\) there"):
+        begin(settings=Settings(markets=4, hidden=(4,)))
+    critic = tmp_path / "a" / "critic.safetensors"
+    critic.write_bytes((tmp_path / "other" / "critic.safetensors").read_bytes())
+    with pytest.raises(ValueError, match=r"critic\.safetensors: policy: not that of the policy beside it"):
+        begin()
+    critic.write_bytes((tmp_path / "a" / "policy.safetensors").read_bytes())
+    with pytest.raises(ValueError, match=r"critic\.safetensors: not a critic \(log_std: unknown weight\)"):
+        begin()
+    critic.write_bytes(b"cos\nsystem")
+    with pytest.raises(ValueError, match=r"critic\.safetensors: not a critic"):
+        begin()
+    critic.unlink()
+    with pytest.raises(ValueError, match=r"critic\.safetensors: cannot be read"):
+        begin()
 
 
 def test_train__survives_sigkill(tmp_path):
@@ -157,7 +291,7 @@ def test_train__a_complete_run_is_not_trained_again(tmp_path):
     [
         ({"seed": 6}, r"seed is 5, not 6"),
         ({"steps": 400}, r"steps is 360, not 400"),
-        ({"rivals": [Constant()]}, r"holds another run \(seats is"),
+        ({"rivals": [Constant()]}, r"holds another run \(groups is"),
     ],
 )
 def test_train__refuses_the_folder_of_another_run(tmp_path, change, message):
@@ -186,18 +320,6 @@ def test_train__tensorboard_shows_the_market(tmp_path):
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert {f"market/{name}" for name in MEASURES} <= set(events.Tags()["scalars"])
     assert all(0 < event.value <= 1.25 for event in events.Scalars("market/price"))
-
-
-def test_arms__take_what_they_train_on():
-    structure = load_structure("platforms")
-    assert load_arm(None, structure)[0] is ARMS["randomized"]
-    assert load_arm(None, "price_board") == (ARMS["fixed"], load_rule("price_board"))
-    with pytest.raises(ValueError, match="arm 'wide' is unknown; the arms are fixed, randomized"):
-        load_arm("wide", structure)
-    with pytest.raises(ValueError, match="arm fixed trains on one rule, not on structure platforms"):
-        load_arm("fixed", structure)
-    with pytest.raises(ValueError, match="arm randomized trains on a structure"):
-        load_arm("randomized", load_rule("price_board"))
 
 
 def _mean_return(policy, rule):

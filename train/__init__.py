@@ -1,8 +1,25 @@
-"""How organizations learn: arms, the native VecEnv, PPO, and training runs that survive being killed."""
+"""How organizations learn: arms, native VecEnvs, PPO, and training runs that survive being killed."""
 
-from ruleshift.train.arms import ARMS, Arm
+from ruleshift.train.arms import ARMS, Arm, training_groups, variant, variants
+from ruleshift.train.groups import Group, MixedVecEnv
+from ruleshift.train.history import HistoryVecEnv
 from ruleshift.train.ppo import MarketPPO, Settings
-from ruleshift.train.run import learning_curve, train
+from ruleshift.train.run import learning_curve, load_rewards, train
 from ruleshift.train.vec_env import MarketVecEnv
 
-__all__ = ["ARMS", "Arm", "MarketPPO", "MarketVecEnv", "Settings", "learning_curve", "train"]
+__all__ = [
+    "ARMS",
+    "Arm",
+    "Group",
+    "HistoryVecEnv",
+    "MarketPPO",
+    "MarketVecEnv",
+    "MixedVecEnv",
+    "Settings",
+    "learning_curve",
+    "load_rewards",
+    "train",
+    "training_groups",
+    "variant",
+    "variants",
+]

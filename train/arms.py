@@ -1,51 +1,163 @@
 """The arms: what a learner trains on. The one list of them; everything that names an arm derives from it.
 
-All arms are one code path: each turns its argument into what a market takes as `rule=`.
+All arms are one code path, `training_groups`: each is a set of markets. `NAME+memory` is the arm NAME of a learner that
+remembers the last `HISTORY` rounds.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from ruleshift.envs import Rule, Structure, load_rule, load_structure
+import numpy as np
+
+from ruleshift.agents.policy import Policy
+from ruleshift.agents.scripted import rival_population
+from ruleshift.agents.seats import Seats
+from ruleshift.envs import Economy, Rule, Shift, Structure, load_rule, load_structure
+from ruleshift.envs.economies import economy_set
+from ruleshift.envs.structure import Part
+from ruleshift.train.groups import Group
+
+HISTORY = 4
+"""Rounds that a learner with a memory remembers."""
+NUISANCE, FIRST_ECONOMY = 8, 1024
+"""Economies of an arm with nuisance, and the number of the first in the frozen set: studies score on other ones."""
+_MEMORY = "+memory"
+_CANDIDATES = 256
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A way to train: its name, what it says to a reader, and how its argument becomes a rule or a structure."""
+    """A way to train."""
 
     name: str
     summary: str
-    load: Callable[[str | Rule | Structure], Rule | Structure]
-
-
-def _one_rule(given: str | Rule | Structure) -> Rule:
-    if isinstance(given, Structure):
-        raise ValueError(f"arm fixed trains on one rule, not on structure {given.name}: that is arm randomized")
-    return load_rule(given)
-
-
-def _a_structure(given: str | Rule | Structure) -> Structure:
-    if isinstance(given, Rule):
-        raise ValueError(f"arm randomized trains on a structure, not on rule {given.name}: that is arm fixed")
-    return given if isinstance(given, Structure) else load_structure(given)
+    """What it says to a reader."""
+    trains_on: Literal["home", "central", "structure", "nothing"]
+    """A home rule; the one rule nearest to all that a structure trains; all of these; or nothing before deployment."""
+    nuisance: bool = True
+    """Whether economies, demand, initial states and rivals are randomized; else they are the default ones."""
+    aware: bool = False
+    """Whether the rule is disclosed, in training and in deployment."""
 
 
 ARMS = {
     arm.name: arm
     for arm in (
-        Arm("fixed", "one rule: a specialist", _one_rule),
-        Arm("randomized", "rules drawn from the training part of a structure: a generalist", _a_structure),
+        Arm("fixed", "one home rule, one economy: a specialist", "home", nuisance=False),
+        Arm("fixed+nuisance", "one home rule, many economies and rivals: a robust specialist", "home"),
+        Arm("central", "the one rule nearest to all that a structure trains", "central"),
+        Arm("randomized", "rules drawn from the training part of a structure: a generalist", "structure"),
+        Arm("aware", "a generalist to whom the rule is disclosed", "structure", aware=True),
+        Arm("scratch", "nothing: learns from its first round in deployment", "nothing"),
     )
 }
 
 
-def load_arm(name: str | None, given: str | Rule | Structure) -> tuple[Arm, Rule | Structure]:
-    """The arm of this name with its rule or structure; without a name, the one that fits what is given.
+def variants() -> tuple[str, ...]:
+    """Names of all arms, without and with a memory."""
+    return tuple(name + suffix for name in ARMS for suffix in ("", _MEMORY))
+
+
+def variant(name: str) -> tuple[Arm, bool]:
+    """The arm of a name such as `randomized+memory`, and whether its learner has a memory.
 
     Raises:
-        ValueError: no such arm, or one that trains on something else.
+        ValueError: no such arm.
     """
-    name = name or ("randomized" if isinstance(given, Structure) else "fixed")
-    if name not in ARMS:
-        raise ValueError(f"arm {name!r} is unknown; the arms are {', '.join(ARMS)}")
-    return ARMS[name], ARMS[name].load(given)
+    plain = name.removesuffix(_MEMORY)
+    if plain not in ARMS:
+        raise ValueError(f"arm {name!r} is unknown; the arms are {', '.join(ARMS)}, each also with {_MEMORY}")
+    return ARMS[plain], plain != name
+
+
+def fitting(given: str | Rule | Structure) -> str:
+    """The arm that is meant where none is named: `randomized` for a Structure, else `fixed`."""
+    return "randomized" if isinstance(given, Structure) else "fixed"
+
+
+def training_rule(arm: Arm, given: str | Rule | Structure) -> Rule | Structure:
+    """What an arm's markets play: from a home rule, or from a structure.
+
+    Args:
+        arm: a value of `ARMS`.
+        given: name, path or Rule for an arm of one home rule; name, path or Structure for the others. `central` also
+            takes the central Rule itself.
+
+    Raises:
+        ValueError: an arm that trains on something else, or on nothing.
+    """
+    if arm.trains_on == "nothing":
+        raise ValueError(f"arm {arm.name} trains on nothing; it begins to learn in deployment")
+    if arm.trains_on == "home":
+        if isinstance(given, Structure):
+            raise ValueError(f"arm {arm.name} trains on one rule; a structure, {given.name}, is for arm randomized")
+        rule: Rule | Structure = load_rule(given)
+    elif arm.trains_on == "central":
+        rule = given if isinstance(given, Rule) else central_rule(load_structure(given))
+    elif isinstance(given, Rule):
+        raise ValueError(f"arm {arm.name} trains on a structure; one rule, {given.name}, is for arm fixed")
+    else:
+        rule = load_structure(given)
+    return disclosed(rule) if arm.aware else rule
+
+
+def central_rule(structure: Structure) -> Rule:
+    """Of 256 rules of the training part, the one whose features are nearest to those of all of them.
+
+    Distances are sums of absolute differences of `Rule.features()`.
+    """
+    rules = structure.sample("train", _CANDIDATES, seed=0)
+    features = np.stack([rule.features() for rule in rules]).astype(np.float64)
+    distances = np.abs(features[:, None] - features).sum(axis=(1, 2))
+    return rules[int(distances.argmin())]
+
+
+def disclosed(rule: Rule | Structure) -> Rule | Structure:
+    """The same rule or structure, with the rule disclosed to every organization."""
+    field = "disclosure.level"
+    if isinstance(rule, Rule):
+        return rule.replace(**{field: "full"})
+    parts = {
+        name: Part(tuple({key: draw for key, draw in draws.items() if key != field} for draws in part.alternatives))
+        for name, part in rule.parts.items()
+    }
+    return Structure(rule.name, rule.base.replace(**{field: "full"}), parts)
+
+
+def training_groups(
+    arm: Arm,
+    given: str | Rule | Structure,
+    markets: int,
+    *,
+    economies: Sequence[Economy] | None = None,
+    rivals: Sequence[Policy] | None = None,
+    schedule: Sequence[Shift] = (),
+    first_market: int = 0,
+) -> tuple[Group, ...]:
+    """The markets in which an arm learns: the first half of the seats of each learns, rivals hold the others.
+
+    Args:
+        arm: a value of `ARMS`.
+        given: as in `training_rule`.
+        markets: in all; they are shared out evenly over the economies.
+        economies: in place of the arm's own: the default economy, or with nuisance `NUISANCE` of the frozen set.
+        rivals: in place of the arm's own: the common population, with nuisance drawn around it for each economy.
+        schedule: shifts of the rule in mid-episode.
+        first_market: number of the first market.
+
+    Raises:
+        ValueError: as `training_rule`, or fewer markets than economies.
+    """
+    rule = training_rule(arm, given)
+    if economies is None:
+        economies = economy_set(NUISANCE, FIRST_ECONOMY, nuisance=True) if arm.nuisance else (Economy(),)
+    if markets < len(economies):
+        raise ValueError(f"markets is {markets}; arm {arm.name} shares them out over {len(economies)} economies")
+    edges = [first_market + markets * index // len(economies) for index in range(len(economies) + 1)]
+    groups = []
+    for index, economy in enumerate(economies):
+        own = rivals or rival_population(economy, seed=index if arm.nuisance else None)
+        seats = Seats.shared(economy.organizations, own)
+        groups.append(Group(rule, economy, seats, edges[index + 1] - edges[index], edges[index], tuple(schedule)))
+    return tuple(groups)

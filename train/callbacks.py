@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.callbacks import BaseCallback
 
 from ruleshift.agents.policy import Card, save_policy
 from ruleshift.envs import MEASURES
-from ruleshift.train.checkpoint import learned_policy, save_checkpoint
+from ruleshift.train.checkpoint import MarketEnvs, learned_policy, save_checkpoint
 from ruleshift.train.ppo import MarketPPO
-from ruleshift.train.vec_env import MarketVecEnv
 
 
 class _Callback(BaseCallback):
@@ -25,16 +25,37 @@ class _Callback(BaseCallback):
 class MeasuresCallback(_Callback):
     """Logs the means of each market measure over the episodes of a rollout, as `market/...`."""
 
-    def __init__(self, env: MarketVecEnv) -> None:
+    def __init__(self, env: MarketEnvs) -> None:
         super().__init__()
-        self._env = env
+        self._markets = env.all_markets
 
     def _on_step(self) -> bool:
-        measures = self._env.market.episode_measures
-        if self._env.market.round == 0 and measures is not None:  # a row may be done in mid-episode
-            for name, value in zip(MEASURES, measures.mean(axis=0), strict=True):
+        ended = [
+            market.episode_measures
+            for market in self._markets
+            if market.round == 0 and market.episode_measures is not None  # a row may be done in mid-episode
+        ]
+        if ended:
+            for name, value in zip(MEASURES, np.concatenate(ended).mean(axis=0), strict=True):
                 self.logger.record_mean(f"market/{name}", float(value))
         return True
+
+
+class RewardsCallback(_Callback):
+    """Keeps the reward of every row in every step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[np.ndarray] = []
+
+    def _on_step(self) -> bool:
+        self.kept.append(self.locals["rewards"].copy())  # the learner goes on to add to them
+        return True
+
+    @property
+    def rewards(self) -> np.ndarray:
+        """(steps, rows) float32 in mean job values."""
+        return np.stack(self.kept) if self.kept else np.zeros((0, self.training_env.num_envs), np.float32)
 
 
 class ProgressCallback(_Callback):
@@ -80,17 +101,27 @@ class CheckpointCallback(_Callback):
         env: the markets.
         seconds: between two checkpoints.
         rollouts: between two checkpoints; the seconds do not count where it is given.
+        recorder: whose rewards are saved, too.
     """
 
-    def __init__(self, path: Path, env: MarketVecEnv, *, seconds: float, rollouts: int | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        env: MarketEnvs,
+        *,
+        seconds: float,
+        rollouts: int | None,
+        recorder: RewardsCallback | None = None,
+    ) -> None:
         super().__init__()
         self._path, self._env, self._seconds, self._rollouts = path, env, seconds, rollouts
+        self._recorder = recorder
         self._saved_at, self._since = time.monotonic(), 0
 
     def _on_rollout_start(self) -> None:
         late = time.monotonic() - self._saved_at >= self._seconds
         if self._since and (self._since >= self._rollouts if self._rollouts is not None else late):
-            save_checkpoint(self._path, self.model, self._env)
+            save_checkpoint(self._path, self.model, self._env, self._recorder.rewards if self._recorder else None)
             self._saved_at, self._since = time.monotonic(), 0
         self._since += 1
 

@@ -17,18 +17,26 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ruleshift.agents.policy import Card, LearnedPolicy, write_atomically
+from ruleshift.train.groups import MixedVecEnv
+from ruleshift.train.history import HistoryVecEnv
+from ruleshift.train.networks import policy_weights
 from ruleshift.train.ppo import MarketPPO
-from ruleshift.train.vec_env import MarketVecEnv
+from ruleshift.train.vec_env import MarketVecEnv, part_of
 
 FORMAT = 1
 
+MarketEnvs = MarketVecEnv | MixedVecEnv | HistoryVecEnv
+"""What a policy is trained in: each can be put back where it was."""
 
-def save_checkpoint(path: str | Path, model: MarketPPO, env: MarketVecEnv) -> None:
-    """Write where `model` and `env` stand between two rollouts."""
+
+def save_checkpoint(path: str | Path, model: MarketPPO, env: MarketEnvs, rewards: np.ndarray | None = None) -> None:
+    """Write where `model` and `env` stand between two rollouts, and the rewards recorded so far."""
     arrays = {f"env.{name}": value for name, value in env.state_dict().items()}
     arrays |= {f"policy.{name}": tensor.detach().numpy() for name, tensor in model.policy.state_dict().items()}
     for index, state in model.policy.optimizer.state_dict()["state"].items():
         arrays |= {f"optimizer.{index}.{name}": tensor.numpy() for name, tensor in state.items()}
+    if rewards is not None:
+        arrays["rewards"] = rewards
     arrays["last_observations"] = np.array(model._last_obs)
     arrays["episode_starts"] = np.array(model._last_episode_starts)
     arrays["rng.torch"] = th.get_rng_state().numpy()
@@ -47,8 +55,11 @@ def save_checkpoint(path: str | Path, model: MarketPPO, env: MarketVecEnv) -> No
     write_atomically(path, save(whole, metadata={"counters": json.dumps(counters)}))
 
 
-def load_checkpoint(path: str | Path, model: MarketPPO, env: MarketVecEnv) -> None:
+def load_checkpoint(path: str | Path, model: MarketPPO, env: MarketEnvs) -> np.ndarray | None:
     """Put `model` and `env`, made with the same arguments as those saved, where `save_checkpoint` found them.
+
+    Returns:
+        The rewards recorded so far, where they are.
 
     Raises:
         ValueError: not a checkpoint, or one of another run; one line that names the file.
@@ -60,16 +71,17 @@ def load_checkpoint(path: str | Path, model: MarketPPO, env: MarketVecEnv) -> No
         if counters["format"] != FORMAT:
             raise ValueError(f"format {counters['format']}, this version reads {FORMAT}")
         _restore(counters, arrays, model, env)
+        return arrays.get("rewards")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: not a checkpoint of this run ({type(error).__name__}: {reason})") from None
 
 
-def _restore(counters: dict[str, Any], arrays: dict[str, np.ndarray], model: MarketPPO, env: MarketVecEnv) -> None:
-    env.load_state_dict(_part(arrays, "env."))
-    model.policy.load_state_dict({name: th.tensor(value) for name, value in _part(arrays, "policy.").items()})
+def _restore(counters: dict[str, Any], arrays: dict[str, np.ndarray], model: MarketPPO, env: MarketEnvs) -> None:
+    env.load_state_dict(part_of(arrays, "env."))
+    model.policy.load_state_dict({name: th.tensor(value) for name, value in part_of(arrays, "policy.").items()})
     state: dict[int, dict[str, th.Tensor]] = {}
-    for name, value in _part(arrays, "optimizer.").items():
+    for name, value in part_of(arrays, "optimizer.").items():
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = th.tensor(value)
     optimizer = model.policy.optimizer
@@ -85,18 +97,9 @@ def _restore(counters: dict[str, Any], arrays: dict[str, np.ndarray], model: Mar
     random.setstate((version, tuple(words), gauss_next))
 
 
-def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}
-
-
 def learned_policy(model: MarketPPO, card: Card) -> LearnedPolicy:
     """What `model` has learned so far, as a policy without torch."""
-    layers = [layer for layer in model.policy.mlp_extractor.policy_net if isinstance(layer, th.nn.Linear)]
-    weights = {"log_std": model.policy.log_std.detach().numpy().copy()}
-    for index, layer in enumerate([*layers, model.policy.action_net]):
-        weights[f"layer.{index}.weight"] = layer.weight.detach().numpy().T.copy()  # type: ignore[union-attr, operator]
-        weights[f"layer.{index}.bias"] = layer.bias.detach().numpy().copy()  # type: ignore[union-attr, operator]
-    return LearnedPolicy(weights, card)
+    return LearnedPolicy(policy_weights(model), card)
 
 
 @contextmanager

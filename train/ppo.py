@@ -24,9 +24,9 @@ class Settings:
     markets: int = 64
     """Markets stepped at once; half of their seats learn."""
     rollout: int = 6_400
-    """Agent-steps gathered before each update, shared out over markets and learning seats."""
+    """Agent-steps gathered before each update, shared out over all learning seats."""
     minibatch: int = 800
-    """Agent-steps of one gradient step."""
+    """Agent-steps of one gradient step, or about as many."""
     epochs: int = 5
     """Passes over each rollout."""
     learning_rate: float = 1e-3
@@ -44,9 +44,19 @@ class Settings:
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the tanh layers, of the policy and of the value network alike."""
 
-    def rounds(self, learning: int) -> int:
-        """Rounds of one rollout where `learning` seats of each market learn."""
-        return max(self.rollout // (self.markets * learning), 1)
+    def rounds(self, rows: int) -> int:
+        """Rounds of one rollout where `rows` seats learn, over all markets."""
+        return max(self.rollout // rows, 1)
+
+    def batch(self, rows: int) -> int:
+        """Agent-steps of a minibatch there: what divides the rollout evenly and is nearest, as a ratio, to `minibatch`.
+
+        >>> Settings().batch(256), Settings().batch(304)
+        (800, 798)
+        """
+        rollout = self.rounds(rows) * rows
+        divisors = [count for count in range(1, rollout + 1) if rollout % count == 0]
+        return min(divisors, key=lambda count: abs(math.log(count / self.minibatch)))
 
 
 class MarketPPO(PPO):
@@ -108,23 +118,21 @@ class MarketPPO(PPO):
         rewards[rows] += self.gamma * values.cpu().numpy().reshape(-1)
 
 
-def make_learner(env: VecEnv, settings: Settings, *, learning: int, seed: int) -> MarketPPO:
+def make_learner(env: VecEnv, settings: Settings, *, seed: int) -> MarketPPO:
     """A `MarketPPO` with tanh networks on the CPU.
 
     Args:
         env: where it learns.
         settings: hyper-parameters.
-        learning: learning seats of each market.
         seed: of weights, actions and minibatches.
     """
     start = settings.learning_rate
-    rollout = settings.rounds(learning) * env.num_envs
     return MarketPPO(
         "MlpPolicy",
         env,
         learning_rate=lambda remaining: start * (0.1 + 0.9 * max(remaining, 0.0)),
-        n_steps=settings.rounds(learning),
-        batch_size=settings.minibatch if rollout % settings.minibatch == 0 else rollout,
+        n_steps=settings.rounds(env.num_envs),
+        batch_size=settings.batch(env.num_envs),
         n_epochs=settings.epochs,
         gamma=settings.discount,
         gae_lambda=settings.gae,

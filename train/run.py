@@ -1,41 +1,43 @@
-"""One training run: a policy learns in half of the seats of many markets, among a fixed population of rivals.
+"""One training run: a policy learns in some of the seats of many markets, among a fixed population of rivals.
 
 One network is shared by all learning seats of all markets: they are one learner's experience, not several learners.
 """
 
+import io
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, configure
 
-from ruleshift.agents.policy import CARD_FILE, Card, LearnedPolicy, Policy, load_policy, save_policy, write_atomically
-from ruleshift.agents.scripted import rival_population
-from ruleshift.agents.seats import Seats
+from ruleshift.agents.policy import CARD_FILE, LearnedPolicy, Policy, load_policy, save_policy, write_atomically
 from ruleshift.envs import Economy, Rule, Shift, Structure
 from ruleshift.envs.mechanisms import load_mechanisms
-from ruleshift.train.arms import load_arm
 from ruleshift.train.callbacks import (
     CheckpointCallback,
     CurveCallback,
     HookCallback,
     MeasuresCallback,
     ProgressCallback,
+    RewardsCallback,
 )
-from ruleshift.train.checkpoint import learned_policy, load_checkpoint, process_state
-from ruleshift.train.ppo import MarketPPO, Settings, make_learner
-from ruleshift.train.vec_env import MarketVecEnv
+from ruleshift.train.checkpoint import MarketEnvs, learned_policy, load_checkpoint, process_state
+from ruleshift.train.groups import Group
+from ruleshift.train.networks import load_start, save_critic
+from ruleshift.train.plan import Plan, history_of, markets_of
+from ruleshift.train.ppo import MarketPPO, Settings
 
-FORMAT = 1
 CONFIG_FILE, CHECKPOINT_FILE, CURVE_FOLDER = "config.json", "checkpoint.safetensors", "curve"
+REWARDS_FILE = "rewards.npy"
 
 
 def train(
-    rule: str | Rule | Structure,
+    rule: str | Rule | Structure | None = None,
     *,
     out: str | os.PathLike[str],
     steps: int,
@@ -44,31 +46,40 @@ def train(
     economy: Economy | None = None,
     rivals: Sequence[Policy] | None = None,
     schedule: Sequence[Shift] = (),
+    groups: Sequence[Group] | None = None,
+    history: int | None = None,
+    start: str | os.PathLike[str] | None = None,
     mechanisms: Sequence[str] = (),
     settings: Settings | None = None,
     snapshots: int | Sequence[int] = 10,
     checkpoint_seconds: float = 60.0,
     checkpoint_rollouts: int | None = None,
     on_rollout: Callable[[MarketPPO], None] | None = None,
+    record: bool = False,
     tensorboard: bool = True,
     quiet: bool = False,
     threads: int = 1,
 ) -> LearnedPolicy:
     """Train one policy by PPO, and leave it in `out`.
 
-    The first half of the seats of each market learn, with shared weights; `rivals` hold the others, in turn. A run
-    that was killed goes on from its last checkpoint when called again with the same arguments, and ends with the same
-    bits; one that is complete is not trained again. Same arguments, machine and library versions: same bits.
+    The first half of the seats of each market learn, with shared weights; rivals hold the others. A run that was
+    killed goes on from its last checkpoint when called again with the same arguments, and ends with the same bits; one
+    that is complete is not trained again. Same arguments, machine and library versions: same bits.
 
     Args:
-        rule: name, path or Rule for arm `fixed`; name, path or Structure for arm `randomized`.
-        out: folder for `policy.safetensors`, `policy.json`, `config.json`, `curve/STEPS/` and `tensorboard/`.
+        rule: what the arm trains on: the name or path of a rule or a structure, or one itself.
+        out: folder for `policy.safetensors`, `policy.json`, `critic.safetensors`, `config.json`, `curve/STEPS/` and
+            `tensorboard/`.
         steps: agent-steps to learn from, rounded up to whole rollouts.
         seed: of weights, exploration, minibatches and markets.
-        arm: a name of `ARMS`; by default `randomized` for a Structure and else `fixed`.
-        economy: of every market; the default economy where None.
-        rivals: policies of the other seats; the common scripted population where None.
+        arm: a name of `ARMS`, or NAME+memory; by default `randomized` for a Structure and else `fixed`.
+        economy: of every market, in place of those of the arm and without its randomized rivals.
+        rivals: policies of the other seats, in turn, in place of those of the arm.
         schedule: shifts of the rule in mid-episode.
+        groups: the markets themselves, in place of all that the arm would make of `rule`; `arm` is then a label, but
+            its memory counts.
+        history: rounds that the policy remembers; by default those of the `start`, or `HISTORY` with a memory, or 0.
+        start: folder of a finished run, whose policy and critic are where this one begins.
         mechanisms: places of users' mechanisms, `module:function`.
         settings: hyper-parameters.
         snapshots: policies saved for the learning curve: so many, evenly spaced, after the untrained one; or the step
@@ -76,6 +87,7 @@ def train(
         checkpoint_seconds: between two checkpoints.
         checkpoint_rollouts: the same in rollouts, in place of seconds.
         on_rollout: called with the learner before each rollout.
+        record: leave the reward of every row in every step in `rewards.npy`, for `load_rewards`.
         tensorboard: whether to write learning and market measures to `out/tensorboard`.
         quiet: no progress on the console.
         threads: threads that step the markets; they change no bit.
@@ -83,60 +95,62 @@ def train(
     Raises:
         ValueError: `out` holds another run, or an argument is impossible; one line.
     """
-    out = Path(out)
     if steps < 1:
         raise ValueError(f"steps is {steps}; it must be at least 1")
     load_mechanisms(tuple(mechanisms))  # a rule's file may name them
-    chosen, given = load_arm(arm, rule)
-    economy, settings = economy or Economy(), settings or Settings()
-    seats = Seats.shared(economy.organizations, rivals if rivals is not None else rival_population(economy))
-    counts = _counts(snapshots, steps)
-    config = {
-        "format": FORMAT,
-        "arm": chosen.name,
-        "rule": given.name,
-        "rule_hash": given.hash,
-        "economy": asdict(economy),
-        "seats": seats.describe(),
-        "schedule": [repr(shift) for shift in schedule],
-        "mechanisms": list(mechanisms),
-        "steps": steps,
-        "seed": seed,
-        "settings": asdict(settings),
-        "snapshots": counts,
-    }
-    _claim_folder(out, config)
+    settings = settings or Settings()
+    begin = None if start is None else load_start(start)
+    name, markets = markets_of(rule, arm, groups, settings.markets, economy, rivals, schedule)
+    plan = Plan(
+        name, markets, history_of(history, name, begin), begin, tuple(mechanisms), steps, seed, settings,
+        tuple(_counts(snapshots, steps)), record,
+    )  # fmt: skip
+    out = Path(out)
+    _claim_folder(out, plan.config())
     if (out / CARD_FILE).exists():
         return load_policy(out)
-    card = Card(
-        kinds=economy.kinds,
-        hidden=settings.hidden,
-        arm=chosen.name,
-        rule=given.name,
-        rule_hash=given.hash,
-        economy=config["economy"],  # type: ignore[arg-type]
-        seed=seed,
-    )
+    hooks: list[BaseCallback] = [] if on_rollout is None else [HookCallback(on_rollout)]
     with process_state():
-        env = MarketVecEnv(given, settings.markets, 0, seed, economy, seats, schedule, mechanisms, threads)
-        model = make_learner(env, settings, learning=len(seats.learning), seed=seed)
-        callbacks: list[BaseCallback] = [
-            CurveCallback(out / CURVE_FOLDER, counts, card),
-            CheckpointCallback(out / CHECKPOINT_FILE, env, seconds=checkpoint_seconds, rollouts=checkpoint_rollouts),
+        env = plan.env(threads)
+        model = plan.learner(env)
+        recorder = RewardsCallback() if record else None
+        callbacks = [
+            CurveCallback(out / CURVE_FOLDER, plan.counts, plan.card),
+            CheckpointCallback(
+                out / CHECKPOINT_FILE, env, seconds=checkpoint_seconds, rollouts=checkpoint_rollouts, recorder=recorder
+            ),
+            *_logging(model, env, out, tensorboard),
+            *hooks,
         ]
-        if tensorboard:
-            model.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))
-            callbacks.append(MeasuresCallback(env))
-        else:
-            model.set_logger(Logger(None, []))
-        if on_rollout is not None:
-            callbacks.append(HookCallback(on_rollout))
-        label = "" if quiet else f"{chosen.name} {given.name} seed {seed}"
-        _learn(model, env, out, steps, callbacks, label)
-        policy = learned_policy(model, replace(card, steps=model.num_timesteps))
+        _learn(model, env, out, steps, callbacks, recorder, "" if quiet else plan.label)
+        policy = learned_policy(model, replace(plan.card, steps=model.num_timesteps))
+        save_critic(model, policy, out)
     save_policy(policy, out)
     (out / CHECKPOINT_FILE).unlink(missing_ok=True)
     return policy
+
+
+def load_rewards(out: str | os.PathLike[str]) -> np.ndarray:
+    """What a finished run with `record=True` earned as it learned, float32 (steps, rows), in mean job values.
+
+    Raises:
+        ValueError: no such file, or not one.
+    """
+    path = Path(out) / REWARDS_FILE
+    try:
+        return np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path}: not an array ({error})") from None
+
+
+def _logging(model: MarketPPO, env: MarketEnvs, out: Path, tensorboard: bool) -> list[BaseCallback]:
+    if not tensorboard:
+        model.set_logger(Logger(None, []))
+        return []
+    model.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))
+    return [MeasuresCallback(env)]
 
 
 def learning_curve(out: str | os.PathLike[str]) -> list[tuple[int, Path]]:
@@ -149,24 +163,36 @@ def learning_curve(out: str | os.PathLike[str]) -> list[tuple[int, Path]]:
 
 
 def _learn(
-    model: MarketPPO, env: MarketVecEnv, out: Path, steps: int, callbacks: list[BaseCallback], label: str
+    model: MarketPPO,
+    env: MarketEnvs,
+    out: Path,
+    steps: int,
+    callbacks: list[BaseCallback],
+    recorder: RewardsCallback | None,
+    label: str,
 ) -> None:
-    """Learn up to `steps`, from the checkpoint where there is one."""
+    """Learn up to `steps`, from the checkpoint where there is one; leave the rewards where they are recorded."""
     resumed = (out / CHECKPOINT_FILE).exists()
     if resumed:
-        load_checkpoint(out / CHECKPOINT_FILE, model, env)
+        rewards = load_checkpoint(out / CHECKPOINT_FILE, model, env)
+        if recorder is not None and rewards is not None:
+            recorder.kept = list(rewards)
     progress = ProgressCallback(steps, label) if label else None
     try:
         # What stable-baselines3 is given is what is left: it adds the steps already done.
         model.learn(
             steps - model.num_timesteps if resumed else steps,
-            callback=[*callbacks, progress] if progress else callbacks,
+            callback=[*callbacks, *(each for each in (recorder, progress) if each is not None)],
             reset_num_timesteps=not resumed,
         )
     finally:
         model.logger.close()
         if progress:
             progress.stop()
+    if recorder is not None:
+        file = io.BytesIO()
+        np.save(file, recorder.rewards, allow_pickle=False)
+        write_atomically(out / REWARDS_FILE, file.getvalue())
 
 
 def _counts(snapshots: int | Sequence[int], steps: int) -> list[int]:

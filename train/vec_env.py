@@ -1,7 +1,7 @@
 """A native VecEnv of stable-baselines3 over B markets x their learning seats, with nothing in between."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -9,8 +9,8 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 
-from ruleshift.agents.policy import Memory
-from ruleshift.agents.seats import Background, Seats, as_index
+from ruleshift.agents.background import Backgrounds
+from ruleshift.agents.seats import Seats, as_index
 from ruleshift.envs import MEASURES, Economy, Market, Rule, Shift, Structure
 
 # The info of a row whose episode goes on. One read-only value for all of them: hundreds of fresh dicts a step would
@@ -79,7 +79,7 @@ class MarketVecEnv(VecEnv):
         self._joint = (markets, len(self.seats.learning), self.market.action_size)
         self._places = as_index(self.seats.learning)
         self._everyone = self.seats.learning == tuple(range(organizations))
-        self._background = Background(self.seats, markets)
+        self._background, self._group = Backgrounds([(self.seats, markets)]), 0
         self._first_seed: int | None = seed
         self._observations = np.zeros((markets, organizations, self.market.observation_size), np.float32)
         self._actions = np.zeros(self._shape, np.float32)
@@ -93,6 +93,11 @@ class MarketVecEnv(VecEnv):
         self._newcomer = self.market.layout["newcomer"].start
         self._replaces = _replaces(self.market)
         self._started = time.time()
+
+    @property
+    def all_markets(self) -> tuple[Market, ...]:
+        """The batched markets that it plays: one."""
+        return (self.market,)
 
     def reset(self) -> np.ndarray:
         """Begin an episode and return observations (B * L, F).
@@ -108,7 +113,7 @@ class MarketVecEnv(VecEnv):
         self._first_seed = None
         self._reset_seeds()
         self._reset_options()
-        self._background.reset()
+        self._background.reset(self._group)
         self._returns[:] = 0.0
         self._entered[:] = 0
         return self._rows(self._observations)
@@ -125,8 +130,26 @@ class MarketVecEnv(VecEnv):
             return
         joint = np.empty(self._shape, np.float32)
         joint[:, self._places] = actions.reshape(self._joint)
-        market = self.market
-        self._background.act(self._observations, joint, market.key, round=market.round, episode=market.episode)
+        seen = self._observations.reshape(-1, self._observations.shape[2])
+        self._background.act(seen, joint.reshape(-1, self._shape[2]), [self.clock])
+        self._actions = joint
+
+    @property
+    def clock(self) -> tuple[np.ndarray, int, int]:
+        """Generator keys (B, 2) uint64, rounds played in the episode, number of the episode."""
+        return self.market.key, self.market.round, self.market.episode
+
+    @property
+    def observations(self) -> np.ndarray:
+        """What every seat sees now, learning or not, (B, N, F) float32, not to be written to."""
+        return self._observations
+
+    def join(self, background: Backgrounds, group: int) -> None:
+        """Leave the background to others, who then hand in actions of every seat by `give`; it is theirs to ask."""
+        self._background, self._group = background, group
+
+    def give(self, joint: np.ndarray) -> None:
+        """Take actions of every seat, (B, N, 3 + K) float32, C-contiguous, in place of `step_async`."""
         self._actions = joint
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
@@ -183,7 +206,7 @@ class MarketVecEnv(VecEnv):
             infos[row] |= self._leave(row, rounds, seen)
         self._returns[:] = 0.0
         self._entered[:] = 0
-        self._background.reset()
+        self._background.reset(self._group)
         return infos
 
     def close(self) -> None:
@@ -225,22 +248,23 @@ class MarketVecEnv(VecEnv):
         state["observations"] = self._observations.copy()
         state["returns"] = self._returns.copy()
         state["entered"] = self._entered.copy()
-        for group, memory in enumerate(self._background.memories):
-            if memory is not None:
-                state[f"memory.{group}"] = memory.copy()
+        state |= {f"memory.{name}": each for name, each in self._background.memories(self._group).items()}
         return state
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Continue where `state_dict` was taken, on a VecEnv made with the same arguments."""
-        prefix = "market."
-        self.market.restore({name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)})
+        self.market.restore(part_of(state, "market."))
         self._observations = state["observations"].copy()
         self._returns = state["returns"].copy()
         self._entered = state["entered"].copy()
-        memories: list[Memory] = [state.get(f"memory.{group}") for group in range(len(self._background.memories))]
-        self._background.memories = memories
+        self._background.remember(self._group, part_of(state, "memory."))
         self._first_seed = None
         self._reset_seeds()
+
+
+def part_of(state: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with `prefix`, by the rest of their names."""
+    return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
 
 
 def _replaces(market: Market) -> bool:

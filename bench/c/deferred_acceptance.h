@@ -1,5 +1,5 @@
-/* Deferred acceptance with organizations proposing (Gale & Shapley 1962): the jobs of a kind are the seats of
-   one school, which holds the units of capacity that it ranks best. */
+/* Deferred acceptance with organizations proposing (Gale & Shapley 1962): each kind holds
+   as many units of capacity as it has jobs, those that it ranks best. */
 
 #pragma once
 
@@ -38,7 +38,7 @@ static void rank_kinds(Kernel *kernel, const Market *m)
     }
 }
 
-/* Jobs of each kind, the dearest first: seats[first[kind]] to seats[first[kind + 1] - 1]. */
+/* Jobs of each kind, the dearest first: by_kind[first[kind]] to by_kind[first[kind + 1] - 1]. */
 static void jobs_by_kind(Kernel *kernel, const Market *m)
 {
     int64_t *first = kernel->first, k = kernel->k, jobs = kernel->j;
@@ -52,7 +52,7 @@ static void jobs_by_kind(Kernel *kernel, const Market *m)
     sort_descending(m->values, m->values, kernel->order, kernel->spare, jobs);
     for (int64_t position = 0; position < jobs; position++) {
         int64_t j = kernel->order[position];
-        kernel->seats[first[m->kinds[j]]++] = j;
+        kernel->by_kind[first[m->kinds[j]]++] = j;
     }
     memmove(first + 1, first, k * sizeof *first);
     first[0] = 0;
@@ -91,14 +91,14 @@ static void propose(Kernel *kernel, int64_t start)
             continue;
         }
         int64_t kind = kernel->preferences[i * kernel->k + kernel->pointer[i]], mine = kernel->place[kind * n + i];
-        int64_t *heap = kernel->heaps + kernel->first[kind], seats = kernel->first[kind + 1] - kernel->first[kind];
-        if (kernel->held[kind] < seats) {
+        int64_t *heap = kernel->heaps + kernel->first[kind], room = kernel->first[kind + 1] - kernel->first[kind];
+        if (kernel->held[kind] < room) {
             push(heap, kernel->held[kind]++, mine);
             kernel->free[i]--;
-        } else if (seats > 0 && mine < heap[0]) {
+        } else if (room > 0 && mine < heap[0]) {
             int64_t out = kernel->list[kind * n + heap[0]];
             heap[0] = mine;
-            sift_down(heap, seats);
+            sift_down(heap, room);
             if (--kernel->free[i] == 0)
                 count--;
             if (++kernel->free[out] == 1)
@@ -136,7 +136,7 @@ static void deferred_acceptance(Kernel *kernel, Market *m, int64_t round, int64_
     for (int64_t kind = 0; kind < k; kind++) {
         int64_t start = kernel->first[kind], *units = kernel->heaps + start;
         sort_up(units, kernel->held[kind]);
-        for (int64_t seat = 0; seat < kernel->held[kind]; seat++)
-            m->winner[kernel->seats[start + seat]] = kernel->list[kind * n + units[seat]];
+        for (int64_t rank = 0; rank < kernel->held[kind]; rank++)
+            m->winner[kernel->by_kind[start + rank]] = kernel->list[kind * n + units[rank]];
     }
 }

@@ -62,5 +62,5 @@ typedef struct {
     int64_t *list, *preferences;    /* (K, N), (N, K) */
     int64_t *place, *free, *pointer, *waiting; /* (K, N), (N), (N), (N) */
     int64_t *first, *held;          /* (K + 1), (K) */
-    int64_t *seats, *heaps;         /* (J) */
+    int64_t *by_kind, *heaps;       /* (J) */
 } Kernel;

@@ -64,7 +64,7 @@ Kernel *open_kernel(int64_t n, int64_t j, int64_t k, int64_t size, int64_t marke
     kernel->list = integers(k * n), kernel->preferences = integers(k * n), kernel->place = integers(k * n);
     kernel->free = integers(n), kernel->pointer = integers(n), kernel->waiting = integers(n);
     kernel->first = integers(k + 1), kernel->held = integers(k);
-    kernel->seats = integers(j), kernel->heaps = integers(j);
+    kernel->by_kind = integers(j), kernel->heaps = integers(j);
     lay_out_trees(kernel);
     kernel->market = calloc(markets, sizeof *kernel->market);
     for (int64_t b = 0; b < markets; b++) {

@@ -46,7 +46,7 @@ def register_mechanism(
     `properties` are the fields of `Mechanism` beside name and function. The function is compiled at first use.
 
     Raises:
-        ValueError: the name is taken by another function.
+        ValueError: the name is taken by another function, or `payments` names what is unknown.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:

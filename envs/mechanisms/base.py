@@ -10,9 +10,9 @@ Problem = namedtuple(
     [
         "log_odds",  # (K, N + 1) float64; -inf where not offered; the last column is the outside option
         "sharp",  # int64, 1 where amplification is inf: then log_odds is the score, and only its order counts
-        "race",  # (K, N) log odds with the round's noise; filled for mechanisms that read preferences
+        "race",  # (K, N) log odds with the round's noise; filled for mechanisms that read it and `priority`
         "priority",  # (K, N) int64, organizations by race, the best first; likewise
-        "preferences",  # (N, K) int64, kinds by reported focus, the best first; likewise
+        "preferences",  # (N, K) int64, kinds by reported focus, the best first; filled for mechanisms that read them
         "costs",  # (K, N) true cost of serving, a share of the value; filled for mechanisms that read costs
         "qualities",  # (K, N) quality to expect of serving; likewise
         "asks",  # (N,) in [0, 1.25], a share of the value
@@ -42,6 +42,9 @@ Match = namedtuple(
 
 WANTS_LEAD, WANTS_PRICE, WANTS_BID, WANTS_BID_EXTERNALITY = 1, 2, 4, 8
 
+PAYMENTS = ("lead", "price", "bid", "bid_externality")
+"""What a mechanism may tell beside the winner."""
+
 Function = Callable[[Any, Any, Any, Any], None]
 
 
@@ -61,24 +64,40 @@ class Mechanism:
     reads_odds: bool = True
     """Whether it reads `log_odds` or the `race` that they give: else nothing that is scored counts."""
     reads_preferences: bool = False
-    """Whether it reads `race`, `priority` and `preferences`."""
+    """Whether it reads `preferences`."""
+    reads_priorities: bool = False
+    """Whether it reads `race` and `priority`."""
     reads_costs: bool = False
     """Whether it reads `costs` and `qualities`."""
     reads_proposer: bool = False
     """Whether it reads `proposer`."""
     draws_organizations: bool = False
     """Whether `uniforms` must have a column for each organization, too."""
-    payments: tuple[str, ...] = ("lead",)
-    """What it fills beside the winner, where asked: lead, price (externality), bid (next bid), bid_externality."""
+    payments: tuple[str, ...] = ()
+    """What it fills beside the winner, where asked: lead (second price, uniform), price (externality), bid (next bid),
+    bid_externality. A rule whose payment needs what is not named here is refused."""
     largest: int | None = None
     """The largest N * J that it is meant for, where its cost is super-linear; larger markets are refused."""
     stable: bool = False
     """No organization and job would rather have each other."""
     strategy_proof: tuple[str, ...] = ()
-    """Sides that cannot gain by misreporting, where there is a proposer when they propose: organizations, jobs."""
+    """Sides that cannot gain in the round by misreporting, where there is a proposer when they propose: organizations,
+    jobs. Of preferences, and for organizations of a capacity up to `strategy_proof_capacity`."""
+    strategy_proof_capacity: float = 1
+    """Up to which capacity truth is best for organizations: what they get, by place in their preferences, cannot be
+    bettered by another report; inf for any. Theorems are mostly of 1: deferred acceptance is manipulable beyond (Roth
+    1985, "The college admissions problem is not equivalent to the marriage problem")."""
     strategy_proof_payments: tuple[str, ...] = ()
-    """Of `payments`, those under which, without a commission, the true cost or bid is best whatever others do."""
+    """Of `payments`, those under which, without a commission, the true cost or bid is best in the round whatever others
+    do, at any capacity; docs/rules.md says what is assumed of costs and values."""
     efficient: bool = False
-    """No other matching is better for all organizations, or for the sum of costs."""
+    """No other matching is better for some organization and worse for none, by what those of capacity 1 report; or,
+    where costs are read, for the sum of worth."""
     scratch: Callable[[int, int, int, int], tuple[int, int]] = lambda n, j, k, c: (0, 0)
     """Numbers of float64 and int64 of scratch memory for N organizations of capacity C, J jobs and K kinds."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.payments, str) or not set(self.payments) <= set(PAYMENTS):
+            raise ValueError(
+                f"mechanism {self.name!r}: payments is {self.payments!r}; it must be a tuple of {', '.join(PAYMENTS)}"
+            )

@@ -1,24 +1,27 @@
 """Deferred acceptance, with organizations or jobs proposing (Gale & Shapley 1962; capacities: Roth & Sotomayor 1990).
 
 Organizations rank kinds by their reported focus and, within a kind, jobs by value. The jobs of one kind share one
-priority list over organizations. So the jobs of a kind are the seats of one school: it holds the units of capacity
-that it ranks best, and at the end its seats go, the dearest job first, to those that it ranks best.
+priority list over organizations. So a kind stands where a school does: it holds as many units of capacity as it has
+jobs, those that it ranks best, and at the end its jobs go, the dearest first, to those that it ranks best.
 
 The lead of a winner is its race over that of the best-placed other organization that would rather have its job than
 what it has: with one job each, the match is stable as long as the winner falls by less. With organizations proposing it
 then also keeps its jobs, and with one job each loses its own by falling further.
+
+No organization of capacity 1 that proposes gains by a misreport (Dubins & Freedman 1981; Roth 1982). One of more
+capacity can: what one unit of it asks for may drive a rival to the job of another unit (Roth 1985).
 Worst case O(K N C + N C K log J) for organizations proposing, O(J N (K + log C)) for jobs proposing.
 """
 
 import numpy as np
 
-from ruleshift.envs.compile import jit, matrix
+from ruleshift.envs.compile import inlined, jit, matrix, piece
 from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
-from ruleshift.envs.mechanisms.seats import jobs_by_kind
+from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
 from ruleshift.envs.order import copy
 
 
-@jit
+@inlined
 def _sift_down(heap, size):
     """Restore a heap with the largest on top after its top has changed."""
     node = 0
@@ -34,7 +37,7 @@ def _sift_down(heap, size):
         node = child
 
 
-@jit
+@inlined
 def _push(heap, size, item):
     node = size
     heap[node] = item
@@ -52,7 +55,7 @@ def _sort_up(heap, size):
         _sift_down(heap, last)
 
 
-@jit
+@inlined
 def _refuse(refused, k, place):
     """Remember the two best places of kind k that were refused a unit, as an organization is no rival of its own."""
     if place < refused[0, k]:
@@ -78,17 +81,18 @@ def _organizations_propose(problem, first, held, heaps, place, refused):
                 count -= 1
                 continue
             k = problem.preferences[i, pointer[i]]
-            heap, seats = heaps[first[k] : first[k + 1]], first[k + 1] - first[k]
+            room = first[k + 1] - first[k]
+            heap = piece(heaps, first[k], room)
             mine = place[k, i]
-            if held[k] < seats:
+            if held[k] < room:
                 _push(heap, held[k], mine)
                 held[k] += 1
                 free[i] -= 1
-            elif seats > 0 and mine < heap[0]:
+            elif room > 0 and mine < heap[0]:
                 out = problem.priority[k, heap[0]]
                 _refuse(refused, k, heap[0])
                 heap[0] = mine
-                _sift_down(heap, seats)
+                _sift_down(heap, room)
                 free[i] -= 1
                 free[out] += 1
                 if free[i] == 0:
@@ -130,7 +134,7 @@ def _jobs_propose(problem, order, first, place, taste, keeps, match):
             if free[i] == 0:
                 continue
             room = min(free[i], jobs)
-            heap = keeps[slots[i] : slots[i] + room]
+            heap = piece(keeps, slots[i], room)
             liking = _liking(problem, i, k) * jobs + rank[j]
             if load[i] < room:
                 _push(heap, load[i], liking)
@@ -183,10 +187,10 @@ def deferred_acceptance(problem, match, floats, integers):
         heaps = taste[0]
         _organizations_propose(problem, first, held, heaps, place, refused)
         for k in range(kinds):
-            units = heaps[first[k] : first[k] + held[k]]
+            units = piece(heaps, first[k], held[k])
             _sort_up(units, held[k])
-            for seat in range(held[k]):
-                match.winner[order[first[k] + seat]] = problem.priority[k, units[seat]]
+            for rank in range(held[k]):
+                match.winner[order[first[k] + rank]] = problem.priority[k, units[rank]]
     if problem.wants & WANTS_LEAD:
         for j in range(jobs):
             i, k = match.winner[j], problem.kinds[j]
@@ -233,7 +237,9 @@ MECHANISM = Mechanism(
     source="Gale & Shapley 1962; Roth & Sotomayor 1990",
     cost="K N C + N C K log J organizations proposing, J N (K + log C) jobs proposing",
     reads_preferences=True,
+    reads_priorities=True,
     reads_proposer=True,
+    payments=("lead",),
     stable=True,
     strategy_proof=("organizations",),
     scratch=lambda n, j, k, c: (0, 4 * k + 1 + 3 * j + (k + 3) * n + n * min(c, j)),

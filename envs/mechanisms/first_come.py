@@ -38,6 +38,5 @@ MECHANISM = Mechanism(
     cost="N + J",
     reads_odds=False,
     draws_organizations=True,
-    payments=(),
     scratch=lambda n, j, k, c: (0, n),
 )

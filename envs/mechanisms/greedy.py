@@ -11,7 +11,7 @@ kinds ties are broken by the job's draw. Worst case O(K (N + J) + J log J + min(
 
 from ruleshift.envs.compile import inlined, jit, matrix
 from ruleshift.envs.mechanisms.base import Mechanism
-from ruleshift.envs.mechanisms.seats import jobs_by_kind
+from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
 from ruleshift.envs.mechanisms.worth import score_of
 
 
@@ -93,6 +93,5 @@ MECHANISM = Mechanism(
     reads_odds=False,
     reads_costs=True,
     draws_organizations=True,
-    payments=(),
     scratch=lambda n, j, k, c: (k * n, k * n + 3 * k + 1 + 3 * j),
 )

@@ -1,9 +1,9 @@
 """Immediate acceptance, the Boston mechanism (Abdulkadiroglu & Sonmez 2003).
 
 Sides as in deferred acceptance: organizations rank kinds by reported focus, kinds rank organizations by `priority`, and
-the jobs of a kind are its seats, handed out the dearest first. But acceptance is final: in round r each organization
-applies with all the capacity that it has left to the kind that it ranks r-th, and the kind fills its remaining seats
-down its priority. Who ranks a popular kind first keeps it from those whom the kind likes better: it pays to misreport.
+the jobs of a kind are handed out the dearest first. But acceptance is final: in round r each organization applies with
+all the capacity that it has left to the kind that it ranks r-th, and the kind hands out its remaining jobs down its
+priority. Who ranks a popular kind first keeps it from those whom the kind likes better: it pays to misreport.
 
 The lead of a winner is its race over that of the best-placed other organization that was refused in the same round
 (Boston compares none but these); a winner of a round that refused nobody leads by inf. Worst case O(K N + K K +
@@ -12,7 +12,7 @@ J log J): one list of applicants a kind and round is threaded through each prior
 
 from ruleshift.envs.compile import jit, matrix
 from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
-from ruleshift.envs.mechanisms.seats import jobs_by_kind
+from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
 
 
 @jit
@@ -33,25 +33,25 @@ def _line_up(problem, place, head, following):
 
 
 @jit
-def _admit(problem, match, k, seats, head, following):
-    """Fill the seats of kind k, as far as they go, with the applicants of one round; returns how many it filled."""
-    i, filled, refused, next_refused = head, 0, -1, -1
+def _admit(problem, match, k, waiting, head, following):
+    """Give the jobs of kind k in `waiting`, as far as they go, to the applicants of one round; returns how many."""
+    i, taken, refused, next_refused = head, 0, -1, -1
     while i >= 0 and next_refused < 0:
-        accepted = min(problem.capacities[i], len(seats) - filled)
-        for seat in range(filled, filled + accepted):
-            match.winner[seats[seat]] = i
-        filled += accepted
+        accepted = min(problem.capacities[i], len(waiting) - taken)
+        for place in range(taken, taken + accepted):
+            match.winner[waiting[place]] = i
+        taken += accepted
         problem.capacities[i] -= accepted
         if problem.capacities[i] > 0:
             refused, next_refused = (i, -1) if refused < 0 else (refused, i)
         i = following[i]
     if problem.wants & WANTS_LEAD:
-        for seat in range(filled):
-            i = match.winner[seats[seat]]
+        for j in waiting[:taken]:
+            i = match.winner[j]
             rival = refused if refused != i else next_refused
             if rival >= 0:
-                match.lead[seats[seat]] = problem.race[k, i] - problem.race[k, rival]
-    return filled
+                match.lead[j] = problem.race[k, i] - problem.race[k, rival]
+    return taken
 
 
 @jit
@@ -60,7 +60,7 @@ def immediate_acceptance(problem, match, floats, integers):
     kinds, n = problem.priority.shape
     jobs = len(problem.kinds)
     first = integers[: kinds + 1]
-    filled = integers[kinds + 1 : 2 * kinds + 1]
+    taken = integers[kinds + 1 : 2 * kinds + 1]
     rest = integers[2 * kinds + 1 :]
     order = rest[:jobs]
     place = matrix(rest, 3 * jobs, n, kinds)
@@ -68,12 +68,12 @@ def immediate_acceptance(problem, match, floats, integers):
     following = matrix(rest, 3 * jobs + n * kinds + kinds * kinds, kinds, n)
     jobs_by_kind(problem, order, first, rest[jobs : 2 * jobs], rest[2 * jobs : 3 * jobs])
     _line_up(problem, place, head, following)
-    filled[:] = 0
+    taken[:] = 0
     for round_ in range(kinds):
         for k in range(kinds):
-            seats = order[first[k] + filled[k] : first[k + 1]]
-            if len(seats) > 0:
-                filled[k] += _admit(problem, match, k, seats, head[k, round_], following[k])
+            waiting = order[first[k] + taken[k] : first[k + 1]]
+            if len(waiting) > 0:
+                taken[k] += _admit(problem, match, k, waiting, head[k, round_], following[k])
 
 
 MECHANISM = Mechanism(
@@ -82,6 +82,8 @@ MECHANISM = Mechanism(
     source="Abdulkadiroglu & Sonmez 2003",
     cost="K N + K K + J log J",
     reads_preferences=True,
+    reads_priorities=True,
+    payments=("lead",),
     efficient=True,
     scratch=lambda n, j, k, c: (0, 2 * k + 1 + 3 * j + 2 * k * n + k * k),
 )

@@ -135,6 +135,5 @@ MECHANISM = Mechanism(
     source="Madow 1949",
     cost="(J + K N) log N",
     draws_organizations=True,
-    payments=(),
     scratch=lambda n, j, k, c: ((k + 1) * (n + 1) + 3 * k, (2 * k + 1) * (n + 1) + 4 * k),
 )

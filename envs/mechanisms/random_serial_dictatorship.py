@@ -6,9 +6,11 @@ capacity of the dearest remaining jobs of the kinds that it ranks best by report
 misreport pays, whatever the capacity. Worst case O(N log N + K N + J log J).
 """
 
+import math
+
 from ruleshift.envs.compile import jit
 from ruleshift.envs.mechanisms.base import Mechanism
-from ruleshift.envs.mechanisms.seats import jobs_by_kind
+from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
 from ruleshift.envs.numerics import log
 from ruleshift.envs.order import sort_descending
 
@@ -45,8 +47,8 @@ def random_serial_dictatorship(problem, match, floats, integers):
         for wish in range(kinds):
             k = problem.preferences[i, wish]
             units = min(problem.capacities[i], first[k + 1] - next_[k])
-            for seat in range(next_[k], next_[k] + units):
-                match.winner[order[seat]] = i
+            for place in range(next_[k], next_[k] + units):
+                match.winner[order[place]] = i
             next_[k] += units
             problem.capacities[i] -= units
             if problem.capacities[i] == 0:
@@ -60,8 +62,8 @@ MECHANISM = Mechanism(
     cost="N log N + K N + J log J",
     reads_preferences=True,
     draws_organizations=True,
-    payments=(),
     strategy_proof=("organizations",),
+    strategy_proof_capacity=math.inf,
     efficient=True,
     scratch=lambda n, j, k, c: (2 * n, 2 * k + 1 + 3 * j + 2 * n),
 )

@@ -128,7 +128,7 @@ def _draw(mass, upto, starts, depth, goal):
         child = np.int64(0)
         for each in range(_FAN):
             child += np.int64(sums[each] <= goal)
-        goal -= sums[child - 1] if child > 0 else 0.0
+        goal -= sums[max(child - 1, 0)] * np.float64(child > 0)
         node = start + child
     return node
 
@@ -193,6 +193,7 @@ def serial(problem, match, floats, integers):
     outside, size = root + 1, root + 2
     planted[:] = 0
     trees = 1 if _alike(problem.log_odds) else kinds
+    alone = np.int64(-1)  # the organization known to be alone on top of a ranking for all kinds: nothing to draw
     for j in range(len(problem.kinds)):
         k = problem.kinds[j] if trees > 1 else 0
         level, mass = piece(floats, 3 * k * size, size), piece(floats, (3 * k + 1) * size, size)
@@ -206,7 +207,8 @@ def serial(problem, match, floats, integers):
         goal = problem.uniforms[0, j] * (inside + beside)
         if inside == 0.0 or (goal >= inside and beside > 0.0):
             continue
-        i = _draw(mass, upto, starts, depth, goal)
+        i = alone if alone >= 0 else _draw(mass, upto, starts, depth, goal)
+        alone = i if sharp and trees == 1 and mass[root] == 1.0 else np.int64(-1)
         match.winner[j] = i
         if problem.wants & WANTS_LEAD:
             other_level, other_mass = _others(level, mass, starts, depth, i)
@@ -215,6 +217,7 @@ def serial(problem, match, floats, integers):
             )
         problem.capacities[i] -= 1
         if problem.capacities[i] == 0:
+            alone = np.int64(-1)
             for other in range(trees):
                 if planted[other] == 1:
                     a = 3 * other * size
@@ -229,5 +232,6 @@ MECHANISM = Mechanism(
     function=serial,
     source="Luce 1959",
     cost="K N + (J + N K) log N",
+    payments=("lead",),
     scratch=lambda n, j, k, c: (3 * k * tree_size(n), _DEPTH + k),
 )

@@ -1,26 +1,26 @@
 """Top trading cycles (Shapley & Scarf 1974; with priorities in place of endowments: Abdulkadiroglu & Sonmez 2003).
 
 Sides as in deferred acceptance: organizations rank kinds by reported focus, kinds rank organizations by `priority`, and
-the jobs of a kind are its seats, handed out the dearest first. Each organization with capacity left points to the kind
-that it likes best among those with seats left, each such kind to the organization with capacity left that it ranks
-best. Along a cycle every organization gets a seat of the kind to which it points: organizations trade priorities.
-Cycles do not touch, so that their order does not matter.
+the jobs of a kind are handed out the dearest first. Each organization with capacity left points to the kind that it
+likes best among those with jobs left, each such kind to the organization with capacity left that it ranks best. Along
+a cycle every organization gets a job of the kind to which it points: organizations trade priorities. Cycles do not
+touch, so that their order does not matter.
 
 Where each organization can serve one job, the match is efficient and no misreport pays; with more capacity one can. A
-seat is won through a chain of priorities: there is no one rival to lead, hence no payment that reads leads. Worst case
+job is won through a chain of priorities: there is no one rival to lead, hence no payment that reads leads. Worst case
 O(K N + J log J): each cycle, of at most 2 min(K, N) steps, is traded until a side of it is used up.
 """
 
 from ruleshift.envs.compile import jit
 from ruleshift.envs.mechanisms.base import Mechanism
-from ruleshift.envs.mechanisms.seats import jobs_by_kind
+from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
 
 
 @jit
-def _favourite(problem, wish, seats, i):
-    """The kind that organization i likes best among those with seats left; K where none has."""
-    kinds = len(seats)
-    while wish[i] < kinds and seats[problem.preferences[i, wish[i]]] == 0:
+def _favourite(problem, wish, left, i):
+    """The kind that organization i likes best among those with jobs left; K where none has."""
+    kinds = len(left)
+    while wish[i] < kinds and left[problem.preferences[i, wish[i]]] == 0:
         wish[i] += 1
     return problem.preferences[i, wish[i]] if wish[i] < kinds else kinds
 
@@ -34,21 +34,21 @@ def _foremost(problem, top, k):
 
 
 @jit
-def _trade(problem, match, cycle, wish, seats, order, first):
-    """Let each organization on a cycle have seats of its favourite kind, as many as all can give and take."""
+def _trade(problem, match, cycle, wish, left, order, first):
+    """Let each organization on a cycle have jobs of its favourite kind, as many as all can give and take."""
     units = len(order)
     for i in cycle:
-        units = min(units, problem.capacities[i], seats[problem.preferences[i, wish[i]]])
+        units = min(units, problem.capacities[i], left[problem.preferences[i, wish[i]]])
     for i in cycle:
         k = problem.preferences[i, wish[i]]
-        for seat in range(first[k + 1] - seats[k], first[k + 1] - seats[k] + units):
-            match.winner[order[seat]] = i
-        seats[k] -= units
+        for place in range(first[k + 1] - left[k], first[k + 1] - left[k] + units):
+            match.winner[order[place]] = i
+        left[k] -= units
         problem.capacities[i] -= units
 
 
 @jit
-def _follow(problem, match, start, path, place, wish, top, seats, order, first):
+def _follow(problem, match, start, path, place, wish, top, left, order, first):
     """Follow the pointers from an organization, trading each cycle met, until it can have no more.
 
     `path` holds the organizations passed, `place` where each stands on it, or -1. A trade moves the pointers of those
@@ -56,8 +56,8 @@ def _follow(problem, match, start, path, place, wish, top, seats, order, first):
     """
     path[0], place[start], length = start, 0, 1
     while problem.capacities[start] > 0:
-        k = _favourite(problem, wish, seats, path[length - 1])
-        if k == len(seats):
+        k = _favourite(problem, wish, left, path[length - 1])
+        if k == len(left):
             return
         i = _foremost(problem, top, k)
         if place[i] < 0:
@@ -65,7 +65,7 @@ def _follow(problem, match, start, path, place, wish, top, seats, order, first):
             length += 1
             continue
         begin = place[i]
-        _trade(problem, match, path[begin:length], wish, seats, order, first)
+        _trade(problem, match, path[begin:length], wish, left, order, first)
         for step in range(max(begin, 1), length):
             place[path[step]] = -1
         length = max(begin, 1)
@@ -78,20 +78,20 @@ def top_trading_cycles(problem, match, floats, integers):
     kinds, n = problem.priority.shape
     jobs = len(problem.kinds)
     first = integers[: kinds + 1]
-    seats = integers[kinds + 1 : 2 * kinds + 1]
+    left = integers[kinds + 1 : 2 * kinds + 1]
     top = integers[2 * kinds + 1 : 3 * kinds + 1]
     rest = integers[3 * kinds + 1 :]
     order = rest[:jobs]
     wish, path, place = rest[3 * jobs :][:n], rest[3 * jobs + n :][:n], rest[3 * jobs + 2 * n :][:n]
     jobs_by_kind(problem, order, first, rest[jobs : 2 * jobs], rest[2 * jobs : 3 * jobs])
     for k in range(kinds):
-        seats[k] = first[k + 1] - first[k]
+        left[k] = first[k + 1] - first[k]
     top[:] = 0
     wish[:] = 0
     place[:] = -1
     for start in range(n):
         if problem.capacities[start] > 0:
-            _follow(problem, match, start, path, place, wish, top, seats, order, first)
+            _follow(problem, match, start, path, place, wish, top, left, order, first)
 
 
 MECHANISM = Mechanism(
@@ -100,7 +100,7 @@ MECHANISM = Mechanism(
     source="Shapley & Scarf 1974; Abdulkadiroglu & Sonmez 2003",
     cost="K N + J log J",
     reads_preferences=True,
-    payments=(),
+    reads_priorities=True,
     strategy_proof=("organizations",),
     efficient=True,
     scratch=lambda n, j, k, c: (0, 3 * k + 1 + 3 * j + 3 * n),

@@ -23,7 +23,7 @@ import numpy as np
 
 from ruleshift.envs.compile import inlined, jit, matrix
 from ruleshift.envs.mechanisms.base import WANTS_PRICE, Mechanism
-from ruleshift.envs.mechanisms.seats import jobs_by_kind
+from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
 from ruleshift.envs.mechanisms.worth import cost_of, score_of
 from ruleshift.envs.order import copy, sort_descending
 

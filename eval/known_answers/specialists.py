@@ -83,7 +83,7 @@ def self_play(run: Run) -> Iterator[Row]:
     home, settings = procurement(N, "as_asked", 1, rounds=ROUNDS), Settings(discount=0.0)
     with process_state():
         env = MarketVecEnv(home.rule, settings.markets, 0, 5, home.economy)
-        learner = make_learner(env, settings, learning=N, seed=5)
+        learner = make_learner(env, settings, seed=5)
         learner.learn(run.draws(AGENT_STEPS))
         policy = learned_policy(learner, Card(kinds=1))
     opened = Opened(procurement(N, "as_asked", run.draws(40_000)), seed=12)

@@ -2,22 +2,42 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
-from ruleshift.eval.report.tables import Tables
+from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
+from ruleshift.eval.claims.head_start import THRESHOLD as LEARNED
+from ruleshift.eval.protocols.shift import BINS
+from ruleshift.eval.report.findings import Findings
+from ruleshift.eval.report.names import in_order, label
+from ruleshift.eval.report.tables import THRESHOLDS
+from ruleshift.eval.report.views import MIDDLE, doses, profile
+from ruleshift.eval.statistics import Interval
 
-COLOURS = {"fixed": "#b4521a", "randomized": "#1d5fa8", "native": "#3d4248", "constant": "#4c8a3f"}
-LABELS = {"fixed": "specialists", "randomized": "generalist", "native": "natives", "constant": "constant conduct"}
+COLOURS = {
+    GENERALIST: "#1d5fa8", SPECIALIST: "#b4521a", "best_reply": "#3d4248", "constant": "#4c8a3f", "floor": "#8a8f96",
+    "central+memory": "#8456a8", "randomized": "#5aa3d6", "aware+memory": "#0f8b8d", "aware": "#0f8b8d",
+    "fixed+memory": "#d99a6c", "fixed": "#d99a6c", "fixed+nuisance": "#d97f3f", "scratch+memory": "#b03a68",
+    "scratch": "#b03a68", "central": "#8456a8",
+}  # fmt: skip
+"""By arm or reference. Arms that share a colour differ in memory alone: the one without is dotted."""
+_DASHED, _DOTTED, _DASHDOT = (0, (4, 2)), (0, (1, 1.6)), (0, (6, 2, 1, 2))
+_PROTOCOLS: dict[str, Any] = {"shift": "-", "announced": _DOTTED, "placebo": _DASHDOT, "twin": _DASHED}
+LEVELS = ("best_reply", "constant", "floor")
+"""References that are drawn as levels."""
+AROUND = ("best_reply", SPECIALIST, GENERALIST, "constant")
+"""Who is drawn around the shift in mid-episode."""
 _STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
-    "font.size": 10,
+    "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#8a8f96",
@@ -28,70 +48,163 @@ _STYLE: Any = {
     "grid.color": "#e6e8ea",
     "legend.frameon": False,
 }
-_WINDOW = 5
+_Key = tuple[str, str, str]
+"""A line of a legend: what, its colour, its dashes in the words of SVG."""
 
 
-def shift_figure(tables: Tables, target: str, limits: tuple[float, float]) -> str:
-    """Mean focal profit by round around the shift to a target; dashed, the twins without it."""
-    arms = ["native", "fixed", "randomized", *([tables.best_constant] if tables.best_constant else [])]
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": f"shift-{tables.targets.index(target)}"}):
-        figure, axes = _figure()
-        at = tables.preset.at
-        for arm in arms:
-            kind = "constant" if arm == tables.best_constant else arm
-            profile, twin = tables.profile(arm, target), tables.profile(arm, None)
-            axes.plot(_smooth(profile, at), color=COLOURS[kind], linewidth=1.8, label=LABELS[kind])
-            rounds = np.arange(at, len(twin))
-            axes.plot(rounds, _smooth(twin, at)[at:], color=COLOURS[kind], linewidth=1, linestyle=(0, (3, 2)))
-        axes.axvline(at - 0.5, color="#9aa0a6", linewidth=1)
-        axes.set(xlabel="round", ylabel="focal profit a round", ylim=limits, xlim=(0, len(profile) - 1))
-        axes.legend(loc="upper left", bbox_to_anchor=(0, 1.22), ncols=2, fontsize=9, borderaxespad=0)
-        return _svg(figure, f"shift{tables.targets.index(target)}")
+def legend(arms: Iterable[str], levels: Iterable[str] = ()) -> list[_Key]:
+    """The legend of figures that show these arms, and these levels dashed."""
+    arms = list(arms)
+    lines = [(label(arm), _colour(arm), _dashes(_line(arm, arms))) for arm in arms]
+    return lines + [(label(level), COLOURS[level], _dashes(_DASHED)) for level in levels]
 
 
-def shift_limits(tables: Tables) -> tuple[float, float]:
-    """One range of profits for all shift figures, so that they can be compared."""
-    arms = ["native", "fixed", "randomized", *([tables.best_constant] if tables.best_constant else [])]
-    lines = [_smooth(tables.profile(arm, target), tables.preset.at) for arm in arms for target in tables.targets]
-    low, high = min(line.min() for line in lines), max(line.max() for line in lines)
-    margin = 0.05 * (high - low) or 0.05
-    return float(low - margin), float(high + margin)
+def notice_legend() -> list[_Key]:
+    """The legend of `notice_figure`: colours by arm, dashes by protocol."""
+    plain = [(protocol, "#5b6168", _dashes(style)) for protocol, style in _PROTOCOLS.items()]
+    return [*legend([GENERALIST, SPECIALIST]), *plain]
 
 
-def curve_figure(tables: Tables, home: str) -> str:
-    """Learning curves on a home rule, one line a seed, against the frozen panel; the native's return as a level."""
-    number = tables.homes.index(home)
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": f"curve-{number}"}):
-        figure, axes = _figure()
-        for arm in ("fixed", "randomized"):
-            for index, seed in enumerate(tables.preset.seeds):
-                steps, values = zip(*tables.curve(arm, home, seed), strict=True)
-                label = LABELS[arm].rstrip("s") if index == 0 else None
-                millions = np.array(steps) / 1e6
-                axes.plot(millions, values, color=COLOURS[arm], linewidth=1.6, marker="o", markersize=3, label=label)
-        level = tables.native_at_home(home)
-        axes.axhline(level, color=COLOURS["native"], linewidth=1, linestyle=(0, (3, 2)), label="native, fully trained")
+def _dashes(style: Any) -> str:
+    return "" if style == "-" else " ".join(f"{2 * length:g}" for length in style[1])
+
+
+def curve_figure(findings: Findings, home: int | None = None) -> str:
+    """Learning curves on the home rules, or on one of them; the band spans the seeds."""
+    own, chosen = findings.returns, slice(None) if home is None else slice(home, home + 1)
+    floor, best = (float(each[chosen].mean()) for each in (own.home_floor, own.home_best_reply))
+    with _figure(f"curve{'' if home is None else home}") as (axes, done):
+        for arm in reversed(in_order(own.curves)):
+            by_seed = own.curves[arm][:, chosen].mean(axis=(1, 3, 4))
+            steps, colour, line = own.curve_steps / 1e6, _colour(arm), _line(arm, own.curves)
+            axes.plot(steps, by_seed.mean(axis=1), marker="o", markersize=3.5, color=colour, linestyle=line)
+            axes.fill_between(steps, by_seed.min(axis=1), by_seed.max(axis=1), color=colour, alpha=0.15, lw=0)
+        for height, name in ((floor, "floor"), (best, "best_reply")):
+            axes.axhline(height, color=COLOURS[name], linewidth=1.2, linestyle=_DASHED)
+        axes.axhline(floor + LEARNED * (best - floor), color=COLOURS["best_reply"], linewidth=1, linestyle=_DOTTED)
         axes.set(xlabel="agent-steps of training, millions", ylabel="focal profit a round")
-        axes.legend(loc="upper left", bbox_to_anchor=(0, 1.22), ncols=2, fontsize=9, borderaxespad=0)
-        return _svg(figure, f"curve{number}")
+        return done()
 
 
-def _figure() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(5.4, 3.1), layout="constrained")
-    figure.patch.set_alpha(0)
-    axes = figure.add_subplot()
-    axes.patch.set_alpha(0)
-    return figure, axes
+def adaptation_figure(findings: Findings, target: int | None = None) -> str:
+    """Return by tenth of the phase in which arms learn on, over held-out targets or at one of them."""
+    numbers = findings.numbers
+    names = numbers.held_out if target is None else [numbers.held_out[target]]
+    with _figure(f"adaptation{'' if target is None else target}") as (axes, done):
+        for arm in findings.arms:
+            heights = tenths(findings, arm, names)
+            axes.plot(
+                np.arange(1, len(heights) + 1) / len(heights), heights, color=_colour(arm),
+                linestyle=_line(arm, findings.arms), linewidth=2.2 if arm in (GENERALIST, SPECIALIST) else 1.3,
+            )  # fmt: skip
+        for arm, height in (
+            ("best_reply", numbers.reference("best_reply", names).mean()),
+            ("constant", numbers.reference("constant", names).mean()),
+            ("floor", numbers.floor(names).mean()),
+        ):
+            axes.axhline(height, color=COLOURS[arm], linewidth=1.2, linestyle=_DASHED)
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        axes.set(xlabel="of the phase of learning on", ylabel="focal profit a round", xlim=(0.08, 1.02))
+        return done()
 
 
-def _smooth(values: np.ndarray, at: int) -> np.ndarray:
-    """Running means over a few rounds, separately on the two sides of the shift, so that nothing leaks across it."""
-    return np.concatenate([_running(values[:at]), _running(values[at:])])
+def tenths(findings: Findings, arm: str, targets: list[str]) -> list[float]:
+    """Return by tenth of the phase of learning on, fewer where the phase has fewer rounds; mean over all else."""
+    count = sum(name.startswith("return_") for name in findings.entries("adaptation", arm)[0].values)
+    measures = [f"return_{tenth}" for tenth in range(1, count + 1)]
+    return [float(findings.numbers.array(arm, "adaptation", targets, measure=each).mean()) for each in measures]
 
 
-def _running(values: Sequence[float] | np.ndarray) -> np.ndarray:
-    reach = _WINDOW // 2
-    return np.array([np.mean(values[max(0, i - reach) : i + reach + 1]) for i in range(len(values))])
+def shift_figure(findings: Findings, target: int | None = None) -> str:
+    """Focal profit around the shift in mid-episode; dashed, the unshifted twins."""
+    name = None if target is None else findings.numbers.held_out[target]
+    with _figure(f"shift{'' if target is None else target}") as (axes, done):
+        for arm in AROUND:
+            axes.plot(_places(), profile(findings, arm, "shift", name), color=COLOURS[arm])
+            twin = profile(findings, arm, "twin")
+            axes.plot(_places()[MIDDLE:], twin[MIDDLE:], color=COLOURS[arm], linewidth=1, linestyle=_DASHED)
+        return _around(axes, done)
+
+
+def notice_figure(findings: Findings) -> str:
+    """The generalist and the specialist through a shift, a shift with notice, a placebo and the twin."""
+    with _figure("notice") as (axes, done):
+        for arm in (SPECIALIST, GENERALIST):
+            for protocol, style in _PROTOCOLS.items():
+                heights = profile(findings, arm, protocol)
+                axes.plot(
+                    _places(), heights, color=COLOURS[arm], linestyle=style,
+                    linewidth=1.8 if protocol == "shift" else 1.2,
+                )  # fmt: skip
+        return _around(axes, done)
+
+
+def _places() -> np.ndarray:
+    return (np.arange(BINS) + 0.5) / BINS
+
+
+def _around(axes: Axes, done: Callable[[], str]) -> str:
+    axes.axvline(MIDDLE / BINS, color="#9aa0a6", linewidth=1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    axes.set(xlabel="of the episode; the shift is in the middle", ylabel="focal profit a round", xlim=(0, 1))
+    return done()
+
+
+def profile_figure(profiles: dict[str, list[Interval]]) -> str:
+    """Share of runs that score above each threshold; with bands for the arms of the primary contrast."""
+    with _figure("profile") as (axes, done):
+        for arm, found in reversed(profiles.items()):
+            primary = arm in (GENERALIST, SPECIALIST)
+            heights = [each.estimate for each in found]
+            line = {"color": _colour(arm), "linestyle": _line(arm, profiles), "linewidth": 2.2 if primary else 1.3}
+            axes.plot(THRESHOLDS, heights, **line)
+            if primary:
+                low, high = ([getattr(each, end) for each in found] for end in ("low", "high"))
+                axes.fill_between(THRESHOLDS, low, high, color=_colour(arm), alpha=0.15, lw=0)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        axes.set(xlabel="of the way to the best reply", ylabel="share of runs beyond it", xlim=(0, THRESHOLDS[-1]))
+        return done()
+
+
+def dose_figure(findings: Findings) -> str:
+    """What frozen policies lose against the distance of the target from the home rule, one dot a home and target."""
+    found = doses(findings)
+    with _figure("dose") as (axes, done):
+        for arm, marker in ((SPECIALIST, "o"), (GENERALIST, "s")):
+            lost = [each.specialist if arm == SPECIALIST else each.generalist for each in found]
+            for inside in (False, True):
+                chosen = [i for i, each in enumerate(found) if each.inside == inside]
+                axes.scatter(
+                    [found[i].distance for i in chosen], [lost[i] for i in chosen], marker=marker, s=34, linewidths=1.3,
+                    edgecolors=COLOURS[arm], facecolors="none" if inside else COLOURS[arm],
+                )  # fmt: skip
+        axes.axhline(0, color="#9aa0a6", linewidth=1)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        axes.set(xlabel="distance of the target from the home rule", ylabel="short of the best reply")
+        return done()
+
+
+def _colour(arm: str) -> str:
+    return COLOURS.get(arm, "#5b6168")
+
+
+def _line(arm: str, among: Any) -> Any:
+    """Dotted where its like with a memory is there too, and has its colour."""
+    twin = f"{arm}+memory"
+    return _DOTTED if twin in among and COLOURS.get(twin) == COLOURS.get(arm) else "-"
+
+
+@contextmanager
+def _figure(name: str) -> Iterator[tuple[Axes, Callable[[], str]]]:
+    """Axes to draw on, and what makes the `<svg>` of them once all is drawn."""
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=(5.4, 3.1), layout="constrained")
+        figure.patch.set_alpha(0)
+        axes = figure.add_subplot()
+        axes.patch.set_alpha(0)
+
+        yield axes, lambda: _svg(figure, name)
 
 
 def _svg(figure: Figure, prefix: str) -> str:

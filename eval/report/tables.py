@@ -1,136 +1,246 @@
-"""The numbers of a study as a report asks for them. Nothing here rounds, and nothing chooses what to show."""
+"""The numbers of a study as the report shows them. Nothing here rounds, and nothing is said in words."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from ruleshift.eval.preset import Preset
-from ruleshift.eval.results import Entry
+from ruleshift.eval.claims import adaptation, transfer
+from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
+from ruleshift.eval.claims.competence import LEAST, competence
+from ruleshift.eval.claims.returns import at_targets
+from ruleshift.eval.report.findings import Findings
+from ruleshift.eval.report.names import in_order, label
+from ruleshift.eval.results import returns
+from ruleshift.eval.statistics import (
+    Interval,
+    Statistic,
+    Weights,
+    interquartile_mean,
+    interval,
+    intervals,
+    partial_mean,
+    performance_profile,
+    probability_of_improvement,
+    ratio,
+    scores,
+)
+
+OTHERS = ("home", "seed", "panel", "economy")
+"""What is averaged over where targets stand side by side."""
 
 
 @dataclass(frozen=True)
-class Pair:
-    """The generalist and a specialist of one seed in the same markets, among the same others, with the same noise."""
+class Box:
+    """A cell of a heat table: a number, None where there is none, and where it lies on the scale of its colour."""
 
-    home: str
-    target: str
-    seed: int
-    specialist: float
-    generalist: float
+    value: float | None
+    shade: float
+    """-1 .. 1: how far towards one end, 0 in the middle."""
+    inside: bool
+    """Whether arms trained on the target, or could have: it enters no verdict."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A number with its interval, on a line of its own; None where there is no scale to measure on."""
+
+    name: str
+    found: Interval | None
+    strong: bool = False
+
+
+def target_scales(findings: Findings) -> dict[str, float]:
+    """By target, the best reply less the floor; held-out targets as the verdicts have them."""
+    names, own = findings.numbers, findings.returns
+    spans = zip(
+        [*names.homes, *names.held_out],
+        [*(own.home_best_reply - own.home_floor).mean(axis=(1, 2)), *(own.best_reply - own.floor).mean(axis=(1, 2))],
+        strict=True,
+    )
+    return {name: float(span) for name, span in spans}
+
+
+def transfer_matrix(findings: Findings) -> list[tuple[str, list[Box]]]:
+    """By home and target, the generalist less the specialist as a share of the target's scale.
+
+    At held-out targets both go on learning; at targets inside the training support both are frozen.
+    """
+    numbers, spans = findings.numbers, target_scales(findings)
+    inside = _difference(findings, "frozen", numbers.homes)
+    outside = _difference(findings, "adaptation", numbers.held_out)
+    rows = np.concatenate([inside, outside], axis=1)
+    places = [(target, spans[target]) for target in numbers.targets]
+    return [
+        (home, [_box(findings, target, value, span) for (target, span), value in zip(places, row, strict=True)])
+        for home, row in zip(numbers.homes, rows, strict=True)
+    ]
+
+
+def _difference(findings: Findings, protocol: str, targets: list[str]) -> np.ndarray:
+    """(H, G), generalist less specialist."""
+    ours, theirs = (findings.numbers.array(arm, protocol, targets) for arm in (GENERALIST, SPECIALIST))
+    return (ours - theirs).mean(axis=(2, 3, 4))
+
+
+def _box(findings: Findings, target: str, value: float, span: float) -> Box:
+    inside = target in findings.numbers.homes
+    return Box(value / span, float(np.clip(value / span, -1, 1)), inside) if span > 0 else Box(None, 0.0, inside)
+
+
+def returns_table(findings: Findings) -> list[tuple[str, list[Box]]]:
+    """By arm or reference and target, focal profit a round: frozen, but arms at held-out targets as they learn on."""
+    numbers, own = findings.numbers, findings.returns
+    rows: dict[str, np.ndarray] = {}
+    for arm in findings.arms:
+        at_home = numbers.array(arm, "frozen", numbers.homes) if arm in own.frozen else None
+        home = np.full(len(numbers.homes), np.nan) if at_home is None else at_home.mean(axis=(0, 2, 3, 4))
+        rows[arm] = np.concatenate([home, own.adapted[arm].mean(axis=(0, 2, 3, 4))])
+    for arm in ("best_reply", "native", "constant"):
+        rows[arm] = numbers.reference(arm, numbers.targets).mean(axis=(1, 2))
+    rows["floor"] = numbers.floor(numbers.targets).mean(axis=(1, 2))
+    low, high = rows["floor"], rows["best_reply"]
+    return [(arm, [_level(findings, i, each, low, high) for i, each in enumerate(row)]) for arm, row in rows.items()]
+
+
+def _level(findings: Findings, target: int, value: float, low: np.ndarray, high: np.ndarray) -> Box:
+    inside = target < len(findings.numbers.homes)
+    if np.isnan(value):
+        return Box(None, 0.0, inside)
+    span = high[target] - low[target]
+    shade = float(np.clip((value - low[target]) / span, 0, 1)) if span > 0 else 0.0
+    return Box(float(value), shade, inside)
+
+
+def by_target(findings: Findings) -> list[Line]:
+    """The primary contrast, in all and target by target."""
+    own, names = findings.returns, findings.numbers.held_out
+    gained, scale = own.adapted[GENERALIST] - own.adapted[SPECIALIST], transfer.scale(own)
+    usable = scale.mean(axis=(0, 2, 3, 4)) > 0
+    statistic, sizes = _each_target(gained[:, usable], scale[:, usable]), _sizes(findings, int(usable.sum()))
+    each = iter(intervals(statistic, sizes) if usable.any() else ())
+    lines = [Line(name, next(each) if fits else None) for name, fits in zip(names, usable, strict=True)]
+    return [Line("all together", findings.verdicts["transfer"].measure, strong=True), *lines]
+
+
+def _sizes(findings: Findings, targets: int) -> tuple[int, int, int, int, int]:
+    homes, _, seeds, panels, economies = findings.returns.sizes
+    return homes, targets, seeds, panels, economies
+
+
+def _each_target(gained: np.ndarray, scale: np.ndarray) -> Statistic:
+    def statistic(weights: Weights) -> np.ndarray:
+        found = partial_mean(gained, weights, OTHERS) / partial_mean(scale, weights, OTHERS)
+        return found.reshape(len(found), -1)
+
+    return statistic
+
+
+def contrasts(findings: Findings) -> list[Line]:
+    """The generalist against the specialist in other ways, and against what cannot adapt."""
+    own, numbers = findings.returns, findings.numbers
+    scale, mean_actions = transfer.scale(own), "mean_actions"
+    pairs = {
+        "the specialist, both frozen": own.frozen[GENERALIST] - own.frozen[SPECIALIST],
+        "the specialist, both frozen, mean actions": numbers.array(GENERALIST, mean_actions, numbers.held_out)
+        - numbers.array(SPECIALIST, mean_actions, numbers.held_out),
+    }
+    for arm, adapted in own.adapted.items():
+        if arm not in (GENERALIST, SPECIALIST):
+            pairs[f"{label(arm)}{_role(arm)}"] = own.adapted[GENERALIST] - adapted
+    pairs[label("constant")] = own.adapted[GENERALIST] - at_targets(own.constant)
+    usable = not transfer.no_scale(own, scale)
+    return [Line(name, interval(ratio(gap, scale), own.sizes) if usable else None) for name, gap in pairs.items()]
+
+
+def _role(arm: str) -> str:
+    return {adaptation.WITHOUT_MEMORY: " (itself without memory)"}.get(arm, "")
+
+
+def budgets(findings: Findings) -> list[Line]:
+    """The primary contrast at every budget that was asked for, the least first."""
+    lines = []
+    for budget in sorted({1.0, *findings.design.preset.budgets}):
+        own = findings.returns if budget == 1.0 else returns(findings.numbers, budget)
+        if GENERALIST in own.adapted and SPECIALIST in own.adapted:
+            lines.append(Line(f"{budget:g} times the budget", transfer.judge(own).measure, strong=budget == 1.0))
+    return lines
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What an arm came to in the gate of competence, by training rule."""
+
+    arm: str
+    shares: list[float]
+    """0 at the floor, 1 at the best reply; NaN where there is no scale."""
 
     @property
-    def difference(self) -> float:
-        """Generalist less specialist, in mean job values a round."""
-        return self.generalist - self.specialist
+    def failed(self) -> list[bool]:
+        """By training rule, whether it is not competent."""
+        return [not share >= LEAST for share in self.shares]
 
 
-class Tables:
-    """Look-ups in the entries of a finished study. Returns are focal profit a round after the shift, unless said."""
+def gates(findings: Findings) -> list[Gate]:
+    """Of every arm that was trained."""
+    return [Gate(arm, [float(x) for x in competence(findings.returns, arm)]) for arm in findings.learned]
 
-    def __init__(self, preset: Preset, entries: Iterable[Entry]) -> None:
-        self.preset = preset
-        self.homes = [rule.name for rule in preset.homes]
-        self.targets = [rule.name for rule in preset.targets]
-        self.away = [name for name in self.targets if not preset.inside(name)]
-        self._entries = {(e.arm, e.home, e.target, e.seed, e.protocol, e.steps): e for e in entries}
 
-    def entry(self, arm: str, home: str, target: str, seed: int | None, protocol: str = "shift") -> Entry:
-        """The entry of one arm and seed from one home at one target."""
-        return self._entries[(arm, home, target, seed, protocol, None)]
+@dataclass(frozen=True)
+class Summary:
+    """An arm at held-out rules in three ways: all cells, the middle half of the runs, and against the specialist."""
 
-    def after(self, arm: str, home: str, target: str, seed: int | None, protocol: str = "shift") -> float:
-        """Focal return from the shift on."""
-        return self.entry(arm, home, target, seed, protocol).values["after"]
+    arm: str
+    mean: Interval
+    middle: Interval
+    better: Interval | None
+    """Probability that a run of it scores above a run of the specialist."""
 
-    def seeds(self, arm: str) -> list[int | None]:
-        """Training seeds of an arm; one None for conducts that were never trained."""
-        if arm in ("fixed", "randomized"):
-            return list(self.preset.seeds)
-        return [self.preset.panel_seed if arm == "native" else None]
 
-    def over_homes(self, arm: str, target: str, seed: int | None, protocol: str = "shift") -> float:
-        """Return at a target, mean over the home rules that the episode began under."""
-        return float(np.mean([self.after(arm, home, target, seed, protocol) for home in self.homes]))
+def run_scores(findings: Findings) -> dict[str, Statistic]:
+    """By arm, scores at held-out rules while it learns on, 0 at the floor and 1 at the best reply; none without a scale
+    at each rule."""
+    own = findings.returns
+    if (own.best_reply - own.floor).mean(axis=(1, 2)).min() <= 0:
+        return {}
+    floor, best = at_targets(own.floor), at_targets(own.best_reply)
+    return {arm: scores(own.adapted[arm], floor, best) for arm in findings.arms}
 
-    @property
-    def constants(self) -> list[str]:
-        """Arms that never react."""
-        return [f"constant_{name}" for name, _ in self.preset.constants]
 
-    @cached_property
-    def best_constant(self) -> str | None:
-        """The constant conduct that earned most on the home rules without a shift: chosen there, judged elsewhere."""
-        if not self.constants:
-            return None
-        return max(self.constants, key=lambda arm: sum(self.at_home(arm, home, None) for home in self.homes))
+def summaries(findings: Findings) -> list[Summary]:
+    """Of every arm (Agarwal et al. 2021)."""
+    own, runs = findings.returns, run_scores(findings)
+    floor, scale = at_targets(own.floor), transfer.scale(own)
+    return [
+        Summary(
+            arm,
+            interval(ratio(own.adapted[arm] - floor, scale), own.sizes),
+            interval(interquartile_mean(of), own.sizes),
+            None
+            if arm == SPECIALIST
+            else interval(probability_of_improvement(of, runs[SPECIALIST]), own.sizes, bounds=(0, 1)),
+        )
+        for arm, of in runs.items()
+    ]
 
-    def at_home(self, arm: str, home: str, seed: int | None) -> float:
-        """Return over the whole episode in which the home rule stays."""
-        values = self.entry(arm, home, home, seed).values
-        at, rounds = self.preset.at, self.preset.economy.rounds
-        return (values["before"] * at + values["after"] * (rounds - at)) / rounds
 
-    def native_at_home(self, home: str) -> float:
-        """The same of the panel's native, in the focal seat."""
-        return self.at_home("native", home, self.preset.panel_seed)
+THRESHOLDS = np.linspace(0, 1.2, 49)
 
-    def pairs(self, targets: Iterable[str]) -> list[Pair]:
-        """Generalist against specialist, every home, target and seed; at home where the target is the home."""
-        return [
-            Pair(
-                home,
-                target,
-                seed,
-                self.after("fixed", home, target, seed),
-                self.after("randomized", home, target, seed),
-            )
-            for target in targets
-            for home in self.homes
-            for seed in self.preset.seeds
-        ]
 
-    def home_pairs(self) -> list[Pair]:
-        """Generalist against specialist on the specialist's own home rule, over unshifted episodes."""
-        return [
-            Pair(home, home, seed, self.at_home("fixed", home, seed), self.at_home("randomized", home, seed))
-            for home in self.homes
-            for seed in self.preset.seeds
-        ]
+def performance_profiles(findings: Findings) -> dict[str, list[Interval]]:
+    """By arm, the share of runs that score above each of `THRESHOLDS` (Agarwal et al. 2021)."""
+    return {
+        arm: intervals(performance_profile(of, THRESHOLDS), findings.returns.sizes, bounds=(0, 1))
+        for arm, of in run_scores(findings).items()
+    }
 
-    def mean(self, arm: str, targets: Iterable[str], measure: str = "after", protocol: str = "shift") -> float:
-        """A measure's mean over homes, targets and the arm's seeds."""
-        values = [
-            self.entry(arm, home, target, seed, protocol).values[measure]
-            for target in targets
-            for home in self.homes
-            for seed in self.seeds(arm)
-        ]
-        return float(np.mean(values))
 
-    def share(self, arm: str, targets: Iterable[str]) -> float | None:
-        """An arm's return over the natives', as a ratio of sums; None where natives earn nothing to compare with."""
-        targets = list(targets)
-        natives = self.mean("native", targets)
-        return self.mean(arm, targets) / natives if natives > 0 else None
+def curve_table(findings: Findings) -> list[tuple[str, list[float]]]:
+    """By arm, focal profit a round on the home rules after each of `curve_steps`, mean over all rules and seeds."""
+    curves = findings.returns.curves
+    return [(arm, curves[arm].mean(axis=(1, 2, 3, 4)).tolist()) for arm in in_order(curves)]
 
-    def curve(self, arm: str, home: str, seed: int) -> list[tuple[int, float]]:
-        """(agent-steps, return on the home rule against the panel) of the policies kept on the way."""
-        points = [
-            (key[5], entry.values["return"])
-            for key, entry in self._entries.items()
-            if key[:2] == (arm, home) and key[3] == seed and key[4] == "curve" and key[5] is not None
-        ]
-        return sorted(points)
 
-    def profile(self, arm: str, target: str | None) -> np.ndarray:
-        """(T,) focal profit by round, mean over homes and seeds; of the unshifted twins where target is None."""
-        rows = [self.entry(arm, home, target or home, seed).profile for home in self.homes for seed in self.seeds(arm)]
-        return np.mean(rows, axis=0)
-
-    def market(self, target: str) -> dict[str, float]:
-        """Market measures after the shift to a target with natives in the focal seat, mean over homes."""
-        found = [self.entry("native", home, target, self.preset.panel_seed).values for home in self.homes]
-        names = [name for name in found[0] if name.startswith("market_")]
-        return {name.removeprefix("market_"): float(np.mean([each[name] for each in found])) for name in names}
+def reach(lines: list[Line]) -> float:
+    """How far an axis that shows all these numbers must reach to either side; ends beyond 1.5 are cut."""
+    ends = [abs(end) for line in lines if line.found for end in (line.found.low, line.found.high)]
+    return min(max([0.1, *(end for end in ends if np.isfinite(end))]), 1.5)

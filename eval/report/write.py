@@ -1,18 +1,20 @@
 """Makes `report.html` from the results in a study's folder."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from ruleshift.eval.cells import Folder, write_text
-from ruleshift.eval.record import Record, read_record
-from ruleshift.eval.report import figures, words
-from ruleshift.eval.report.tables import Tables
-from ruleshift.eval.results import read_entries
+from ruleshift.eval.cells import write_text
+from ruleshift.eval.claims import CLAIMS
+from ruleshift.eval.claims.claim import GENERALIST, MARGIN, SPECIALIST
+from ruleshift.eval.claims.competence import LEAST
+from ruleshift.eval.phrases import summary
+from ruleshift.eval.report import figures, names, tables, views, words
+from ruleshift.eval.report.findings import Findings, read_findings
+from ruleshift.train.arms import variant
 
 _MARKET = {
     "served": "jobs served", "price": "price", "quality": "quality", "surplus": "clients' surplus",
@@ -27,12 +29,14 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
         ValueError: no study there, or one that is not finished.
     """
     root = Path(folder)
-    record = read_record(root)
-    tables = Tables(record.preset, read_entries(Folder(root), record.preset))
-    text = render("report.html.jinja", _content(record, tables))
     path = root / "report.html"
-    write_text(path, text)
+    write_text(path, page(read_findings(root)))
     return path
+
+
+def page(findings: Findings) -> str:
+    """The report as the text of one HTML file."""
+    return render("report.html.jinja", _content(findings))
 
 
 def render(template: str, content: dict[str, Any]) -> str:
@@ -44,7 +48,15 @@ def render(template: str, content: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["soft"] = _soft
+    environment.filters |= {
+        "soft": _soft,
+        "label": names.label,
+        "number": names.number,
+        "percent": names.percent,
+        "signed": lambda value: names.percent(value, signed=True),
+        "plus": lambda value: names.number(value, signed=True),
+        "colour": _colour,
+    }
     return environment.get_template(template).render(content)
 
 
@@ -53,97 +65,79 @@ def _soft(name: str) -> Markup:
     return Markup("_<wbr>").join(name.split("_"))
 
 
-@dataclass(frozen=True)
-class _Box:
-    """A cell of a heat table: a number, its seeds, a colour, and whether it is hatched."""
-
-    value: float
-    seeds: tuple[float, ...]
-    colour: str
-    inside: bool
+def _colour(shade: float) -> str:
+    """Blue for the generalist's side and for what earns much, orange for the specialist's, white in the middle."""
+    end, share = ((150, 187, 226) if shade > 0 else (240, 190, 150)), min(abs(shade), 1.0)
+    return "#" + "".join(f"{round(255 + (b - 255) * share):02x}" for b in end)
 
 
-def _content(record: Record, tables: Tables) -> dict[str, Any]:
-    preset = record.preset
-    limits = figures.shift_limits(tables)
+def _content(findings: Findings) -> dict[str, Any]:
+    """What every study has; views of the primary contrast only where both of its arms are there."""
     return {
-        "record": record,
-        "preset": preset,
-        "tables": tables,
-        "summary": words.summary(tables),
-        "findings": words.findings(tables),
-        "limits": words.limits(tables),
-        "inside": {name: preset.inside(name) for name in tables.targets},
-        "matrix": _matrix(tables),
-        "differences": _differences(tables),
-        "before_and_after": _before_and_after(tables),
-        "market": [(target, tables.market(target)) for target in tables.targets],
+        "findings": findings,
+        "design": findings.design,
+        "preset": findings.design.preset,
+        "record": findings.record,
+        "short": findings.short,
+        "words": words,
+        "claims": CLAIMS,
+        "answers": words.answers(findings),
+        "targets": findings.numbers.targets,
+        "homes": findings.numbers.homes,
+        "held_out": findings.numbers.held_out,
+        "returns_table": tables.returns_table(findings),
+        "gates": tables.gates(findings),
+        "least": LEAST,
+        "arms": [(arm, variant(arm)) for arm in findings.arms],
+        "about": {rule.name: summary(rule) for rule in findings.design.targets},
+        "outside": findings.design.outside,
         "market_names": _MARKET,
-        "outside": list(zip(preset.targets, preset.outside, strict=True)),
-        "shift_figures": [(name, Markup(figures.shift_figure(tables, name, limits))) for name in tables.targets],
-        "curve_figures": [(name, Markup(figures.curve_figure(tables, name))) for name in tables.homes],
-        "command": f"ruleshift study --preset {record.asked} --out DIR",
+        "markets": views.markets(findings),
+        "adaptation_table": [(arm, figures.tenths(findings, arm, findings.numbers.held_out)) for arm in findings.arms],
+        "adaptation_legend": figures.legend(findings.arms, figures.LEVELS),
+        "adaptation_figures": _each(findings, figures.adaptation_figure, findings.numbers.held_out),
+        "primary": _primary(findings) if findings.has_primary else None,
     }
 
 
-def _matrix(tables: Tables) -> list[tuple[str, list[_Box]]]:
-    """Rows of the matrix: who, and the return at each target after the shift."""
-    rows = [
-        (f"specialist of {home}", [_box(tables, "fixed", target, home) for target in tables.targets])
-        for home in tables.homes
-    ]
-    others = [("generalist", "randomized"), ("natives of the rule in force", "native")]
-    if tables.best_constant:
-        others.append((f"constant conduct “{words.conduct(tables.best_constant)}”", tables.best_constant))
-    others.append(("scripted posted price", "scripted"))
-    return rows + [(label, [_box(tables, arm, target, None) for target in tables.targets]) for label, arm in others]
+def _primary(findings: Findings) -> dict[str, Any]:
+    """What is about the generalist and the specialist."""
+    held_out, homes = findings.numbers.held_out, findings.numbers.homes
+    lines = {"by_target": tables.by_target(findings), "contrasts": tables.contrasts(findings)}
+    lines |= {"budgets": tables.budgets(findings), "economies": _by_economy(findings)}
+    return {
+        **lines,
+        "reach": tables.reach([line for group in lines.values() for line in group]),
+        "margin": MARGIN,
+        "matrix": tables.transfer_matrix(findings),
+        "summaries": tables.summaries(findings),
+        "conduct": views.conduct(findings),
+        "recoveries": views.recoveries(findings),
+        "rivalries": views.rivalries(findings),
+        "doses": views.doses(findings),
+        "curve_figures": _each(findings, figures.curve_figure, homes) if findings.returns.curves else [],
+        "curve_legend": figures.legend(names.in_order(findings.returns.curves), ("best_reply", "floor")),
+        "shift_legend": figures.legend(figures.AROUND),
+        "notice_legend": figures.notice_legend(),
+        "dose_legend": figures.legend([SPECIALIST, GENERALIST]),
+        "curve_table": tables.curve_table(findings),
+        "shift_figures": _each(findings, figures.shift_figure, held_out),
+        "notice_figure": Markup(figures.notice_figure(findings)),
+        "profile_figure": Markup(figures.profile_figure(tables.performance_profiles(findings))),
+        "profile_legend": figures.legend(findings.arms),
+        "dose_figure": Markup(figures.dose_figure(findings)),
+    }
 
 
-def _box(tables: Tables, arm: str, target: str, home: str | None) -> _Box:
-    seeds = tuple(
-        tables.over_homes(arm, target, seed) if home is None else tables.after(arm, home, target, seed)
-        for seed in tables.seeds(arm)
-    )
-    value = sum(seeds) / len(seeds)
-    native = tables.over_homes("native", target, tables.preset.panel_seed)
-    return _Box(value, seeds, _blue(value / native if native > 0 else 0.0), tables.preset.inside(target))
+def _each(findings: Findings, draw: Any, rules: list[str]) -> list[tuple[str, Markup]]:
+    """A figure over all rules, then one for each where there are several."""
+    found = [("all together" if len(rules) > 1 else findings.short[rules[0]], Markup(draw(findings)))]
+    numbered = enumerate(rules) if len(rules) > 1 else ()
+    return found + [(findings.short[rule], Markup(draw(findings, index))) for index, rule in numbered]
 
 
-def _differences(tables: Tables) -> list[tuple[str, list[_Box]]]:
-    """Generalist less specialist, by home and target."""
-    largest = max((abs(pair.difference) for pair in tables.pairs(tables.targets)), default=0.0) or 1.0
-    rows = []
-    for home in tables.homes:
-        boxes = []
-        for target in tables.targets:
-            seeds = tuple(pair.difference for pair in tables.pairs([target]) if pair.home == home)
-            mean = sum(seeds) / len(seeds)
-            boxes.append(_Box(mean, seeds, _two_sided(mean / largest), tables.preset.inside(target)))
-        rows.append((home, boxes))
-    return rows
-
-
-def _before_and_after(tables: Tables) -> list[tuple[str, list[float]]]:
-    """Rows of means over homes, rules held out and seeds: who; before, after, twin, change, after with mean actions."""
-    arms = [("specialists", "fixed"), ("generalist", "randomized"), ("natives", "native")]
-    arms += [(f"constant conduct “{words.conduct(arm)}”", arm) for arm in tables.constants]
-    arms.append(("scripted posted price", "scripted"))
-    columns = [(name, "shift") for name in ("before", "after", "twin_after", "change")]
-    columns.append(("after", "shift_deterministic"))
-    targets = tables.away or tables.targets
-    return [(label, [tables.mean(arm, targets, *column) for column in columns]) for label, arm in arms]
-
-
-def _blue(share: float) -> str:
-    """White where nothing is earned, blue where as much as natives earn or more."""
-    return _mix((255, 255, 255), (150, 187, 226), share)
-
-
-def _two_sided(share: float) -> str:
-    """Orange for the specialist, blue for the generalist."""
-    return _mix((255, 255, 255), (150, 187, 226) if share > 0 else (240, 190, 150), abs(share))
-
-
-def _mix(low: tuple[int, int, int], high: tuple[int, int, int], share: float) -> str:
-    share = min(max(share, 0.0), 1.0)
-    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(low, high, strict=True))
+def _by_economy(findings: Findings) -> list[tables.Line]:
+    """The primary contrast economy by economy, the worst first."""
+    found = findings.verdicts["economies"].intervals
+    lines = [tables.Line(name, each) for name, each in found.items()]
+    return sorted(lines, key=lambda line: line.found.estimate if line.found else 0.0)

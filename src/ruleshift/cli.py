@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from tyro.conf import Positional, arg, subcommand
@@ -26,7 +26,9 @@ _TRACEBACK = "RULESHIFT_TRACEBACK"
 class Train:
     """Train a policy on one rule (arm `fixed`) or on a structure, a distribution over rules (arm `randomized`).
 
-    A scenario stands for its first rule and its economy.
+    The other arms: `fixed+nuisance`, `central` (the one rule nearest to all that a structure trains), and `aware` (the
+    rules of a structure, disclosed). NAME`+memory` remembers the last rounds. All but `fixed` meet many economies and
+    rivals. A scenario stands for its first rule, and under `fixed` for its economy.
 
     Half of the seats learn with one shared policy; scripted organizations hold the others. Leaves the policy
     (policy.safetensors, policy.json) and TensorBoard logs in the folder OUT. Started again with the same options, an
@@ -34,11 +36,11 @@ class Train:
     """
 
     rule: RuleArgument
-    """Name of a rule or a scenario, for the arm `randomized` of a structure; or the path of its .toml file."""
+    """Name of a rule or a scenario, or of a structure for arms that train on one; or the path of its .toml file."""
     out: Path
     """Folder of the run."""
-    arm: Literal["fixed", "randomized"] = "fixed"
-    """What the policy learns on: one rule, or rules drawn from a structure."""
+    arm: Annotated[str, arg(metavar="NAME")] = "fixed"
+    """What the policy learns on."""
     steps: int = 1_000_000
     """Agent-steps of training."""
     seed: int = 0
@@ -47,13 +49,16 @@ class Train:
     """Mechanisms of your own that rules name, as module:function."""
 
     def run(self) -> None:
-        from ruleshift.train import train
+        from ruleshift.train import train, variant
 
-        _say_if_compiling()
+        arm, _ = variant(self.arm)
         home: dict[str, Any] = {"rule": self.rule}
-        if self.arm == "fixed":
+        if arm.trains_on == "home":
             home = _find(self.rule)
             home.pop("schedule", None)
+            if arm.nuisance:
+                home.pop("economy", None)
+        _say_if_compiling()
         options = {name: getattr(self, name) for name in ("out", "arm", "steps", "seed", "mechanisms")}
         train(**home, **options)
         print(f"policy: {self.out}")
@@ -93,7 +98,7 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Study:
-    """Train specialists and a generalist, shift the rule on them, and write report.html and results.csv.
+    """Train arms, shift the rule on them, judge, and write report.html and results.csv.
 
     Interrupted and started again, a study goes on where it stopped and ends with the same results.
     """
@@ -103,13 +108,35 @@ class Study:
     out: Path = Path("results/quick")
     """Folder of the study."""
     workers: int | None = None
-    """Processes, one core each; at most two by default."""
+    """Processes, one core each; as many as there are cores by default."""
 
     def run(self) -> None:
         from ruleshift.eval import study
 
         _say_if_compiling()
         print(f"report: {study(self.preset, self.out, workers=self.workers)}")
+
+
+@dataclass(frozen=True)
+class References:
+    """Train the natives and best replies that a preset needs and that do not come with the suite, and put them there.
+
+    They are the frozen panel and the scale of every study; studies train those that are missing by themselves.
+    """
+
+    preset: str = "standard"
+    """Name of a preset, or the path of a study's .toml file."""
+    out: Path = Path("results/references")
+    """Folder to work in; interrupted and started again, it goes on."""
+    workers: int | None = None
+    """Processes, one core each; as many as there are cores by default."""
+
+    def run(self) -> None:
+        from ruleshift.eval import make_references
+
+        _say_if_compiling()
+        made = make_references(self.preset, self.out, workers=self.workers)
+        print("\n".join(made) if made else "nothing is missing")
 
 
 @dataclass(frozen=True)
@@ -384,6 +411,7 @@ Command = (
     Annotated[Train, subcommand("train")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Study, subcommand("study")]
+    | Annotated[References, subcommand("references")]
     | Annotated[Report, subcommand("report")]
     | Annotated[Validate, subcommand("validate")]
     | Annotated[Rules, subcommand("rules")]
@@ -406,6 +434,7 @@ def parse(arguments: Sequence[str] | None = None) -> Any:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 where a known answer fails, 2 after a mistake of the user's, 130
     after Ctrl-C."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads only wait for each other
     command = parse(arguments)
     status = 0
     if os.environ.get(_TRACEBACK):
@@ -424,7 +453,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-_RESUMES = dict.fromkeys((Train, Study, Validate), "; the same command goes on from here")
+_RESUMES = dict.fromkeys((Train, Study, References, Validate), "; the same command goes on from here")
 
 
 def _one_line(error: Exception) -> str:

@@ -111,6 +111,11 @@ def gains_by_misreporting(name: str, given: Problem) -> bool:
     )
 
 
+def upper_sums(name: str, truth: Problem, reported: Problem, i: int) -> np.ndarray:
+    """How many jobs of its best kind, of its best two, ... organization i gets by what is reported, (K,)."""
+    return np.cumsum(served(truth, solve(name, reported).winner)[i, truth.preferences[i]])
+
+
 def after_falling(given: Problem, i: int, k: int, fall: float) -> Problem:
     """The problem once the race of organization i for kind k has fallen by so much."""
     race = given.race.copy()
@@ -130,11 +135,11 @@ def can_be_improved(given: Problem, winner: np.ndarray) -> bool:
     """Whether another match is better for an organization and worse for none, each of capacity 1: all are tried."""
     now = places(given, winner)
     n, kinds = given.preferences.shape
-    seats = np.bincount(given.kinds, minlength=kinds)
+    posted = np.bincount(given.kinds, minlength=kinds)
     for choice in itertools.product(range(kinds + 1), repeat=n):
         if np.all(choice <= now) and np.any(choice < now):
             taken = np.bincount([given.preferences[i, c] for i, c in enumerate(choice) if c < kinds], minlength=kinds)
-            if np.all(taken <= seats):
+            if np.all(taken <= posted):
                 return True
     return False
 
@@ -143,10 +148,10 @@ def is_stable(given: Problem, winner: np.ndarray) -> bool:
     """Whether no organization, of capacity 1, and kind would rather have each other than what they have."""
     now, counts = places(given, winner), served(given, winner)
     kinds = given.preferences.shape[1]
-    seats = np.bincount(given.kinds, minlength=kinds)
+    posted = np.bincount(given.kinds, minlength=kinds)
     for i, own in enumerate(now):
         for k in given.preferences[i, :own]:
             worst = min((given.race[k, other] for other in np.flatnonzero(counts[:, k])), default=np.inf)
-            if counts[:, k].sum() < seats[k] or worst < given.race[k, i]:
+            if counts[:, k].sum() < posted[k] or worst < given.race[k, i]:
                 return False
     return True

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sides import problems, random_problem, solve
+from sides import problems, random_problem, reports, solve, upper_sums
 
 from ruleshift.envs import Economy, Market, load_rule
 from ruleshift.envs.mechanisms import MECHANISMS
@@ -41,11 +41,16 @@ def test_mechanism__what_it_is_paid_for_moves_no_job(name, market, random) -> No
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_mechanism__reads_odds_and_proposer_where_it_declares_so(name) -> None:
+def test_mechanism__reads_what_it_declares_and_nothing_else(name) -> None:
     markets = [random_problem(seed, n=6, kinds=3, jobs=6) for seed in range(60)]
-    scored = ("log_odds", "race", "priority")
-    rescored = [one._replace(**{field: getattr(other, field) for field in scored}) for one, other in pairwise(markets)]
-    assert _moves(name, markets[:-1], rescored) == MECHANISMS[name].reads_odds
+    for fields, declared in (
+        (("log_odds", "race", "priority"), MECHANISMS[name].reads_odds),
+        (("race", "priority"), MECHANISMS[name].reads_priorities),
+        (("preferences",), MECHANISMS[name].reads_preferences),
+    ):
+        pairs = pairwise(markets)
+        others = [one._replace(**{field: getattr(other, field) for field in fields}) for one, other in pairs]
+        assert _moves(name, markets[:-1], others) == declared
     assert _moves(name, markets, [one._replace(proposer=1) for one in markets]) == MECHANISMS[name].reads_proposer
 
 
@@ -53,6 +58,25 @@ def _moves(name, markets, others) -> bool:
     """Whether some market is matched otherwise than the other one in its place."""
     pairs = zip(markets, others, strict=True)
     return any(np.any(solve(name, one).winner != solve(name, other).winner) for one, other in pairs)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "organizations" in MECHANISMS[name].strategy_proof])
+@pytest.mark.parametrize("capacity", [1, 2])
+def test_mechanism__truth_is_best_up_to_the_capacity_that_it_declares(name, capacity) -> None:
+    """Up to there no report gets organization 0, which has that capacity, more of its best kinds, however many of them
+    are counted. Beyond, some report gets it more and never fewer: the declaration is not merely cautious."""
+    gains, sure_gains = False, False
+    for seed in range(300):
+        market = random_problem(seed, n=3, kinds=4, jobs=4)
+        market = market._replace(kinds=np.arange(4), capacities=np.array([capacity, 1, 1]))
+        more = np.array([upper_sums(name, market, each, 0) for each in reports(market, 0)])
+        more -= upper_sums(name, market, market, 0)
+        gains = gains or bool(np.any(more > 0))
+        sure_gains = sure_gains or bool(np.any(np.all(more >= 0, axis=1) & np.any(more > 0, axis=1)))
+    if capacity <= MECHANISMS[name].strategy_proof_capacity:
+        assert not gains
+    else:
+        assert sure_gains
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,9 +10,9 @@ from sides import (
     problem,
     problems,
     reports,
-    served,
     small_problems,
     solve,
+    upper_sums,
 )
 
 from ruleshift.envs.mechanisms import Problem
@@ -84,10 +84,7 @@ def test_random_serial_dictatorship__no_organization_gains_by_misreporting(marke
 def test_random_serial_dictatorship__truth_is_best_with_more_capacity_too(market: Problem) -> None:
     """By telling the truth an organization gets the most jobs of its best kind, of its best two, and so on."""
     for i in range(len(market.capacities)):
-        honest, *others = (
-            np.cumsum(served(market, solve(NAME, reported).winner)[i, market.preferences[i]])
-            for reported in (market, *reports(market, i))
-        )
+        honest, *others = (upper_sums(NAME, market, reported, i) for reported in (market, *reports(market, i)))
         assert np.all(honest >= np.array(others))
 
 

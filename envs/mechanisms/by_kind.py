@@ -1,4 +1,4 @@
-"""Seats: to mechanisms with two sides the jobs of a kind are the seats of one school, handed out the dearest first."""
+"""Jobs by kind: mechanisms with two sides hand the jobs of a kind out together, the dearest first."""
 
 from ruleshift.envs.compile import jit
 from ruleshift.envs.order import sort_descending

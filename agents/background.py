@@ -1,0 +1,156 @@
+"""The policies that play in the background: in every round, one call of each for all the seats that it holds."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy.special import ndtri
+
+from ruleshift.agents.noise import action_uniforms
+from ruleshift.agents.policy import Policy
+from ruleshift.agents.seats import Seats
+
+
+class Background:
+    """The background policies of B markets: one call of each policy for all the seats that it plays.
+
+    Args:
+        seats: who sits where.
+        markets: B.
+    """
+
+    def __init__(self, seats: Seats, markets: int) -> None:
+        self._all = Backgrounds([(seats, markets)])
+
+    def reset(self) -> None:
+        """Forget everything: a new episode begins."""
+        self._all.reset(0)
+
+    def act(self, observations: np.ndarray, out: np.ndarray, keys: np.ndarray, *, round: int, episode: int) -> None:
+        """Write the background's actions into `out` (B, N, A) float32; other seats stay as they are.
+
+        Args:
+            observations: (B, N, F) float32.
+            out: where the actions go, C-contiguous.
+            keys: (B, 2) uint64, the markets' generator keys: actions are sampled, with noise from
+                (key, episode, round, seat).
+            round: rounds already played in the episode.
+            episode: number of the episode.
+        """
+        seen = observations.reshape(-1, observations.shape[2])
+        self._all.act(seen, out.reshape(-1, out.shape[2]), [(keys, round, episode)])
+
+
+class Backgrounds:
+    """The background policies of groups of markets: one call of each policy for all the seats that it plays anywhere.
+
+    Rows are the seats of all groups, one after the other: row (b * N + i) of a group is seat i of its market b. A
+    policy is one object: two that are equal are called apart, unless their class knows how to act for both.
+
+    Args:
+        groups: who sits where, and the number of markets B, of each group.
+    """
+
+    def __init__(self, groups: Sequence[tuple[Seats, int]]) -> None:
+        policies: dict[int, Policy] = {}
+        rows: dict[int, dict[int, list[np.ndarray]]] = {}
+        self._organizations, start = [], 0
+        for group, (seats, markets) in enumerate(groups):
+            organizations = len(seats.learning) + sum(len(places) for _, places in seats.background)
+            first = start + np.arange(markets)[:, None] * organizations
+            for policy, places in seats.background:
+                policies[id(policy)] = policy
+                rows.setdefault(id(policy), {}).setdefault(group, []).append((first + np.array(places)).ravel())
+            self._organizations.append(organizations)
+            start += markets * organizations
+        self._turns = _joined([_Turn(policies[key], own) for key, own in rows.items()])
+        self._uses_noise = any(turn.policy.uses_noise for turn in self._turns)
+
+    def reset(self, group: int) -> None:
+        """Forget everything of one group: a new episode begins there."""
+        for turn in self._turns:
+            turn.reset(group)
+
+    def act(self, observations: np.ndarray, out: np.ndarray, clocks: Sequence[tuple[np.ndarray, int, int]]) -> None:
+        """Write the background's actions into `out` (R, A) float32; other rows stay as they are.
+
+        Args:
+            observations: (R, F) float32, a row for every seat.
+            out: where the actions go.
+            clocks: of each group, the generator keys of its markets (B, 2) uint64, the rounds already played in the
+                episode, and the episode's number: actions are sampled, with noise from (key, episode, round, seat).
+        """
+        uniforms = self._uniforms(clocks, out.shape[1]) if self._uses_noise else None
+        for turn in self._turns:
+            noise = None
+            if uniforms is not None and turn.policy.uses_noise:
+                noise = ndtri(uniforms[turn.rows]).astype(np.float32)
+            out[turn.rows], turn.memory = turn.policy.act(observations[turn.rows], turn.memory, noise)
+
+    def _uniforms(self, clocks: Sequence[tuple[np.ndarray, int, int]], actions: int) -> np.ndarray:
+        drawn = [
+            action_uniforms(
+                keys, round=round, episode=episode, organizations=organizations, actions=actions
+            ).reshape(-1, actions)
+            for (keys, round, episode), organizations in zip(clocks, self._organizations, strict=True)
+        ]  # fmt: skip
+        return drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
+
+    def inherit(self, before: "Backgrounds") -> None:
+        """Take over what policies remember that held the same seats before."""
+        for turn in self._turns:
+            for other in before._turns:
+                if turn.policy is other.policy and np.array_equal(turn.rows, other.rows):
+                    turn.memory = other.memory
+
+    def memories(self, group: int) -> dict[str, np.ndarray]:
+        """What the policies of a group remember, by their order in it; those that remember nothing are left out."""
+        own = [turn for turn in self._turns if group in turn.places]
+        return {
+            str(place): turn.memory[turn.places[group]].copy()
+            for place, turn in enumerate(own)
+            if turn.memory is not None
+        }
+
+    def remember(self, group: int, memories: Mapping[str, np.ndarray]) -> None:
+        """Put back what `memories` gave."""
+        for place, turn in enumerate(turn for turn in self._turns if group in turn.places):
+            if turn.memory is not None:
+                turn.memory = turn.memory.copy()
+                turn.memory[turn.places[group]] = memories[str(place)]
+
+
+class _Turn:
+    """A policy, the rows that it plays, and what it remembers of them."""
+
+    def __init__(self, policy: Policy, groups: Mapping[int, Sequence[np.ndarray]]) -> None:
+        self.policy = policy
+        self.places: dict[int, slice] = {}
+        """Of each group, its part of the rows."""
+        start = 0
+        for group, rows in groups.items():
+            count = sum(len(each) for each in rows)
+            self.places[group] = slice(start, start + count)
+            start += count
+        self.rows = np.concatenate([each for rows in groups.values() for each in rows])
+        self.memory = policy.initial_memory(len(self.rows))
+
+    def reset(self, group: int) -> None:
+        """Forget a group."""
+        if self.memory is not None and group in self.places:
+            place = self.places[group]
+            self.memory = self.memory.copy()  # a policy may have kept what it returned
+            self.memory[place] = self.policy.initial_memory(place.stop - place.start)
+
+
+def _joined(turns: list[_Turn]) -> list[_Turn]:
+    """The same turns, those without a memory in one where their class knows how to act for all of them."""
+    classes: dict[type[Policy], list[_Turn]] = {}
+    for turn in turns:
+        classes.setdefault(type(turn.policy), []).append(turn)
+    result = []
+    for kind, own in classes.items():
+        joint = None
+        if len(own) > 1 and all(turn.memory is None for turn in own):
+            joint = kind.joined([turn.policy for turn in own], [len(turn.rows) for turn in own])
+        result += own if joint is None else [_Turn(joint, {-1: [turn.rows for turn in own]})]
+    return result

@@ -1,0 +1,95 @@
+"""Is the advantage adaptation? Only if nothing that cannot adapt has it as well.
+
+An untrained constant conduct won most pairings against specialists away from home in a trial of this design: beating a
+specialist there shows nothing yet.
+"""
+
+import numpy as np
+
+from ruleshift.eval.claims import transfer
+from ruleshift.eval.claims.claim import (
+    CONTRADICTED,
+    GENERALIST,
+    MARGIN,
+    NO_DIFFERENCE,
+    SUPPORTED,
+    UNDECIDED,
+    Claim,
+    Verdict,
+)
+from ruleshift.eval.claims.competence import gate_failures
+from ruleshift.eval.claims.returns import Returns, at_targets, of_arm
+from ruleshift.eval.statistics import Interval, interval, ratio
+
+CENTRAL, WITHOUT_MEMORY, CONSTANT = "central+memory", "randomized", "the best constant conduct"
+LEAST_MOVE = 0.05
+"""Standard deviation between rules of the late ask, effort or promotion, beyond noise; less is one conduct for all."""
+
+
+def conduct_moves(conduct: np.ndarray) -> float:
+    """How much conduct (3, H, G, S, P, E) differs between targets: the largest standard deviation of its three parts.
+
+    Economies are independent markets, so what differs between targets in one economy and not in the next is noise: the
+    variance component of targets, from a two-way analysis of variance. Below two targets or two economies it is 0.
+    """
+    by_target = conduct.mean(axis=(1, 3, 4))
+    _, targets, economies = by_target.shape
+    if min(targets, economies) < 2:
+        return 0.0
+    own = by_target.mean(axis=2, keepdims=True) - by_target.mean(axis=(1, 2), keepdims=True)
+    rest = by_target - by_target.mean(axis=1, keepdims=True) - own
+    noise = (rest**2).sum(axis=(1, 2)) / ((targets - 1) * (economies - 1))
+    component = (own[..., 0] ** 2).sum(axis=1) / (targets - 1) - noise / economies
+    return float(np.sqrt(np.maximum(component, 0)).max())
+
+
+def differences(returns: Returns) -> dict[str, Interval]:
+    """The generalist less each control at the held-out rules, on the scale of the primary contrast."""
+    scale, sizes = transfer.scale(returns), returns.sizes
+    own = of_arm(returns.adapted, GENERALIST, "the adapted return")
+    controls = {arm: of_arm(returns.adapted, arm, "the adapted return") for arm in (CENTRAL, WITHOUT_MEMORY)}
+    controls[CONSTANT] = at_targets(returns.constant)
+    return {name: interval(ratio(own - control, scale), sizes) for name, control in controls.items()}
+
+
+def judge(returns: Returns) -> Verdict:
+    """The verdict on adaptation. All conditions must hold, so none is corrected for their number."""
+    advantage = transfer.judge(returns)
+    if advantage.word != SUPPORTED:
+        return Verdict(CLAIM.id, UNDECIDED, f"the claim transfer is {advantage.word}: there is no advantage to explain")
+    failures = gate_failures(returns, (CENTRAL, WITHOUT_MEMORY))
+    found = differences(returns)
+    name, weakest = min(found.items(), key=lambda item: item[1].low)
+    if failures:
+        return Verdict(CLAIM.id, UNDECIDED, failures, weakest, found)
+    if GENERALIST not in returns.conduct:
+        return Verdict(CLAIM.id, UNDECIDED, "whether its conduct changes with the rule is not known", weakest, found)
+    moves = conduct_moves(returns.conduct[GENERALIST])
+    word, reason = _word(name, weakest, moves)
+    return Verdict(CLAIM.id, word, reason, weakest, found, {"conduct_moves": moves})
+
+
+def _word(name: str, weakest: Interval, moves: float) -> tuple[str, str]:
+    if moves < LEAST_MOVE:
+        return CONTRADICTED, f"its conduct is one for all rules (it moves by {moves:.3f}; {LEAST_MOVE:g} is the least)"
+    if weakest.low > 0:
+        return SUPPORTED, f"it beats every control, {name} by {weakest.low:.3f} or more; conduct moves by {moves:.2f}"
+    if weakest.high <= 0:
+        return CONTRADICTED, f"{name} does no worse: the upper limit of the difference is {weakest.high:.3f}"
+    if weakest.low >= -MARGIN and weakest.high <= MARGIN:
+        return NO_DIFFERENCE, f"{name} does as well, within {MARGIN:g}"
+    return UNDECIDED, f"it is not sure to beat {name}: the difference lies from {weakest.low:.3f} to {weakest.high:.3f}"
+
+
+CLAIM = Claim(
+    id="adaptation",
+    says="What gives those trained on many rules their advantage is that they adapt to the rule in force.",
+    setting=f"{GENERALIST} at held-out rules, against {CONSTANT} (chosen on training rules), {CENTRAL} and "
+    f"{WITHOUT_MEMORY} (itself without memory)",
+    measure="[Y_generalist - Y_control] / [best reply - floor], ratio of sums, the least of the three; and how much "
+    "late conduct differs between rules",
+    thresholds="only if transfer is supported. Supported: all three lower 95 % limits above 0 and conduct moves by at "
+    f"least {LEAST_MOVE}; contradicted: the weakest upper limit not above 0, or conduct does not move; no material "
+    f"difference: the weakest within +-{MARGIN}; otherwise undecided",
+    judge=judge,
+)

@@ -1,0 +1,103 @@
+"""How often must rules change for variety to pay? Where the loss at home and the gain away balance."""
+
+import numpy as np
+
+from ruleshift.eval.claims.claim import (
+    GENERALIST,
+    MARGIN,
+    SPECIALIST,
+    UNDECIDED,
+    Claim,
+    Verdict,
+    decide,
+    explain,
+    obstacle,
+)
+from ruleshift.eval.claims.competence import gate_failures
+from ruleshift.eval.claims.returns import Returns, at_homes, of_arm
+from ruleshift.eval.claims.transfer import no_scale, scale
+from ruleshift.eval.statistics import Interval, Statistic, Weights, bootstrap, equal, interval, intervals, mean
+
+SHARE = 0.5
+"""Share of the rounds under held-out rules at which the claim is judged."""
+SHARES = np.linspace(0, 1, 101)
+CASES = ("always", "never", "between", "reversed")
+"""When variety pays: at every share; at none; above the break-even; below it (it gains at home and loses away)."""
+
+
+def loss_and_gain(returns: Returns) -> Statistic:
+    """Of the generalist against the specialist, in mean job values a round: loss at home, gain away, (B, 2)."""
+    lost = of_arm(returns.home, SPECIALIST, "the home return") - of_arm(returns.home, GENERALIST, "the home return")
+    gained = of_arm(returns.adapted, GENERALIST, "the adapted return")
+    gained = gained - of_arm(returns.adapted, SPECIALIST, "the adapted return")
+    return lambda weights: np.stack([mean(lost, weights), mean(gained, weights)], axis=1)
+
+
+def cases(pairs: np.ndarray) -> np.ndarray:
+    """The case, as an index of `CASES`, of each row of losses and gains (B, 2)."""
+    loss, gain = pairs.T
+    return np.select([(loss <= 0) & (gain >= 0), (loss >= 0) & (gain <= 0), (loss > 0) & (gain > 0)], [0, 1, 2], 3)
+
+
+def break_even(loss: float, gain: float) -> float:
+    """p* = L / (L + G), the share of rounds under held-out rules at which variety neither pays nor costs.
+
+    0 where it always pays, 1 where it never does. In the case `reversed` it pays below p*.
+    """
+    case = CASES[cases(np.array([[loss, gain]]))[0]]
+    return {"always": 0.0, "never": 1.0}[case] if case in ("always", "never") else loss / (loss + gain)
+
+
+def net(returns: Returns, shares: np.ndarray) -> Statistic:
+    """Net gain of variety by share of the rounds under held-out rules, (B, shares), on the scale of those rounds."""
+    pairs, away = loss_and_gain(returns), scale(returns)
+    at_home = at_homes(returns.home_best_reply - returns.home_floor)
+
+    def statistic(weights: Weights) -> np.ndarray:
+        loss, gain = pairs(weights).T[:, :, None]
+        unit = shares * mean(away, weights)[:, None] + (1 - shares) * mean(at_home, weights)[:, None]
+        return (shares * gain - (1 - shares) * loss) / unit
+
+    return statistic
+
+
+def judge(returns: Returns) -> Verdict:
+    """The verdict on variety in a mixed deployment, with the break-even share and the shares of draws in each case.
+
+    What is sure about p* is read off the interval of the net gain at each share (Fieller 1954), for p* is a ratio whose
+    denominator may be 0.
+    """
+    at_home = at_homes(returns.home_best_reply - returns.home_floor)
+    problem = obstacle(returns) or no_scale(returns, scale(returns)) or no_scale(returns, at_home)
+    if problem:
+        return Verdict(CLAIM.id, UNDECIDED, problem)
+    pairs, sizes = loss_and_gain(returns), returns.sizes
+    found = interval(net(returns, np.array([SHARE])), sizes)
+    loss, gain = intervals(pairs, sizes)
+    numbers = _where(intervals(net(returns, SHARES), sizes))
+    numbers["p_star"] = break_even(*map(float, pairs(equal(sizes))[0]))
+    drawn = np.bincount(cases(bootstrap(pairs, sizes)), minlength=len(CASES))
+    numbers |= {f"share_{name}": float(count / drawn.sum()) for name, count in zip(CASES, drawn, strict=True)}
+    failures = gate_failures(returns, (GENERALIST, SPECIALIST))
+    word, reason = (UNDECIDED, failures) if failures else (decide(found), explain(decide(found), found))
+    return Verdict(CLAIM.id, word, reason, found, {"loss at home": loss, "gain away": gain}, numbers)
+
+
+def _where(nets: list[Interval]) -> dict[str, float]:
+    """The first and last share at which variety surely pays, and at which it surely costs; absent where at none."""
+    sure = {"pays": [each.low > 0 for each in nets], "costs": [each.high < 0 for each in nets]}
+    where = {word: SHARES[flags] for word, flags in sure.items() if any(flags)}
+    ends = {"from": 0, "to": -1}
+    return {f"surely_{word}_{end}": float(at[index]) for word, at in where.items() for end, index in ends.items()}
+
+
+CLAIM = Claim(
+    id="break_even",
+    says="Where half of the rounds are under held-out rules, training on many rules pays more than training on one.",
+    setting=f"{GENERALIST} against {SPECIALIST}: frozen on the home rules, going on learning at held-out rules",
+    measure=f"[p G - (1 - p) L] / [p (best reply - floor) away + (1 - p) at home] at p = {SHARE}, L the loss at home, "
+    "G the gain away; beside it the break-even p* = L / (L + G)",
+    thresholds=f"supported: lower 95 % limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
+    f"difference: within +-{MARGIN}; otherwise undecided, as when an arm fails the gate of competence",
+    judge=judge,
+)

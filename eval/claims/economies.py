@@ -1,0 +1,159 @@
+"""Where the verdict flips: the primary contrast economy by economy."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from ruleshift.eval.claims.claim import (
+    CONTRADICTED,
+    GENERALIST,
+    MARGIN,
+    NO_DIFFERENCE,
+    SPECIALIST,
+    SUPPORTED,
+    UNDECIDED,
+    Claim,
+    Verdict,
+    obstacle,
+)
+from ruleshift.eval.claims.competence import gate_failures
+from ruleshift.eval.claims.returns import Returns, of_arm
+from ruleshift.eval.claims.transfer import no_scale, scale
+from ruleshift.eval.statistics import LEVEL, Interval, Statistic, Weights, intervals, partial_mean
+
+_OTHERS = ("home", "target", "seed", "panel")
+
+
+@dataclass(frozen=True)
+class Flip:
+    """The field of the economy that best tells where the generalist is ahead from where it is not."""
+
+    field: str
+    cut: float
+    """Half way between the two economies where the split is best."""
+    ahead_above: bool
+    """Whether the generalist is ahead above the cut."""
+    separation: float
+    """0 (the field tells nothing) .. 1 (it tells all): |2 A - 1|, A the area under the ROC curve."""
+    chance: float
+    """How often the best of all fields separates as well when signs are dealt at random."""
+
+
+def advantages(returns: Returns) -> Statistic:
+    """Delta within each economy: (B, E)."""
+    gained = of_arm(returns.adapted, GENERALIST, "the adapted return")
+    gained = gained - of_arm(returns.adapted, SPECIALIST, "the adapted return")
+
+    def statistic(weights: Weights) -> np.ndarray:
+        found = partial_mean(gained, weights, _OTHERS) / partial_mean(scale(returns), weights, _OTHERS)
+        return found.reshape(len(found), -1)
+
+    return statistic
+
+
+def flip(delta: np.ndarray, economies: Mapping[str, np.ndarray], deals: int = 999, seed: int = 0) -> Flip | None:
+    """The field whose values best separate economies (E,) with delta > 0 from the others; None where none can."""
+    ahead = delta > 0
+    varying = {name: np.asarray(values, float) for name, values in economies.items() if len(np.unique(values)) > 1}
+    if ahead.all() or not ahead.any() or not varying:
+        return None
+    ranks = np.stack([rankdata(values) for values in varying.values()])
+    areas = _areas(ranks, ahead[None])[0]
+    best = int(np.argmax(np.abs(2 * areas - 1)))
+    name, above = list(varying)[best], bool(areas[best] > 0.5)
+    dealt = np.random.default_rng(seed).permuted(np.repeat(ahead[None], deals, axis=0), axis=1)
+    separation = float(abs(2 * areas[best] - 1))
+    as_well = np.abs(2 * _areas(ranks, dealt) - 1).max(axis=1) >= separation - 1e-12
+    chance = float((1 + as_well.sum()) / (1 + deals))
+    return Flip(name, _cut(varying[name], ahead == above), above, separation, chance)
+
+
+def _areas(ranks: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+    """Areas under the ROC curve (deals, fields) from ranks (fields, E) and signs (deals, E) (Mann & Whitney 1947)."""
+    many = ahead.sum(axis=1)[:, None]
+    return (ahead @ ranks.T - many * (many + 1) / 2) / (many * (ahead.shape[1] - many))
+
+
+def _cut(values: np.ndarray, high: np.ndarray) -> float:
+    """Where a split in two errs least in telling which economies are meant to lie above it."""
+    levels = np.unique(values)
+    cuts = (levels[1:] + levels[:-1]) / 2
+    return float(cuts[np.argmax([((values > cut) == high).sum() for cut in cuts])])
+
+
+def judge(returns: Returns) -> Verdict:
+    """The verdict economy by economy.
+
+    Supported needs every interval on one side, so it needs no correction for their number (Berger 1982); one reversed
+    economy contradicts, so that is read off intervals corrected by Bonferroni.
+    """
+    count = returns.sizes[4]
+    problem = obstacle(returns) or no_scale(returns, scale(returns))
+    if not problem and (returns.best_reply - returns.floor).mean(axis=(0, 1)).min() <= 0:
+        problem = "in some economy the best replies earn no more than the floor: there is no scale"
+    if not problem and count < 2:
+        problem = "one economy: nothing is known of others"
+    if problem:
+        return Verdict(CLAIM.id, UNDECIDED, problem)
+    statistic = advantages(returns)
+    each = intervals(statistic, returns.sizes)
+    strict = intervals(statistic, returns.sizes, level=1 - (1 - LEVEL) / count)
+    delta = np.array([one.estimate for one in each])
+    found = flip(delta, returns.economies)
+    word, reason = _word(each, strict)
+    failures = gate_failures(returns, (GENERALIST, SPECIALIST))
+    if failures:
+        word, reason = UNDECIDED, failures
+    named = {f"economy {index}": one for index, one in enumerate(each)}
+    return Verdict(CLAIM.id, word, f"{reason}{_told(found)}", None, named, _numbers(delta, each, found))
+
+
+def _word(each: list[Interval], strict: list[Interval]) -> tuple[str, str]:
+    low, high = np.array([one.low for one in each]), np.array([one.high for one in each])
+    reversed_ = sum(one.high < 0 for one in strict)
+    if (low > 0).all():
+        return SUPPORTED, f"ahead in each of {len(each)} economies"
+    if reversed_:
+        return CONTRADICTED, f"surely behind in {reversed_} of {len(each)} economies"
+    if (low >= -MARGIN).all() and (high <= MARGIN).all():
+        return NO_DIFFERENCE, f"within +-{MARGIN:g} in each of {len(each)} economies"
+    return UNDECIDED, f"surely ahead in {(low > 0).sum()} of {len(each)} economies, surely behind in none"
+
+
+def _told(found: Flip | None) -> str:
+    if found is None:
+        return ""
+    side = "above" if found.ahead_above else "below"
+    return (
+        f"; of the economy's fields {found.field} best tells the signs apart (ahead {side} {found.cut:.3g}; as good by "
+        f"chance in {100 * found.chance:.0f} %)"
+    )
+
+
+def _numbers(delta: np.ndarray, each: list[Interval], found: Flip | None) -> dict[str, float]:
+    worst = np.sort(delta)[: math.ceil(len(delta) / 10)]
+    numbers = {
+        "share_ahead": float((delta > 0).mean()),
+        "share_behind": float((delta < 0).mean()),
+        "share_surely_ahead": float(np.mean([one.low > 0 for one in each])),
+        "share_surely_behind": float(np.mean([one.high < 0 for one in each])),
+        "worst_decile": float(worst.mean()),
+    }
+    if found:
+        numbers |= {f"cut of {found.field}": found.cut, "separation": found.separation, "chance": found.chance}
+    return numbers
+
+
+CLAIM = Claim(
+    id="economies",
+    says="Those trained on many rules are ahead after the change in every economy.",
+    setting=f"{GENERALIST} against {SPECIALIST} at held-out rules, economy by economy",
+    measure="Delta within each economy; share of each sign, mean of the worst tenth, field that separates the signs",
+    thresholds="supported: every lower 95 % limit above 0; contradicted: an upper limit, corrected for the number of "
+    f"economies, below 0; no material difference: all within +-{MARGIN}; otherwise undecided, as when an arm fails the "
+    "gate of competence",
+    judge=judge,
+)

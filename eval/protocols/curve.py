@@ -1,0 +1,39 @@
+"""Learning curves: the policies kept in training, frozen, on the home rule in the focal seat; never training return."""
+
+from collections.abc import Iterator
+
+from ruleshift.agents import load_policy
+from ruleshift.eval.cells import Cell
+from ruleshift.eval.deployment import Entry, is_aware
+from ruleshift.eval.design import Design
+from ruleshift.eval.desk import Desk, make_cell, trained
+from ruleshift.eval.protocols.training import missing_natives
+
+ARMS = ("fixed", "fixed+nuisance", "randomized")
+"""The arms whose learning is compared, with or without memory."""
+
+
+def cells(design: Design) -> Iterator[Cell]:
+    """One an arm, home and seed; the generalist has curves on every home."""
+    for home in design.homes:
+        natives = missing_natives(design, [home.name])
+        for seed in design.preset.seeds:
+            for arm in design.preset.arms:
+                if arm.removesuffix("+memory") in ARMS:
+                    needs = [*natives, trained(arm, home.name, seed)]
+                    yield make_cell("curve", arm, home=home.name, seed=seed, needs=needs)
+
+
+def compute(cell: Cell, desk: Desk) -> list[Entry]:
+    """One entry a group and policy kept on the way; `steps` is when it was due, the same for every arm."""
+    from ruleshift.train import learning_curve
+
+    preset, home = desk.design.preset, cell["home"]
+    kept = learning_curve(desk.path(trained(cell["arm"], home, cell["seed"])))
+    entries: list[Entry] = []
+    for done, (_, path) in enumerate(kept):
+        desk.progress(done / len(kept))
+        for each in desk.deployment.frozen(load_policy(path), home, "curve", aware=is_aware(cell["arm"])):
+            due = preset.steps * done // preset.curve_points
+            entries.append({**each, "steps": due, "values": {"return": each["values"]["return"]}})
+    return entries

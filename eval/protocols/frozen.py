@@ -1,0 +1,41 @@
+"""Frozen: the policy as it was trained, under every target; with it the gate of competence, on markets of its own.
+
+Targets inside the generalists' training support make the rest of the transfer matrix; they enter no verdict.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ruleshift.eval.cells import Cell
+from ruleshift.eval.deployment import Entry, is_aware
+from ruleshift.eval.design import PRIMARY, Design, gate_names, home_names
+from ruleshift.eval.desk import Desk, make_cell, trained
+from ruleshift.eval.play import MeanActions
+from ruleshift.eval.protocols.training import missing_natives
+
+
+def cells(design: Design) -> Iterator[Cell]:
+    """One an arm, home, seed and budget."""
+    natives = missing_natives(design, [rule.name for rule in design.scored])
+    for seed in design.preset.seeds:
+        for arm, budget in design.budgets:
+            if not arm.startswith("scratch"):
+                for home in home_names(design, arm):
+                    needs = [*natives, trained(arm, home, seed, budget)]
+                    yield make_cell("frozen", arm, home=home, seed=seed, budget=budget, needs=needs)
+
+
+def compute(cell: Cell, desk: Desk) -> list[Entry]:
+    """Returns under every target, with mean actions too for the primary arms; the gate under the training rules."""
+    design, arm = desk.design, cell["arm"]
+    policy = desk.policy(arm, cell["home"], cell["seed"], cell["budget"])
+    asked: list[tuple[str, str, dict[str, Any]]] = [(rule.name, "frozen", {}) for rule in design.targets]
+    if arm in PRIMARY and cell["budget"] == 1.0:
+        asked += [(rule.name, "mean_actions", {}) for rule in design.held_out]
+    asked += [(home, "gate", {"seed": design.preset.gate_seed}) for home in gate_names(design, arm, cell["home"])]
+    entries: list[Entry] = []
+    for done, (target, protocol, options) in enumerate(asked):
+        desk.progress(done / len(asked))
+        focal = MeanActions(policy) if protocol == "mean_actions" else policy
+        entries += desk.deployment.frozen(focal, target, protocol, aware=is_aware(arm), **options)
+    return entries

@@ -1,0 +1,103 @@
+"""All that a report is made from, read once: the record of a study, its numbers, and the verdicts on them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ruleshift.eval.cells import Folder
+from ruleshift.eval.claims import CLAIMS, Returns, Verdict
+from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST, UNDECIDED, Claim
+from ruleshift.eval.claims.competence import gate_failures
+from ruleshift.eval.design import Design
+from ruleshift.eval.desk import CONSTANT_CELL
+from ruleshift.eval.power import Power, power_table
+from ruleshift.eval.record import Record, read_record
+from ruleshift.eval.report.names import in_order, short_names
+from ruleshift.eval.results import Entry, Numbers, read_entries, returns
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A finished study in hand."""
+
+    record: Record
+    numbers: Numbers
+    returns: Returns
+    verdicts: dict[str, Verdict]
+    """By id of the claim, all of `CLAIMS`."""
+    constant: dict[str, float]
+    """The best constant conduct: ask, effort, promotion."""
+
+    @property
+    def design(self) -> Design:
+        """What was run."""
+        return self.record.design
+
+    @cached_property
+    def short(self) -> dict[str, str]:
+        """By target, its short name."""
+        return short_names(self.design)
+
+    @property
+    def arms(self) -> list[str]:
+        """All arms, those of the primary contrast first."""
+        return in_order(self.design.preset.arms)
+
+    @property
+    def learned(self) -> list[str]:
+        """Those that were trained before the shift."""
+        return [arm for arm in self.arms if arm in self.returns.frozen]
+
+    @property
+    def has_primary(self) -> bool:
+        """Whether both arms of the primary contrast are there."""
+        return {GENERALIST, SPECIALIST} <= set(self.returns.adapted)
+
+    @property
+    def unfit(self) -> str:
+        """Which arms of the primary contrast fail the gate of competence, and where; empty where both pass."""
+        return gate_failures(self.returns, (GENERALIST, SPECIALIST)) if self.has_primary else ""
+
+    @cached_property
+    def power(self) -> list[Power]:
+        """What a study of this size can find; simulated, for no outcome of the study enters it."""
+        return power_table(self.returns.sizes)
+
+    def entries(self, protocol: str, arm: str | None = None) -> list[Entry]:
+        """All entries of a protocol at the budget, of one arm or of all."""
+        if arm is not None:
+            return self._by_arm.get((protocol, arm), [])
+        return [each for (name, _), held in self._by_arm.items() if name == protocol for each in held]
+
+    @cached_property
+    def _by_arm(self) -> dict[tuple[str, str], list[Entry]]:
+        held: dict[tuple[str, str], list[Entry]] = {}
+        for each in self.numbers.entries():
+            if each.budget == 1.0:
+                held.setdefault((each.protocol, each.arm), []).append(each)
+        return held
+
+
+def read_findings(root: Path) -> Findings:
+    """Read a finished study and judge every claim.
+
+    Raises:
+        ValueError: no study there, or one that is not finished.
+    """
+    return findings_of(read_record(root), Folder(root))
+
+
+def findings_of(record: Record, folder: Folder) -> Findings:
+    """Judge every claim on the cells of a folder."""
+    numbers = Numbers(record.design, read_entries(folder, record.design))
+    found = returns(numbers)
+    verdicts = {name: judged(claim, found) for name, claim in CLAIMS.items()}
+    return Findings(record, numbers, found, verdicts, folder.read(CONSTANT_CELL)["result"]["conduct"])
+
+
+def judged(claim: Claim, found: Returns) -> Verdict:
+    """The verdict on a claim; undecided, with the reason, where the study lacks an arm that the claim is about."""
+    try:
+        return claim.judge(found)
+    except ValueError as error:
+        return Verdict(claim.id, UNDECIDED, str(error))

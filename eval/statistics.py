@@ -1,0 +1,231 @@
+"""How sure: intervals over crossed factors, and the aggregates of Agarwal et al. (2021) with the same intervals.
+
+Home rule, target rule, seed, panel and economy are crossed: every level of one meets every level of the others, so a
+level is resampled whole, with all that it met, and all arms share the draw. A statistic is a function of the weights
+of the levels; counts of a bootstrap, the equal weights of the estimate and those of a jackknife go through the same
+function. An array has five axes in the order of `FACTORS`, of length 1 where a factor does not enter.
+
+An interval is estimate +- t * error. The error is the standard deviation of the bootstrap; t has the degrees of freedom
+of Satterthwaite (1946), to which each factor contributes the variance that a jackknife over its levels finds. So two
+seeds that matter make a wide interval, and two that hardly matter do not. Resampling crossed factors counts
+interactions more than once, which errs on the wide side; no bootstrap gets all of them right (McCullagh 2000,
+"Resampling and exchangeable arrays", Bernoulli 6; Owen & Eckles 2012, "Bootstrapping data arrays of arbitrary order",
+Annals of Applied Statistics 6).
+`bench/interval_coverage.py` measures how often these intervals, and those that were turned down, hold the truth.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+FACTORS = ("home", "target", "seed", "panel", "economy")
+LEVEL = 0.95
+_CHUNK = 256
+
+Sizes = tuple[int, int, int, int, int]
+"""Levels of each factor."""
+Weights = Sequence[np.ndarray]
+"""By factor, (B, levels): rows of weights that sum to 1."""
+Statistic = Callable[[Weights], np.ndarray]
+"""From B rows of weights to B values."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number with what is known about it."""
+
+    estimate: float
+    low: float
+    high: float
+    error: float
+    """Standard error."""
+    freedom: float
+    """Degrees of freedom of the error."""
+    variances: dict[str, float] = field(default_factory=dict)
+    """Of each factor that varies, what it adds to the squared error."""
+    fixed: tuple[str, ...] = ()
+    """Factors of one level that the numbers depend on: the interval does not speak of other levels of these."""
+
+    def __str__(self) -> str:
+        only = f", for this {' and '.join(self.fixed)} only" if self.fixed else ""
+        return f"{self.estimate:.3f} ({self.low:.3f} to {self.high:.3f}{only})"
+
+
+def mean(array: np.ndarray, weights: Weights) -> np.ndarray:
+    """Weighted mean of an array (H, G, S, P, E), some of them 1, under B rows of weights: (B,)."""
+    left = partial_mean(array, weights, FACTORS)
+    return left.reshape(len(left))
+
+
+def partial_mean(array: np.ndarray, weights: Weights, over: Sequence[str]) -> np.ndarray:
+    """Weighted mean over the named factors, under B rows of weights: (B, H, G, S, P, E), 1 where averaged."""
+    result = array[None]
+    for axis in reversed(range(len(FACTORS))):
+        if FACTORS[axis] in over and array.shape[axis] > 1:
+            moved = np.moveaxis(result, axis + 1, -1)
+            result = np.expand_dims(_contract(moved, weights[axis]), axis + 1)
+    return np.broadcast_to(result, (len(weights[0]), *result.shape[1:]))
+
+
+def _contract(moved: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sum over the last axis. Not by BLAS, whose threads would change the last bits, and fight over busy cores."""
+    if len(moved) > 1:
+        return np.einsum("b...n,bn->b...", moved, weights)
+    return np.einsum("...n,bn->b...", moved[0], weights)
+
+
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> Statistic:
+    """Ratio of sums, the numerator's and the denominator's each repeated where a factor does not enter."""
+    return lambda weights: mean(numerator, weights) / mean(denominator, weights)
+
+
+def equal(sizes: Sizes) -> list[np.ndarray]:
+    """The weights of the estimate: one row, all levels alike."""
+    return [np.full((1, size), 1 / size) for size in sizes]
+
+
+def leave_out(sizes: Sizes, factor: int) -> list[np.ndarray]:
+    """The weights of a jackknife over one factor: as many rows as it has levels, each without one of them."""
+    size = sizes[factor]
+    rows = [np.repeat(row, size, axis=0) for row in equal(sizes)]
+    rows[factor] = (1 - np.eye(size)) / (size - 1)
+    return rows
+
+
+def resample(sizes: Sizes, count: int, rng: np.random.Generator, factors: Sequence[str] = FACTORS) -> list[np.ndarray]:
+    """The weights of a bootstrap: levels of each named factor drawn independently, n - 1 of n with replacement.
+
+    One fewer than there are makes the variance of a mean unbiased, which matters with two or three levels (Rao & Wu
+    1988, "Resampling inference with complex survey data", JASA 83). A factor of one level stays as it is.
+    """
+    rows = [np.repeat(row, count, axis=0) for row in equal(sizes)]
+    for axis, size in enumerate(sizes):
+        if FACTORS[axis] in factors and size > 1:
+            rows[axis] = rng.multinomial(size - 1, np.full(size, 1 / size), size=count) / (size - 1)
+    return rows
+
+
+def bootstrap(statistic: Statistic, sizes: Sizes, count: int = 2_000, seed: int = 0) -> np.ndarray:
+    """Values (count, ...) of a statistic with all factors resampled; memory is bounded, whatever the count."""
+    rng = np.random.default_rng(seed)
+    chunks = [min(_CHUNK, count - start) for start in range(0, count, _CHUNK)]
+    return np.concatenate([statistic(resample(sizes, each, rng)) for each in chunks])
+
+
+def intervals(
+    statistic: Statistic,
+    sizes: Sizes,
+    *,
+    level: float = LEVEL,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+    count: int = 2_000,
+    seed: int = 0,
+) -> list[Interval]:
+    """The values of a statistic, each with its interval over all factors that have more than one level.
+
+    Args:
+        statistic: from B rows of weights to (B,) or (B, n).
+        sizes: levels of each factor.
+        level: probability that an interval holds the truth.
+        bounds: what the values cannot leave, 0 and 1 for a share.
+        count: draws of the bootstrap, and their `seed`.
+    """
+    varied = {axis: size - 1 for axis, size in enumerate(sizes) if size > 1}
+    fixed = tuple(FACTORS[axis] for axis in range(len(FACTORS)) if axis not in varied)
+    estimates = _columns(statistic(equal(sizes)))[0]
+    shares = {axis: _jackknife(_columns(statistic(leave_out(sizes, axis)))) for axis in varied}
+    squared = np.var(_columns(bootstrap(statistic, sizes, count, seed)), axis=0, ddof=1) if varied else 0 * estimates
+    found = []
+    for each, estimate in enumerate(estimates):
+        parts = {axis: float(share[each]) for axis, share in shares.items()}
+        error, freedom = float(squared[each]) ** 0.5, _freedom(float(squared[each]), parts, varied)
+        margin = float(stats.t.ppf((1 + level) / 2, freedom)) * error if varied else np.inf
+        low, high = np.clip([estimate - margin, estimate + margin], *bounds)
+        named = {FACTORS[axis]: part for axis, part in parts.items()}
+        found.append(Interval(float(estimate), float(low), float(high), error, freedom, named, fixed))
+    return found
+
+
+def interval(statistic: Statistic, sizes: Sizes, **settings: Any) -> Interval:
+    """The one value of a statistic with its interval; see `intervals`."""
+    return intervals(statistic, sizes, **settings)[0]
+
+
+def _columns(values: np.ndarray) -> np.ndarray:
+    return values.reshape(len(values), -1)
+
+
+def _jackknife(values: np.ndarray) -> np.ndarray:
+    """Variances (n,) of values (levels, n), from each level left out in turn."""
+    return (len(values) - 1) * np.var(values, axis=0)
+
+
+def _freedom(squared: float, parts: dict[int, float], varied: dict[int, int]) -> float:
+    """Degrees of freedom (Satterthwaite 1946): between those of the scarcest factor and all together."""
+    least, most = min(varied.values(), default=0), sum(varied.values())
+    if max(parts.values(), default=0.0) == 0:
+        return float(least)
+    freedom = squared**2 / sum(part**2 / varied[axis] for axis, part in parts.items())
+    return float(np.clip(freedom, least, most))
+
+
+def scores(returns: np.ndarray, floor: np.ndarray, best_reply: np.ndarray) -> Statistic:
+    """Of each run (home, seed) on each task (home, target): 0 at the floor, 1 at the best reply, (B, H, G, S).
+
+    A run's score is a ratio of sums over panels and economies, as rliable's is a mean over episodes.
+    """
+
+    def score(weights: Weights) -> np.ndarray:
+        over = ("panel", "economy")
+        found = partial_mean(returns - floor, weights, over) / partial_mean(best_reply - floor, weights, over)
+        sizes = tuple(weights[axis].shape[1] for axis in range(3))
+        return np.broadcast_to(found[..., 0, 0], (len(found), *sizes))
+
+    return score
+
+
+def interquartile_mean(of: Statistic) -> Statistic:
+    """Mean of the middle half of all scores (Agarwal et al. 2021): those of all runs on all tasks together."""
+
+    def statistic(weights: Weights) -> np.ndarray:
+        values = of(weights)
+        joint = _run_weights(weights, values.shape)
+        flat, mass = _columns(values), _columns(joint)
+        order = np.argsort(flat, axis=1, kind="stable")
+        flat, mass = np.take_along_axis(flat, order, 1), np.take_along_axis(mass, order, 1)
+        ends = np.cumsum(mass, axis=1)
+        middle = np.clip(ends, 0.25, 0.75) - np.clip(ends - mass, 0.25, 0.75)
+        return (middle * flat).sum(axis=1) / middle.sum(axis=1)
+
+    return statistic
+
+
+def probability_of_improvement(of: Statistic, over: Statistic) -> Statistic:
+    """How likely a run of the one scores above a run of the other, ties half, mean over tasks (Agarwal et al. 2021)."""
+
+    def statistic(weights: Weights) -> np.ndarray:
+        ours, theirs = of(weights)[..., :, None], over(weights)[..., None, :]
+        wins = (ours > theirs) + 0.5 * (ours == theirs)
+        home, target, seed = weights[:3]
+        return np.einsum("bhgij,bh,bg,bi,bj->b", wins, home, target, seed, seed, optimize=True)
+
+    return statistic
+
+
+def performance_profile(of: Statistic, thresholds: np.ndarray) -> Statistic:
+    """Share of the scores above each threshold (Agarwal et al. 2021): (B, thresholds)."""
+
+    def statistic(weights: Weights) -> np.ndarray:
+        values = of(weights)
+        joint = _run_weights(weights, values.shape)
+        return np.stack([(joint * (values > each)).sum(axis=(1, 2, 3)) for each in thresholds], axis=1)
+
+    return statistic
+
+
+def _run_weights(weights: Weights, shape: tuple[int, ...]) -> np.ndarray:
+    joint = np.einsum("bh,bg,bs->bhgs", *weights[:3])
+    return np.broadcast_to(joint, shape)

@@ -1,0 +1,199 @@
+"""Finished studies with planted effects: folders as a study leaves them, without a market and without training."""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ruleshift.eval import Preset
+from ruleshift.eval.cells import Cell, Folder
+from ruleshift.eval.claims.claim import GENERALIST
+from ruleshift.eval.design import PRIMARY, Design, gate_names
+from ruleshift.eval.protocols.shift import BINS, SHOWN
+from ruleshift.eval.record import Record, claim
+from ruleshift.eval.report.findings import Findings, findings_of
+from ruleshift.eval.results import write_results
+from ruleshift.eval.work import plan
+
+FLOOR, BEST = 0.1, 0.5
+"""Returns of scripted organizations and of the best reply, everywhere."""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """How far each arm gets, as a share of the way from floor to best reply, give or take the noise."""
+
+    away: dict[str, float] = field(default_factory=dict)
+    """By arm, at held-out targets while it learns on; others get .5."""
+    home: dict[str, float] = field(default_factory=dict)
+    """By arm, on home rules; others get .8."""
+    gate: dict[str, float] = field(default_factory=dict)
+    """By arm, in the markets of the gate; others get what they get at home."""
+    constant: float = 0.3
+    best_reply: float = 1.0
+    """At 0 or below there is no way to go: the best reply learned nothing."""
+    flips: float = 0.0
+    """What the generalist gains in odd economies and loses in even ones."""
+    moves: float = 0.3
+    """How much late conduct differs between targets."""
+    slow: dict[str, float] = field(default_factory=dict)
+    """By arm, the share of the budget in which it goes two thirds of the way; others take .2."""
+    spread: float = 0.005
+
+    def share(self, arm: str, target: str, home: bool, economy: int = 0) -> float:
+        """Of an arm or reference at a target."""
+        references = {"best_reply": self.best_reply, "native": 0.9, "constant": self.constant}
+        references |= dict.fromkeys(("posted_price", "follower", "steady"), 0.0)
+        if arm in references:
+            return references[arm]
+        found = self.home.get(arm, 0.8) if home else self.away.get(arm, 0.5)
+        return found + (self.flips * (1 if economy % 2 else -1) if arm == GENERALIST and not home else 0.0)
+
+
+class InMemory(Folder):
+    """A folder that writes nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("nowhere")
+        self._held: dict[str, Any] = {}
+
+    def write(self, cell: str, result: dict[str, Any]) -> None:
+        self._held[cell] = result
+
+    def read(self, cell: str) -> dict[str, Any]:
+        return self._held[cell]
+
+
+def make_findings(planted: Planted, preset: Preset) -> Findings:
+    """What a report would read of a finished study in which arms get as far as planted."""
+    design, folder = Design.of(preset), InMemory()
+    _fill(folder, design, planted)
+    return findings_of(Record(version="0", kernel="0" * 16, design=design, references={}), folder)
+
+
+def make_study(root: Path, planted: Planted, preset: Preset) -> Path:
+    """The folder of such a study."""
+    design, folder = Design.of(preset), Folder(root)
+    root.mkdir(parents=True, exist_ok=True)
+    claim(root, design)
+    _fill(folder, design, planted)
+    write_results(folder, design)
+    return root
+
+
+def _fill(folder: Folder, design: Design, planted: Planted) -> None:
+    for cell in plan(design):
+        if cell["kind"] == "constant":
+            folder.write(cell["name"], {"result": {"conduct": {"ask": 0.7, "effort": 0.3, "promotion": 0.15}}})
+        elif cell["kind"] != "training":
+            folder.write(cell["name"], {"result": list(_MADE[cell["kind"]](cell, design, planted))})
+
+
+def _noise(*key: object) -> np.random.Generator:
+    """The same cell has the same noise in every study."""
+    return np.random.default_rng(zlib.crc32(repr(key).encode()))
+
+
+def _entries(
+    cell: Cell, design: Design, planted: Planted, target: str, protocol: str, share: float | None = None, **more: Any
+) -> Iterator[dict[str, Any]]:
+    """One a group, with a return."""
+    home = target not in [rule.name for rule in design.held_out]
+    for group in design.groups:
+        own = planted.share(cell["arm"], target, home, group.economy) if share is None else share
+        rng = _noise(cell["arm"], cell["home"], target, cell["seed"], group.panel, group.economy)
+        value = FLOOR + (BEST - FLOOR) * (own + planted.spread * rng.standard_normal())
+        place = {"target": target, "protocol": protocol, "panel": group.panel, "economy": group.economy}
+        yield {**place, "values": {"return": value}, **more}
+
+
+def _with_conduct(entries: Iterator[dict[str, Any]], design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
+    names = [rule.name for rule in design.scored]
+    for each in entries:
+        level = 0.5 + planted.moves * (names.index(each["target"]) / max(len(names) - 1, 1) - 0.5)
+        for part in ("ask", "effort", "promotion"):
+            each["values"] |= {f"{part}_early": 0.5, f"{part}_late": level}
+        yield each
+
+
+def _reference(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
+    for rule in design.scored:
+        yield from _with_conduct(_entries(cell, design, planted, rule.name, "frozen"), design, planted)
+    for rule in (*design.homes, design.central):
+        yield from _with_conduct(_entries(cell, design, planted, rule.name, "gate"), design, planted)
+
+
+def _frozen(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
+    arm = cell["arm"]
+    protocols = ["frozen", "mean_actions"] if arm in PRIMARY and cell["budget"] == 1.0 else ["frozen"]
+    own = planted.home.get(arm, 0.8)
+    for protocol in protocols:
+        for rule in design.targets if protocol == "frozen" else design.held_out:
+            yield from _with_conduct(_entries(cell, design, planted, rule.name, protocol), design, planted)
+    for home in gate_names(design, arm, cell["home"]):
+        entries = _entries(cell, design, planted, home, "gate", planted.gate.get(arm, own))
+        yield from _with_conduct(entries, design, planted)
+
+
+def _adaptation(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
+    rise = np.linspace(-0.1, 0.1, 10) * (BEST - FLOOR)
+    for each in _entries(cell, design, planted, cell["target"], "adaptation"):
+        tenths = {f"return_{n}": each["values"]["return"] + float(more) for n, more in enumerate(rise, 1)}
+        yield {**each, "values": each["values"] | tenths}
+
+
+def _curve(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
+    preset, arm = design.preset, cell["arm"]
+    for number in range(preset.curve_points + 1):
+        rise = 1 - np.exp(-number / preset.curve_points / planted.slow.get(arm, 0.2))
+        share = planted.home.get(arm, 0.8) * float(rise)
+        steps = preset.steps * number // preset.curve_points
+        yield from _entries(cell, design, planted, cell["home"], "curve", share, steps=steps)
+
+
+def _shift(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
+    home, runs = cell["home"], [(cell["home"], "twin"), (cell["home"], "placebo")]
+    runs += [(rule.name, protocol) for rule in design.held_out for protocol in ("shift", "announced")]
+    for target, protocol in runs:
+        profiles = []
+        for group in [each for each in design.groups if each.panel == 0]:
+            before, after = (
+                FLOOR + (BEST - FLOOR) * planted.share(cell["arm"], name, name == home, group.economy)
+                for name in (home, target)
+            )
+            rising = np.minimum(1, 0.5 + np.arange(BINS - BINS // 2) / 10)
+            late = after * (rising if target != home else np.ones_like(rising))
+            profile = [before] * (BINS // 2) + late.tolist()
+            values = {"before": before, "after": float(np.mean(profile[BINS // 2 :]))}
+            if cell["arm"] == "best_reply":
+                values |= {f"market_{name}": 0.4 for name in SHOWN}
+            place = {"target": target, "protocol": protocol, "panel": 0, "economy": group.economy}
+            yield {**place, "values": values}
+            profiles.append(profile)
+        mean = np.mean(profiles, axis=0).tolist()
+        yield {"target": target, "protocol": f"{protocol}_profile", "values": {}, "profile": mean}
+
+
+def _rivalry(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
+    for rule in design.targets:
+        for group in [each for each in design.groups if each.panel == 0]:
+            place = {"target": rule.name, "panel": 0, "economy": group.economy}
+            lead = {"generalist_lead": 0.05, "constant_lead": 0.07}
+            yield {**place, "protocol": "head_to_head", "values": lead}
+            yield {**place, "protocol": "self_play", "values": {"generalist": 0.6, "specialist": 0.4}}
+
+
+def _distance(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
+    names = [rule.name for rule in design.targets]
+    for name in names:
+        apart = abs(names.index(name) - names.index(cell["home"])) / len(names)
+        yield {"target": name, "protocol": "distance", "values": {"distance": apart}}
+
+
+_MADE = {
+    "reference": _reference, "frozen": _frozen, "adaptation": _adaptation, "curve": _curve, "shift": _shift,
+    "rivalry": _rivalry, "distance": _distance,
+}  # fmt: skip

@@ -1,0 +1,132 @@
+"""Arms: one list, one code path, and what each trains on."""
+
+import numpy as np
+import pytest
+
+from ruleshift.agents import Constant, Undisclosed, rival_population
+from ruleshift.envs import Economy, Market, Structure, load_rule, load_structure
+from ruleshift.envs.support import outside
+from ruleshift.train import ARMS, MixedVecEnv, training_groups, variant, variants
+from ruleshift.train.arms import central_rule, disclosed
+
+STRUCTURE = load_structure("platforms")
+GIVEN = {"home": "price_board", "central": "platforms", "structure": "platforms"}
+TRAINED = [arm for arm in ARMS.values() if arm.trains_on != "nothing"]
+
+
+def _groups(arm, markets=20, **options):
+    return training_groups(arm, GIVEN[arm.trains_on], markets, **options)
+
+
+def test_variants__are_arms_without_and_with_a_memory():
+    assert len(set(variants())) == len(variants()) == 2 * len(ARMS)
+    assert variant("randomized") == (ARMS["randomized"], False)
+    assert variant("fixed+nuisance+memory") == (ARMS["fixed+nuisance"], True)
+    with pytest.raises(ValueError, match=r"arm 'wide\+memory' is unknown; the arms are fixed, fixed\+nuisance"):
+        variant("wide+memory")
+
+
+@pytest.mark.parametrize("arm", TRAINED, ids=lambda arm: arm.name)
+def test_training_groups__half_of_the_seats_learn_in_markets_of_their_own(arm):
+    groups = _groups(arm, markets=20, first_market=7)
+    numbers = [number for group in groups for number in group.numbers]
+    assert numbers == list(range(7, 27))
+    assert max(group.markets for group in groups) - min(group.markets for group in groups) <= 1
+    for group in groups:
+        organizations = group.economy.organizations
+        assert group.seats.learning == tuple(range(organizations // 2))
+
+
+@pytest.mark.parametrize("arm", TRAINED, ids=lambda arm: arm.name)
+def test_training_groups__nuisance_is_many_economies_and_rivals(arm):
+    groups = _groups(arm)
+    economies = {group.economy.hash for group in groups}
+    rivals = {str(group.seats.describe()["background"]) for group in groups}
+    assert len(economies) == len(rivals) == len(groups) == (8 if arm.nuisance else 1)
+    assert arm.nuisance or groups[0].economy == Economy()
+    given = training_groups(arm, GIVEN[arm.trains_on], 2, economies=[Economy(organizations=2)], rivals=[Constant()])
+    assert given[0].seats.background == ((Constant(), (1,)),)
+
+
+def test_training_groups__play_what_the_arm_trains_on():
+    rules = {arm.name: {group.rule for group in _groups(arm)} for arm in TRAINED}
+    assert rules["fixed"] == rules["fixed+nuisance"] == {load_rule("price_board")}
+    assert rules["randomized"] == {STRUCTURE}
+    assert rules["central"] == {central_rule(STRUCTURE)}
+    (aware,) = rules["aware"]
+    assert isinstance(aware, Structure)
+    for number in range(20):
+        rule, told = STRUCTURE.draw(0, number, 0), aware.draw(0, number, 0)
+        assert told == rule.replace(**{"disclosure.level": "full"})
+
+
+def test_central_rule__is_of_the_training_part_and_nearest_to_it():
+    rule, others = central_rule(STRUCTURE), STRUCTURE.sample("train", 200, seed=1)
+    assert outside(STRUCTURE, rule) == ()
+
+    def away(from_rule):
+        return sum(float(np.abs(from_rule.features() - other.features()).sum()) for other in others)
+
+    assert away(rule) < np.quantile([away(other) for other in others], 0.05)
+    assert {group.rule for group in training_groups(ARMS["central"], rule, 8)} == {rule}
+
+
+def test_disclosed__overrides_a_structure_that_draws_the_level():
+    base = load_rule("price_board")
+    told = disclosed(Structure("levels", base, {"train": {"disclosure.level": {"choice": ["opaque", "outcomes"]}}}))
+    assert isinstance(told, Structure)
+    assert {told.draw(0, market, 0).disclosure.level for market in range(20)} == {"full"}
+
+
+@pytest.mark.parametrize(
+    ("arm", "given", "markets", "message"),
+    [
+        ("fixed", STRUCTURE, 8, "arm fixed trains on one rule; a structure, platforms, is for arm randomized"),
+        ("aware", load_rule("price_board"), 8, "arm aware trains on a structure; one rule, price_board, is for"),
+        ("scratch", "price_board", 8, "arm scratch trains on nothing"),
+        ("central", "platforms", 7, "markets is 7; arm central shares them out over 8 economies"),
+    ],
+)
+def test_training_groups__refuse_what_an_arm_does_not_train_on(arm, given, markets, message):
+    with pytest.raises(ValueError, match=message):
+        training_groups(ARMS[arm], given, markets)
+
+
+def test_rivals__vary_around_the_common_population():
+    economy, common = Economy(base_cost=0.4), rival_population(Economy(base_cost=0.4))
+    drawn = [rival_population(economy, seed) for seed in range(200)]
+    assert rival_population(economy, 3) == drawn[3]
+    assert [type(rival) for rival in drawn[0]] == [type(rival) for rival in common]
+    for place, name in ((0, "markup"), (1, "step"), (1, "ask"), (2, "ask"), (2, "effort"), (2, "promotion")):
+        values = np.array([getattr(rivals[place], name) for rivals in drawn])
+        assert len(set(values)) == 200
+        assert abs(values.mean() - getattr(common[place], name)) < 4 * values.std() / np.sqrt(200)
+    assert all(vars(rival)["economy"] == economy for rivals in drawn for rival in rivals[:2])
+
+
+def test_undisclosed__sees_no_features():
+    """Under a rule that is told, another policy plays as it does where it is not."""
+    told = load_rule("price_board").replace(**{"disclosure.level": "full"})
+    silent = load_rule("price_board").replace(**{"disclosure.level": "scores"})
+    seen = {rule: Market(rule, markets=2).reset(seed=3).reshape(16, -1) for rule in (told, silent)}
+
+    class _Mirror(Constant):
+        uses_noise = True
+
+        def initial_memory(self, count):
+            return np.full((count, 2), 7.0, np.float32)
+
+        def act(self, observations, memory=None, noise=None):
+            return observations, memory
+
+    blind = Undisclosed(_Mirror())
+    assert not np.array_equal(seen[told], seen[silent])
+    np.testing.assert_array_equal(blind.act(seen[told])[0], seen[silent])
+    assert blind.uses_noise
+    np.testing.assert_array_equal(np.asarray(blind.initial_memory(3)), np.full((3, 2), 7.0))
+    assert blind.describe() == {"policy": "Undisclosed", "of": _Mirror().describe()}
+
+
+def test_training_groups__go_into_one_vec_env():
+    env = MixedVecEnv(_groups(ARMS["aware"], markets=8))
+    assert (env.reset()[:, -24] == 1.0).all()  # the mask of the features

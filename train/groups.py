@@ -1,0 +1,218 @@
+"""Markets of several rules, economies and populations as one VecEnv: a learner's rows need not be alike."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.vec_env import VecEnv
+
+from ruleshift.agents.background import Backgrounds
+from ruleshift.agents.seats import Seats
+from ruleshift.envs import Economy, Market, Rule, Shift, Structure
+from ruleshift.train.vec_env import MarketVecEnv, part_of
+
+
+@dataclass(frozen=True)
+class Group:
+    """Markets that are alike: what a learner trains in is a list of groups.
+
+    Raises:
+        ValueError, TypeError: no rule, no markets, or seats that are not those of the economy.
+    """
+
+    rule: Rule | Structure
+    """A rule, or a structure to draw one from, anew for each market and episode."""
+    economy: Economy
+    """Of its markets."""
+    seats: Seats
+    """Who sits where."""
+    markets: int
+    """B."""
+    first_market: int = 0
+    """Number of the first market: noise belongs to the number, so that groups of one learner have none in common."""
+    schedule: tuple[Shift, ...] = ()
+    """Shifts of the rule in mid-episode."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.rule, Rule | Structure):
+            raise TypeError(f"a group's rule is {self.rule!r}; it must be a Rule or a Structure")
+        for name, value, least in (("markets", self.markets, 1), ("first_market", self.first_market, 0)):
+            if value < least:
+                raise ValueError(f"a group's {name} is {value}; it must be at least {least}")
+        self.seats.check(self.economy.organizations)
+
+    @property
+    def numbers(self) -> range:
+        """Numbers of its markets."""
+        return range(self.first_market, self.first_market + self.markets)
+
+    def describe(self) -> dict[str, Any]:
+        """What it is, in JSON: two groups that describe alike are alike."""
+        return {
+            "rule": self.rule.name,
+            "rule_hash": self.rule.hash,
+            "economy": asdict(self.economy),
+            "seats": self.seats.describe(),
+            "markets": self.markets,
+            "first_market": self.first_market,
+            "schedule": [repr(shift) for shift in self.schedule],
+        }
+
+
+def check_groups(groups: Sequence[Group]) -> None:
+    """Refuse groups that no one learner can learn in.
+
+    Raises:
+        ValueError: no group, groups that share a market's number, or that differ in the number of kinds.
+    """
+    if not groups:
+        raise ValueError("there are no groups; a learner needs at least one")
+    kinds = {group.economy.kinds for group in groups}
+    if len(kinds) > 1:
+        raise ValueError(f"groups have {sorted(kinds)} kinds of job; a learner reads one number of kinds")
+    for one, other in combinations(groups, 2):
+        if set(one.numbers) & set(other.numbers):
+            raise ValueError(f"groups share markets: {one.numbers} and {other.numbers}; noise belongs to the number")
+
+
+class MixedVecEnv(VecEnv):
+    """Groups of markets as one VecEnv: the rows of the first group, then of the second, and so on.
+
+    A group's rows are those of a `MarketVecEnv` of its own, to the bit where its background is scripted. Economies may
+    differ in sizes and in rounds, so that episodes end at different times. A background policy that is one object in
+    several groups acts once a step for all of them. The rows share the markets: attributes, methods, seeds and options
+    are set for all of them.
+
+    Args:
+        groups: what is played where.
+        seed: of all markets, used at the first reset, until `seed()` gives another.
+        mechanisms: places of users' mechanisms, `module:function`.
+        threads: markets of each group are stepped on so many threads.
+
+    Raises:
+        ValueError: as `check_groups`.
+    """
+
+    clips_actions = True
+    """Actions outside the box are clipped and counted by the markets themselves."""
+
+    def __init__(
+        self, groups: Sequence[Group], seed: int = 0, mechanisms: Sequence[str] = (), threads: int = 1
+    ) -> None:
+        check_groups(groups)
+        self.groups = tuple(groups)
+        self.parts = [
+            MarketVecEnv(
+                group.rule, group.markets, group.first_market, seed, group.economy, group.seats, group.schedule,
+                mechanisms, threads,
+            )
+            for group in groups
+        ]  # fmt: skip
+        self._background = Backgrounds([(group.seats, group.markets) for group in groups])
+        for index, part in enumerate(self.parts):
+            part.join(self._background, index)
+        self.row_group = np.repeat(np.arange(len(groups)), [part.num_envs for part in self.parts])
+        """The group of each row, (num_envs,) int64."""
+        first, self.render_mode = self.parts[0], None
+        super().__init__(len(self.row_group), first.observation_space, first.action_space)
+        self._actions = first.market.action_size
+        self._rows = _slices([part.num_envs for part in self.parts])
+        self._places = _slices([group.markets * group.economy.organizations for group in groups])
+        own = [_learning(group) for group in groups]
+        self._learning = np.concatenate([place.start + each for place, each in zip(self._places, own, strict=True)])
+        self._shapes = [(group.markets, group.economy.organizations, self._actions) for group in groups]
+
+    @property
+    def all_markets(self) -> tuple[Market, ...]:
+        """The batched markets that it plays, one of each group."""
+        return tuple(part.market for part in self.parts)
+
+    def reset(self) -> np.ndarray:
+        """Begin an episode everywhere and return observations (num_envs, F)."""
+        for part, rows in zip(self.parts, self._rows, strict=True):
+            part._seeds, part._options = self._seeds[rows], self._options[rows]
+        self._reset_seeds()
+        self._reset_options()
+        return np.concatenate([part.reset() for part in self.parts])
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
+        """`step_async` and `step_wait` in one."""
+        self.step_async(actions)
+        return self.step_wait()
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Take actions (num_envs, 3 + K) float32; the background policies choose theirs."""
+        size = self.parts[0].observations.shape[2]
+        seen = np.concatenate([part.observations.reshape(-1, size) for part in self.parts])
+        joint = np.empty((len(seen), self._actions), np.float32)
+        joint[self._learning] = actions
+        self._background.act(seen, joint, [part.clock for part in self.parts])
+        for part, place, shape in zip(self.parts, self._places, self._shapes, strict=True):
+            part.give(joint[place].reshape(shape))
+
+    def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
+        """Play the round: observations, rewards, dones, infos, a row for each learning seat, all fresh."""
+        observations, rewards, dones, infos = zip(*[part.step_wait() for part in self.parts], strict=True)
+        told: list[Any] = [info for part in infos for info in part]
+        return np.concatenate(observations), np.concatenate(rewards), np.concatenate(dones), told
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def seed(self, seed: int | None = None) -> list[int | None]:
+        """One seed for all markets (their numbers tell them apart), used at the next reset; None draws one."""
+        self._seeds = self.parts[0].seed(seed)[:1] * self.num_envs
+        return self._seeds
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """The attribute of this VecEnv, or else of each row's market."""
+        rows = list(self._get_indices(indices))
+        if hasattr(self, attr_name):
+            return [getattr(self, attr_name)] * len(rows)
+        return [self.parts[self.row_group[row]].get_attr(attr_name, 0)[0] for row in rows]
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Set an attribute of this VecEnv; ValueError where `indices` leaves rows out."""
+        if len(list(self._get_indices(indices))) != self.num_envs:
+            raise ValueError(f"{attr_name} cannot be set for some rows only; the rows of a market share it")
+        setattr(self, attr_name, value)
+
+    def env_method(self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any) -> list[Any]:
+        """Call a method of this VecEnv once, or else once of each group's market; its result for each row."""
+        rows = list(self._get_indices(indices))
+        if hasattr(self, method_name):
+            return [getattr(self, method_name)(*method_args, **method_kwargs)] * len(rows)
+        asked = sorted({int(self.row_group[row]) for row in rows})
+        results = {
+            group: self.parts[group].env_method(method_name, *method_args, indices=0, **method_kwargs)[0]
+            for group in asked
+        }
+        return [results[int(self.row_group[row])] for row in rows]
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+        """No row is ever wrapped."""
+        return [False] * len(list(self._get_indices(indices)))
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Everything that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
+        states = enumerate(part.state_dict() for part in self.parts)
+        return {f"group.{index}.{name}": value for index, state in states for name, value in state.items()}
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Continue where `state_dict` was taken, on a VecEnv made with the same arguments."""
+        for index, part in enumerate(self.parts):
+            part.load_state_dict(part_of(state, f"group.{index}."))
+        self._reset_seeds()
+
+
+def _slices(sizes: Sequence[int]) -> list[slice]:
+    ends = np.cumsum(sizes).tolist()
+    return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+
+
+def _learning(group: Group) -> np.ndarray:
+    """Places of a group's learning seats among all its seats."""
+    places = np.arange(group.markets)[:, None] * group.economy.organizations + np.array(group.seats.learning)
+    return places.ravel()

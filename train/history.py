@@ -1,0 +1,80 @@
+"""A learner's memory: rows of a VecEnv with their history, by the very function that a learned policy reads them by."""
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from stable_baselines3.common.vec_env import VecEnvWrapper
+
+from ruleshift.agents.history import History
+from ruleshift.envs import Market
+from ruleshift.train.groups import MixedVecEnv
+from ruleshift.train.vec_env import MarketVecEnv
+
+
+class HistoryVecEnv(VecEnvWrapper):
+    """Observations become inputs (num_envs, F + h * W): each row with the outcome blocks of the h rounds before it.
+
+    A row's history is empty when its episode begins, and when a newcomer takes its seat; `terminal_observation` has
+    the history of the organization that it belongs to.
+
+    Args:
+        venv: the markets.
+        rounds: h, from 1.
+
+    >>> HistoryVecEnv(MarketVecEnv("price_board", markets=2), 4).reset().shape
+    (16, 140)
+    """
+
+    def __init__(self, venv: MarketVecEnv | MixedVecEnv, rounds: int) -> None:
+        self.history = History(venv.all_markets[0].kinds, rounds)
+        super().__init__(venv, spaces.Box(-10.0, 10.0, (self.history.input_size,), np.float32))
+        self.venv: MarketVecEnv | MixedVecEnv
+        self._memory = self.history.empty(self.num_envs)
+        self._inputs = np.zeros((self.num_envs, self.history.input_size), np.float32)
+
+    @property
+    def all_markets(self) -> tuple[Market, ...]:
+        """The batched markets that it plays."""
+        return self.venv.all_markets
+
+    def reset(self) -> np.ndarray:
+        """Begin an episode, with an empty history."""
+        return self._read(self.venv.reset(), self.history.empty(self.num_envs))
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
+        """`step_async` and `step_wait` in one."""
+        self.step_async(actions)
+        return self.step_wait()
+
+    def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
+        """Play the round."""
+        observations, rewards, dones, infos = self.venv.step_wait()
+        memory = self._memory
+        if dones.any():
+            ended = np.flatnonzero(dones)
+            self._add_history(ended, infos)
+            memory = memory.copy()
+            memory[ended] = 0.0
+        return self._read(observations, memory), rewards, dones, infos
+
+    def _read(self, observations: np.ndarray, memory: np.ndarray) -> np.ndarray:
+        self._inputs, self._memory = self.history.read(observations, memory)
+        return self._inputs
+
+    def _add_history(self, ended: np.ndarray, infos: list[dict[str, Any]]) -> None:
+        """Where an episode was truncated a last round was seen; who went bankrupt saw none after the one acted on."""
+        last = np.stack([infos[row]["terminal_observation"] for row in ended])
+        inputs, _ = self.history.read(last, self._memory[ended])
+        for row, own in zip(ended.tolist(), inputs, strict=True):
+            info = infos[row]
+            info["terminal_observation"] = own if info["TimeLimit.truncated"] else self._inputs[row].copy()
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Everything that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
+        return {**self.venv.state_dict(), "history": self._memory.copy(), "inputs": self._inputs.copy()}
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Continue where `state_dict` was taken, on a VecEnv made with the same arguments."""
+        self.venv.load_state_dict(state)
+        self._memory, self._inputs = state["history"].copy(), state["inputs"].copy()

@@ -1,0 +1,123 @@
+"""The learner's two networks as arrays by name, and back: what a finished run leaves, another may start from.
+
+The critic is kept beside the policy in `critic.safetensors`, whose header says to which policy it belongs. Loading it
+runs no code.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch as th
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from ruleshift.agents.policy import Card, LearnedPolicy, check_shapes, layer_shapes, load_policy, write_atomically
+from ruleshift.train.ppo import MarketPPO
+
+CRITIC_FILE = "critic.safetensors"
+
+
+def policy_weights(model: MarketPPO) -> dict[str, np.ndarray]:
+    """What `LearnedPolicy` takes."""
+    weights = _weights(_policy_layers(model))
+    return {**weights, "log_std": model.policy.log_std.detach().numpy().copy()}
+
+
+def critic_weights(model: MarketPPO) -> dict[str, np.ndarray]:
+    """The same of the value network: its last layer has one output, the discounted profit that it expects."""
+    return _weights(_critic_layers(model))
+
+
+def critic_shapes(card: Card) -> dict[str, tuple[int, ...]]:
+    """Every weight of the critic beside a policy, with its shape."""
+    return layer_shapes((card.input_size, *card.hidden, 1))
+
+
+def save_critic(model: MarketPPO, policy: LearnedPolicy, folder: Path) -> None:
+    """Write the critic of a policy into the policy's folder."""
+    header = {"policy": policy.describe()["weights"]}
+    write_atomically(folder / CRITIC_FILE, save(critic_weights(model), metadata=header))
+
+
+@dataclass(frozen=True)
+class Start:
+    """The networks of a finished run."""
+
+    policy: LearnedPolicy
+    critic: Mapping[str, np.ndarray]
+    digest: str
+    """Of the weights of both."""
+
+    def check(self, card: Card) -> None:
+        """Refuse to go on as a policy of another shape; ValueError names what differs."""
+        for name in ("kinds", "hidden", "history"):
+            here, there = getattr(card, name), getattr(self.policy.card, name)
+            if here != there:
+                raise ValueError(f"start: {name} is {there} there, but this run has {here}")
+
+    def put_into(self, model: MarketPPO) -> None:
+        """Give a learner these weights. Its optimizer begins anew."""
+        _put(_policy_layers(model), self.policy.weights)
+        _put(_critic_layers(model), self.critic)
+        with th.no_grad():
+            model.policy.log_std.copy_(th.from_numpy(self.policy.weights["log_std"]))
+
+
+def load_start(folder: str | os.PathLike[str]) -> Start:
+    """The policy and the critic that a finished run left in `folder`.
+
+    Raises:
+        ValueError: a file missing, foreign or damaged; one line that names file and key.
+    """
+    policy, path = load_policy(folder), Path(folder) / CRITIC_FILE
+    digest = policy.describe()["weights"]
+    try:
+        blob = path.read_bytes()
+        critic, owner = load(blob), _header(blob).get("policy")
+        check_shapes(critic, critic_shapes(policy.card))
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(f"{path}: not a critic ({error})") from None
+    if owner != digest:
+        raise ValueError(f"{path}: policy: not that of the policy beside it; they are of two runs")
+    return Start(policy, critic, hashlib.sha256(digest.encode() + blob).hexdigest())
+
+
+def _header(blob: bytes) -> dict[str, Any]:
+    """What a safetensors file, of which the arrays were read already, says beside them."""
+    size = int.from_bytes(blob[:8], "little")
+    return json.loads(blob[8 : 8 + size]).get("__metadata__", {})
+
+
+def _policy_layers(model: MarketPPO) -> list[Any]:
+    return [*_linear(model.policy.mlp_extractor.policy_net), model.policy.action_net]
+
+
+def _critic_layers(model: MarketPPO) -> list[Any]:
+    return [*_linear(model.policy.mlp_extractor.value_net), model.policy.value_net]
+
+
+def _linear(network: th.nn.Module) -> list[Any]:
+    return [layer for layer in network.children() if isinstance(layer, th.nn.Linear)]
+
+
+def _weights(layers: list[Any]) -> dict[str, np.ndarray]:
+    weights = {}
+    for index, layer in enumerate(layers):
+        weights[f"layer.{index}.weight"] = layer.weight.detach().numpy().T.copy()
+        weights[f"layer.{index}.bias"] = layer.bias.detach().numpy().copy()
+    return weights
+
+
+def _put(layers: list[Any], weights: Mapping[str, np.ndarray]) -> None:
+    with th.no_grad():
+        for index, layer in enumerate(layers):
+            layer.weight.copy_(th.from_numpy(weights[f"layer.{index}.weight"].T.copy()))
+            layer.bias.copy_(th.from_numpy(weights[f"layer.{index}.bias"]))
