@@ -36,7 +36,7 @@ def weight(cell: Cell, design: Design) -> float:
     preset = design.preset
     steps = {"native": preset.native_steps, "best_reply": preset.best_reply_steps}
     learned = steps.get(cell["arm"], preset.steps * cell["budget"])
-    episode = 0.04 * sum(each.rounds for each in design.economies) / 100  # all economies, one panel
+    episode = 0.01 * sum(each.rounds for each in design.economies) / 100  # all economies, one panel
     panels, targets, held_out = len(preset.panel_seeds), len(design.targets), len(design.held_out)
     return {
         "training": 1.0 + learned / 40_000,
