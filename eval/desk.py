@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 Progress = Callable[[float], None]
 CONSTANT_CELL = "constant-constant"
 """Name of the cell that searches the best constant conduct."""
-NUISANCES, TRAINED_ON = 8, 1024
-"""Economies that best replies train in, and the number of the first in the frozen set."""
 BEST_REPLY_SCALE = 4
 """A best reply learns in so many times the markets of an arm, for one seat of each alone is its own."""
 
@@ -60,7 +58,7 @@ def best_reply_cell(rule: str, seed: int) -> str:
 
 @dataclass
 class Desk:
-    """Look-ups for one cell after another, in one process."""
+    """Look-ups of one cell."""
 
     design: Design
     folder: Folder
@@ -99,8 +97,10 @@ class Desk:
 
     def best_reply_groups(self, rule: str) -> "list[LearningGroup]":
         """Where a best reply learns: the focal seat, in the economies that arms train on, against every panel."""
+        from ruleshift.train.arms import FIRST_ECONOMY, NUISANCE
+
         preset = self.design.preset
-        economies = [self.design.shortened(each) for each in economy_set(NUISANCES, TRAINED_ON, nuisance=True)]
+        economies = [self.design.shortened(each) for each in economy_set(NUISANCE, FIRST_ECONOMY, nuisance=True)]
         markets = max(BEST_REPLY_SCALE * preset.learning_markets // (len(economies) * len(preset.panel_seeds)), 1)
         places = [(economy, panel) for economy in economies for panel in range(len(preset.panel_seeds))]
         numbered = [(economy, panel, number * markets) for number, (economy, panel) in enumerate(places)]
