@@ -161,11 +161,6 @@ def disclosed(rule: Rule, aware: bool) -> Rule:
     return rule.replace(**{"disclosure.level": "full"}) if aware else rule
 
 
-def is_aware(arm: str) -> bool:
-    """Whether the rule is disclosed to an arm."""
-    return arm.removesuffix("+memory") == "aware"
-
-
 @lru_cache(maxsize=256)
 def _undisclosed(policy: Policy) -> Policy:
     """One wrapper a policy, so that seats which share a policy share a call."""

@@ -5,17 +5,21 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruleshift.envs import Economy, Rule, Structure, load_rule, load_structure
 from ruleshift.envs.economies import economy_set
 from ruleshift.envs.mechanisms import load_mechanisms
 from ruleshift.envs.support import outside
+from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
 from ruleshift.eval.preset import Preset
+
+if TYPE_CHECKING:
+    from ruleshift.train.arms import Arm
 
 SAMPLE_SEED = 2026
 """Seed of the frozen sample of a structure's parts, which presets take rules from by number."""
-PRIMARY = ("randomized+memory", "fixed+nuisance+memory")
+PRIMARY = (GENERALIST, SPECIALIST)
 """The arms of the primary contrast: like with like."""
 
 
@@ -151,19 +155,27 @@ class Design:
         return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def by_home(arm: str) -> bool:
-    """Whether an arm has a policy for each home rule, rather than one for all."""
+def arm_of(name: str) -> "Arm":
+    """The arm of a name, with or without `+memory`."""
     from ruleshift.train.arms import variant
 
-    return variant(arm)[0].trains_on == "home"
+    return variant(name)[0]
+
+
+def by_home(arm: str) -> bool:
+    """Whether an arm has a policy for each home rule, rather than one for all."""
+    return arm_of(arm).trains_on == "home"
+
+
+def is_trained(arm: str) -> bool:
+    """Whether an arm is trained before the shift."""
+    return arm_of(arm).trains_on != "nothing"
 
 
 def gate_names(design: Design, arm: str, home: str) -> list[str]:
     """Names of the rules on which a policy has to be competent: those it was trained on, or the homes for them."""
-    from ruleshift.train.arms import variant
-
-    trains_on = variant(arm)[0].trains_on
-    return {"home": [home], "central": [design.central.name]}.get(trains_on, [rule.name for rule in design.homes])
+    own = {"home": [home], "central": [design.central.name]}
+    return own.get(arm_of(arm).trains_on, [rule.name for rule in design.homes])
 
 
 def home_names(design: Design, arm: str) -> Iterator[str]:

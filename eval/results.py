@@ -9,7 +9,7 @@ import numpy as np
 
 from ruleshift.eval.cells import Cell, Folder, write_text
 from ruleshift.eval.claims import Returns
-from ruleshift.eval.design import Design, by_home
+from ruleshift.eval.design import Design, arm_of, by_home, is_trained
 from ruleshift.eval.play import CONDUCT
 from ruleshift.eval.protocols.curve import ARMS as CURVED
 from ruleshift.eval.protocols.reference import SCRIPTED
@@ -181,8 +181,8 @@ def returns(numbers: Numbers, budget: float = 1.0) -> Returns:
     """The numbers that the verdicts are about, at a budget."""
     design, held_out, homes = numbers.design, numbers.held_out, numbers.homes
     arms = [arm for arm, at in design.budgets if at == budget]
-    trained = [arm for arm in arms if not arm.startswith("scratch")]
-    curved = [arm for arm in arms if arm.removesuffix("+memory") in CURVED] if budget == 1.0 else []
+    trained = [arm for arm in arms if is_trained(arm)]
+    curved = [arm for arm in arms if arm_of(arm).name in CURVED] if budget == 1.0 else []
     return Returns(
         adapted={arm: numbers.array(arm, "adaptation", held_out, budget=budget) for arm in arms},
         frozen={arm: numbers.array(arm, "frozen", held_out, budget=budget) for arm in trained},
@@ -196,7 +196,7 @@ def returns(numbers: Numbers, budget: float = 1.0) -> Returns:
         home_constant=numbers.reference("constant", homes),
         gate_best_reply=numbers.reference("best_reply", homes, "gate"),
         gate_floor=numbers.floor(homes, "gate"),
-        own_gates={arm: _own_gate(numbers) for arm in trained if arm.removesuffix("+memory") == "central"},
+        own_gates={arm: _own_gate(numbers) for arm in trained if arm_of(arm).trains_on == "central"},
         curves={arm: np.array([numbers.curve(arm, each) for each in numbers.curve_steps]) for arm in curved},
         curve_steps=np.array(numbers.curve_steps),
         conduct={arm: _conduct(numbers, arm, budget) for arm in trained},
@@ -205,7 +205,7 @@ def returns(numbers: Numbers, budget: float = 1.0) -> Returns:
 
 
 def _gate(numbers: Numbers, arm: str, budget: float) -> np.ndarray:
-    own = numbers.design.central.name if arm.removesuffix("+memory") == "central" else None
+    own = numbers.design.central.name if arm_of(arm).trains_on == "central" else None
     return numbers.at_home(arm, "gate", budget=budget, rule=own)
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ruleshift.eval.cells import Cell
-from ruleshift.eval.deployment import Entry, entry, is_aware
-from ruleshift.eval.design import Design, home_names
+from ruleshift.eval.deployment import Entry, entry
+from ruleshift.eval.design import Design, arm_of, home_names, is_trained
 from ruleshift.eval.desk import Desk, make_cell, trained
 from ruleshift.eval.protocols.training import missing_natives, settings
 
@@ -27,7 +27,7 @@ def cells(design: Design) -> Iterator[Cell]:
         for seed in design.preset.seeds:
             for arm, budget in design.budgets:
                 for home in home_names(design, arm):
-                    needs = natives if arm.startswith("scratch") else [*natives, trained(arm, home, seed, budget)]
+                    needs = [*natives, trained(arm, home, seed, budget)] if is_trained(arm) else natives
                     yield make_cell(
                         "adaptation", arm, home=home, target=target.name, seed=seed, budget=budget, needs=needs
                     )
@@ -36,7 +36,6 @@ def cells(design: Design) -> Iterator[Cell]:
 def compute(cell: Cell, desk: Desk) -> list[Entry]:
     """By group, the mean return over the phase, and by tenth of it."""
     from ruleshift.train import load_rewards, train
-    from ruleshift.train.arms import variant
 
     design, preset = desk.design, desk.design.preset
     places = [(design.economies[each.economy], each.panel, FIRST_MARKET + each.first_market) for each in design.groups]
@@ -48,8 +47,8 @@ def compute(cell: Cell, desk: Desk) -> list[Entry]:
             steps=steps,
             seed=cell["seed"],
             arm=cell["arm"],
-            groups=desk.deployment.learning(cell["target"], places, preset.markets, aware=is_aware(cell["arm"])),
-            start=None if variant(cell["arm"])[0].trains_on == "nothing" else own,
+            groups=desk.deployment.learning(cell["target"], places, preset.markets, aware=arm_of(cell["arm"]).aware),
+            start=own if is_trained(cell["arm"]) else None,
             mechanisms=preset.mechanisms,
             settings=settings(design),
             snapshots=0,

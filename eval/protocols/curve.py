@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from ruleshift.agents import load_policy
 from ruleshift.eval.cells import Cell
-from ruleshift.eval.deployment import Entry, is_aware
-from ruleshift.eval.design import Design
+from ruleshift.eval.deployment import Entry
+from ruleshift.eval.design import Design, arm_of
 from ruleshift.eval.desk import Desk, make_cell, trained
 from ruleshift.eval.protocols.training import missing_natives
 
@@ -19,7 +19,7 @@ def cells(design: Design) -> Iterator[Cell]:
         natives = missing_natives(design, [home.name])
         for seed in design.preset.seeds:
             for arm in design.preset.arms:
-                if arm.removesuffix("+memory") in ARMS:
+                if arm_of(arm).name in ARMS:
                     needs = [*natives, trained(arm, home.name, seed)]
                     yield make_cell("curve", arm, home=home.name, seed=seed, needs=needs)
 
@@ -33,7 +33,7 @@ def compute(cell: Cell, desk: Desk) -> list[Entry]:
     entries: list[Entry] = []
     for done, (_, path) in enumerate(kept):
         desk.progress(done / len(kept))
-        for each in desk.deployment.frozen(load_policy(path), home, "curve", aware=is_aware(cell["arm"])):
+        for each in desk.deployment.frozen(load_policy(path), home, "curve", aware=arm_of(cell["arm"]).aware):
             due = preset.steps * done // preset.curve_points
             entries.append({**each, "steps": due, "values": {"return": each["values"]["return"]}})
     return entries

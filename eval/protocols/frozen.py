@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ruleshift.eval.cells import Cell
-from ruleshift.eval.deployment import Entry, is_aware
-from ruleshift.eval.design import PRIMARY, Design, gate_names, home_names
+from ruleshift.eval.deployment import Entry
+from ruleshift.eval.design import PRIMARY, Design, arm_of, gate_names, home_names, is_trained
 from ruleshift.eval.desk import Desk, make_cell, trained
 from ruleshift.eval.play import MeanActions
 from ruleshift.eval.protocols.training import missing_natives
@@ -19,7 +19,7 @@ def cells(design: Design) -> Iterator[Cell]:
     natives = missing_natives(design, [rule.name for rule in design.scored])
     for seed in design.preset.seeds:
         for arm, budget in design.budgets:
-            if not arm.startswith("scratch"):
+            if is_trained(arm):
                 for home in home_names(design, arm):
                     needs = [*natives, trained(arm, home, seed, budget)]
                     yield make_cell("frozen", arm, home=home, seed=seed, budget=budget, needs=needs)
@@ -37,5 +37,5 @@ def compute(cell: Cell, desk: Desk) -> list[Entry]:
     for done, (target, protocol, options) in enumerate(asked):
         desk.progress(done / len(asked))
         focal = MeanActions(policy) if protocol == "mean_actions" else policy
-        entries += desk.deployment.frozen(focal, target, protocol, aware=is_aware(arm), **options)
+        entries += desk.deployment.frozen(focal, target, protocol, aware=arm_of(arm).aware, **options)
     return entries

@@ -21,7 +21,7 @@ def cells(design: Design) -> Iterator[Cell]:
         for home in design.homes:
             for seed in design.preset.seeds:
                 needs = [CONSTANT_CELL, *(trained(arm, home.name, seed) for arm in PRIMARY)]
-                yield make_cell("rivalry", "randomized+memory", home=home.name, seed=seed, needs=needs)
+                yield make_cell("rivalry", PRIMARY[0], home=home.name, seed=seed, needs=needs)
 
 
 def compute(cell: Cell, desk: Desk) -> list[Entry]:

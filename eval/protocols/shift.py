@@ -13,8 +13,8 @@ import numpy as np
 from ruleshift.agents import Policy
 from ruleshift.envs import MEASURES, Economy, Shift
 from ruleshift.eval.cells import Cell
-from ruleshift.eval.deployment import Entry, entry, is_aware
-from ruleshift.eval.design import Design
+from ruleshift.eval.deployment import Entry, entry
+from ruleshift.eval.design import Design, arm_of, is_trained
 from ruleshift.eval.desk import CONSTANT_CELL, Desk, make_cell, trained
 from ruleshift.eval.play import Played
 from ruleshift.eval.protocols.training import missing_best_replies, missing_natives
@@ -34,7 +34,7 @@ def cells(design: Design) -> Iterator[Cell]:
     for home in design.homes:
         for seed in design.preset.seeds:
             for arm in design.preset.arms:
-                if not arm.startswith("scratch"):
+                if is_trained(arm):
                     needs = [*natives, trained(arm, home.name, seed)]
                     yield make_cell("shift", arm, home=home.name, seed=seed, needs=needs)
         replies = [*natives, *missing_best_replies(design, targets)]
@@ -53,7 +53,7 @@ def compute(cell: Cell, desk: Desk) -> list[Entry]:
     for done, (target, protocol) in enumerate(runs):
         desk.progress(done / len(runs))
         shift = partial(_shift, design, target, protocol)
-        run = desk.deployment.play(groups, lambda group: focal, home, shift, aware=is_aware(cell["arm"]))
+        run = desk.deployment.play(groups, lambda group: focal, home, shift, aware=arm_of(cell["arm"]).aware)
         profiles = []
         for group, played in zip(groups, run, strict=True):
             at = _middle(design.economies[group.economy])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ruleshift.eval.cells import Cell, publish
-from ruleshift.eval.design import Design, home_names
+from ruleshift.eval.design import Design, home_names, is_trained
 from ruleshift.eval.desk import Desk, best_reply_cell, make_cell, native_cell
 from ruleshift.eval.references import shipped
 
@@ -25,7 +25,7 @@ def cells(design: Design) -> Iterator[Cell]:
             yield make_cell("training", "best_reply", home=rule.name, seed=preset.best_reply_seed, needs=needs)
     for seed in preset.seeds:
         for arm, budget in design.budgets:
-            if not arm.startswith("scratch"):
+            if is_trained(arm):
                 for home in home_names(design, arm):
                     yield make_cell("training", arm, home=home, seed=seed, budget=budget)
 
