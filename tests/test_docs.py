@@ -58,7 +58,7 @@ def test_page__commands_parse(path: Path) -> None:
     lines = [line.split("#")[0].split(">")[0] for block in blocks(path.name, "") for line in block.splitlines()]
     for line in lines:
         if line.startswith("ruleshift "):
-            parse(line.split()[1:])
+            assert parse(line.split()[1:]) is not None, line
 
 
 def test_api__is_what_the_docstrings_say() -> None:
