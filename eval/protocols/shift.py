@@ -50,10 +50,11 @@ def compute(cell: Cell, desk: Desk) -> list[Entry]:
     runs = [(home, "twin"), (home, "placebo")]
     runs += [(target.name, protocol) for target in design.held_out for protocol in ("shift", "announced")]
     focal = _focal(cell, desk)
+    aware = cell["arm"] in design.preset.arms and arm_of(cell["arm"]).aware  # references are no arms
     for done, (target, protocol) in enumerate(runs):
         desk.progress(done / len(runs))
         shift = partial(_shift, design, target, protocol)
-        run = desk.deployment.play(groups, lambda group: focal, home, shift, aware=arm_of(cell["arm"]).aware)
+        run = desk.deployment.play(groups, lambda group: focal, home, shift, aware=aware)
         profiles = []
         for group, played in zip(groups, run, strict=True):
             at = _middle(design.economies[group.economy])
