@@ -2,6 +2,7 @@
 
 from ruleshift.agents.background import Background
 from ruleshift.agents.history import HISTORY, History
+from ruleshift.agents.lstm import Lstm
 from ruleshift.agents.noise import action_noise
 from ruleshift.agents.policy import Card, LearnedPolicy, Policy, load_policy, save_policy
 from ruleshift.agents.scripted import (
@@ -26,6 +27,7 @@ __all__ = [
     "Follower",
     "History",
     "LearnedPolicy",
+    "Lstm",
     "Policy",
     "PostedPrice",
     "RandomPolicy",

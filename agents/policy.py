@@ -19,9 +19,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from ruleshift.agents.history import History
+from ruleshift.agents.lstm import Lstm, lstm_shapes
 from ruleshift.envs.layout import action_layout
 
-FORMAT = 2
+FORMAT = 3
 WEIGHTS_FILE, CARD_FILE = "policy.safetensors", "policy.json"
 
 Memory = np.ndarray | None
@@ -84,6 +85,8 @@ class Card:
     """Of the hidden layers; the action is linear."""
     history: int = 0
     """Rounds remembered: the outcome blocks of so many rounds are read beside the observation."""
+    units: int = 0
+    """Width of the LSTM that reads the observations, in place of a history; 0 where there is none."""
     arm: str = ""
     """What it learned on: the name of an arm, such as `fixed` or `randomized+memory`, or empty where unknown."""
     rule: str = ""
@@ -98,19 +101,14 @@ class Card:
     """Agent-steps of training so far."""
 
     @cached_property
-    def memory(self) -> History:
-        """How its observations become what its network reads."""
-        return History(self.kinds, self.history)
-
-    @property
     def observation_size(self) -> int:
         """F, numbers of an observation of the market."""
-        return self.memory.observation_size
+        return History(self.kinds, 0).observation_size
 
-    @property
+    @cached_property
     def input_size(self) -> int:
-        """Numbers that the network reads: an observation and its history."""
-        return self.memory.input_size
+        """Numbers that the first layer reads: an observation with its history, or what the LSTM gives."""
+        return self.units or History(self.kinds, self.history).input_size
 
     @property
     def action_size(self) -> int:
@@ -119,7 +117,12 @@ class Card:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Every weight by name, with its shape; a matrix is (inputs, outputs)."""
-        return {**layer_shapes((self.input_size, *self.hidden, self.action_size)), "log_std": (self.action_size,)}
+        return {**self.network_shapes(self.action_size), "log_std": (self.action_size,)}
+
+    def network_shapes(self, outputs: int) -> dict[str, tuple[int, ...]]:
+        """The same of a network that reads what the policy reads and gives so many numbers."""
+        lstm = lstm_shapes(self.observation_size, self.units) if self.units else {}
+        return {**lstm, **layer_shapes((self.input_size, *self.hidden, outputs))}
 
 
 def layer_shapes(widths: Sequence[int]) -> dict[str, tuple[int, ...]]:
@@ -134,7 +137,8 @@ def layer_shapes(widths: Sequence[int]) -> dict[str, tuple[int, ...]]:
 class LearnedPolicy(Policy):
     """A Gaussian policy: a multilayer perceptron with tanh gives the mean, `log_std` the spread.
 
-    Its memory is None where the card's history is 0, else that of `card.memory`.
+    The perceptron reads what `memory` makes of the observations: each beside its history, or the state of an LSTM. A
+    policy that remembers nothing has a history of 0 rounds, and None is all that it hands on.
 
     Args:
         weights: float32 arrays named and shaped as `card.shapes()`.
@@ -154,12 +158,17 @@ class LearnedPolicy(Policy):
             (self.weights[f"layer.{i}.weight"], self.weights[f"layer.{i}.bias"]) for i in range(len(card.hidden) + 1)
         ]
         self._spread = np.exp(self.weights["log_std"])
+        self.memory: History | Lstm = (
+            Lstm(card.kinds, self.weights) if card.units else History(card.kinds, card.history)
+        )
+        """How its observations become what the perceptron reads."""
+        self._remembers = bool(card.units or card.history)
 
     def initial_memory(self, count: int) -> Memory:
-        return self.card.memory.empty(count) if self.card.history else None
+        return self.memory.empty(count) if self._remembers else None
 
     def mean(self, inputs: np.ndarray) -> np.ndarray:
-        """Mean of the Gaussian for inputs (n, F + h * W), (n, A) float32, not yet clipped."""
+        """Mean of the Gaussian for inputs (n, `card.input_size`), (n, A) float32, not yet clipped."""
         signal = inputs
         for weight, bias in self._layers[:-1]:
             signal = np.tanh(signal @ weight + bias)
@@ -174,9 +183,9 @@ class LearnedPolicy(Policy):
                 f"observations have shape {observations.shape}; this policy reads (n, {self.card.observation_size})"
             )
         inputs = observations
-        if self.card.history:
-            memory = self.initial_memory(len(observations)) if memory is None else memory
-            inputs, memory = self.card.memory.read(observations, memory)  # type: ignore[arg-type]
+        if self._remembers:
+            memory = self.memory.empty(len(observations)) if memory is None else memory
+            inputs, memory = self.memory.read(observations, memory)
         actions = self.mean(inputs)
         if noise is not None:
             actions = actions + self._spread * noise.astype(np.float32, copy=False)
@@ -255,7 +264,9 @@ def _read_card(path: Path) -> tuple[Card, str]:
     if not isinstance(values, dict):
         raise ValueError(f"{path}: not a policy's card")
     if values.get("format") == 1:
-        values = {**values, "format": FORMAT, "history": 0}  # the first format knew no history
+        values = {**values, "format": 2, "history": 0}  # the first format knew no history
+    if values.get("format") == 2:
+        values = {**values, "format": FORMAT, "units": 0}  # the second knew no LSTM
     expected = {**_CARD_TYPES, "format": int, "observation_size": int, "action_size": int, "weights_sha256": str}
     for key in values:
         if key not in expected:
@@ -269,8 +280,8 @@ def _read_card(path: Path) -> tuple[Card, str]:
 
 
 _CARD_TYPES: dict[str, type] = {
-    "kinds": int, "hidden": list, "activation": str, "history": int, "arm": str, "rule": str, "rule_hash": str,
-    "economy": dict, "seed": int, "steps": int,
+    "kinds": int, "hidden": list, "activation": str, "history": int, "units": int, "arm": str, "rule": str,
+    "rule_hash": str, "economy": dict, "seed": int, "steps": int,
 }  # fmt: skip
 
 
@@ -279,10 +290,11 @@ def _checked_card(values: dict[str, Any], path: Path) -> Card:
         raise ValueError(f"{path}: format: {values['format']}, this version reads 1 to {FORMAT}")
     if values["activation"] != "tanh":
         raise ValueError(f"{path}: activation: {values['activation']!r}, only 'tanh' is known")
-    if not 1 <= values["kinds"] <= 1000:
-        raise ValueError(f"{path}: kinds: {values['kinds']}, expected 1 to 1000")
-    if not 0 <= values["history"] <= 1000:
-        raise ValueError(f"{path}: history: {values['history']}, expected 0 to 1000")
+    for key, low, high in (("kinds", 1, 1000), ("history", 0, 1000), ("units", 0, 65536)):
+        if not low <= values[key] <= high:
+            raise ValueError(f"{path}: {key}: {values[key]}, expected {low} to {high}")
+    if values["units"] and values["history"]:
+        raise ValueError(f"{path}: units: {values['units']} beside a history; a policy has one memory")
     widths = values["hidden"]
     if any(not isinstance(width, int) or isinstance(width, bool) or not 1 <= width <= 65536 for width in widths):
         raise ValueError(f"{path}: hidden: {widths}, expected whole numbers from 1 to 65536")

@@ -66,7 +66,7 @@ def test_policy__with_a_history_reads_it():
     for row in rows:
         row[:, observation_layout(3)["newcomer"]] = 0.0
         actions, memory = policy.act(row, memory)
-    block = policy.card.memory.block
+    block = History(3, 2).block
     stacked = np.concatenate([rows[2], rows[0][:, block], rows[1][:, block]], axis=1)
     np.testing.assert_array_equal(actions, np.clip(policy.mean(stacked), -1, 1))
     alone, _ = policy.act(rows[2])
@@ -77,7 +77,7 @@ def test_policy__with_a_history_reads_it():
 def test_history_vec_env__learner_and_policy_read_the_same(entry):
     """Bit for bit, over episodes in which organizations go bankrupt and newcomers take their seats."""
     economy = Economy(organizations=4, jobs=4, rounds=7, initial_cash=0.1, effort_cost=0.8)
-    rule, rng, history = _rule(entry), np.random.default_rng(3), _policy(history=3).card.memory
+    rule, rng, history = _rule(entry), np.random.default_rng(3), _policy(history=3).memory
     env = HistoryVecEnv(MarketVecEnv(rule, markets=3, seed=4, economy=economy, seats=SEATS), 3)
     plain = MarketVecEnv(rule, markets=3, seed=4, economy=economy, seats=SEATS)
     inputs, seen, left = env.reset(), plain.reset(), 0

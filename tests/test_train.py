@@ -222,7 +222,7 @@ def _networks(model):
 
 
 def test_train__begins_with_policy_and_critic_of_the_start(tmp_path):
-    models: list[MarketPPO] = []
+    models: list[Any] = []
     begun: list[dict[str, np.ndarray]] = []
     train("price_board", out=tmp_path / "a", history=2, on_rollout=models.append, **RUN)
     train("sealed_tender", out=tmp_path / "b", start=tmp_path / "a",

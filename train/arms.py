@@ -1,7 +1,8 @@
 """The arms: what a learner trains on. The one list of them; everything that names an arm derives from it.
 
-All arms are one code path, `training_groups`: each is a set of markets. `NAME+memory` is the arm NAME of a learner that
-remembers the last `HISTORY` rounds.
+All arms are one code path, `training_groups`: each is a set of markets. What a learner remembers is the other half of
+its name: `NAME+memory` is the arm NAME of a learner with a history of `HISTORY` rounds, `NAME+recurrent` of one with an
+LSTM of `UNITS` units.
 """
 
 from collections.abc import Sequence
@@ -18,11 +19,10 @@ from ruleshift.envs.economies import economy_set
 from ruleshift.envs.structure import Part
 from ruleshift.train.groups import Group
 
-HISTORY = 4
-"""Rounds that a learner with a memory remembers."""
+HISTORY, UNITS = 4, 64
+"""Rounds that a learner with a history remembers; width of the LSTM of a recurrent one."""
 NUISANCE, FIRST_ECONOMY = 8, 1024
 """Economies of an arm with nuisance, and the number of the first in the frozen set: studies score on other ones."""
-_MEMORY = "+memory"
 _CANDIDATES = 256
 
 
@@ -54,21 +54,43 @@ ARMS = {
 }
 
 
+@dataclass(frozen=True)
+class MemoryKind:
+    """What a learner remembers."""
+
+    summary: str = ""
+    """What it says to a reader."""
+    history: int = 0
+    """Rounds whose outcomes it reads beside the observation."""
+    units: int = 0
+    """Width of the LSTM that reads its observations."""
+
+
+MEMORIES = {
+    "": MemoryKind(),
+    "+memory": MemoryKind("with a memory of the last rounds", history=HISTORY),
+    "+recurrent": MemoryKind("with a recurrent memory (an LSTM)", units=UNITS),
+}
+"""By what it adds to the name of an arm. The last is an option: no preset asks for it."""
+
+
 def variants() -> tuple[str, ...]:
-    """Names of all arms, without and with a memory."""
-    return tuple(name + suffix for name in ARMS for suffix in ("", _MEMORY))
+    """Names of all arms, with every kind of memory."""
+    return tuple(name + suffix for name in ARMS for suffix in MEMORIES)
 
 
-def variant(name: str) -> tuple[Arm, bool]:
-    """The arm of a name such as `randomized+memory`, and whether its learner has a memory.
+def variant(name: str) -> tuple[Arm, MemoryKind]:
+    """The arm of a name such as `randomized+memory`, and what its learner remembers.
 
     Raises:
         ValueError: no such arm.
     """
-    plain = name.removesuffix(_MEMORY)
-    if plain not in ARMS:
-        raise ValueError(f"arm {name!r} is unknown; the arms are {', '.join(ARMS)}, each also with {_MEMORY}")
-    return ARMS[plain], plain != name
+    for suffix, memory in MEMORIES.items():
+        plain = name.removesuffix(suffix)
+        if plain + suffix == name and plain in ARMS:
+            return ARMS[plain], memory
+    also = " or ".join(suffix for suffix in MEMORIES if suffix)
+    raise ValueError(f"arm {name!r} is unknown; the arms are {', '.join(ARMS)}, each also with {also}")
 
 
 def fitting(given: str | Rule | Structure) -> str:

@@ -12,11 +12,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from ruleshift.agents.policy import Card, save_policy
 from ruleshift.envs import MEASURES
 from ruleshift.train.checkpoint import MarketEnvs, learned_policy, save_checkpoint
-from ruleshift.train.ppo import MarketPPO
+from ruleshift.train.ppo import Learner
 
 
 class _Callback(BaseCallback):
-    model: MarketPPO
+    model: Learner
 
     def _on_step(self) -> bool:
         return True
@@ -151,7 +151,7 @@ class CurveCallback(_Callback):
 class HookCallback(_Callback):
     """Calls a function of the user's with the learner before each rollout."""
 
-    def __init__(self, hook: Callable[[MarketPPO], None]) -> None:
+    def __init__(self, hook: Callable[[Learner], None]) -> None:
         super().__init__()
         self._hook = hook
 

@@ -20,7 +20,8 @@ from ruleshift.agents.policy import Card, LearnedPolicy, write_atomically
 from ruleshift.train.groups import MixedVecEnv
 from ruleshift.train.history import HistoryVecEnv
 from ruleshift.train.networks import policy_weights
-from ruleshift.train.ppo import MarketPPO
+from ruleshift.train.ppo import Learner
+from ruleshift.train.recurrent import lstm_states, put_lstm_states
 from ruleshift.train.vec_env import MarketVecEnv, part_of
 
 FORMAT = 1
@@ -29,7 +30,7 @@ MarketEnvs = MarketVecEnv | MixedVecEnv | HistoryVecEnv
 """What a policy is trained in: each can be put back where it was."""
 
 
-def save_checkpoint(path: str | Path, model: MarketPPO, env: MarketEnvs, rewards: np.ndarray | None = None) -> None:
+def save_checkpoint(path: str | Path, model: Learner, env: MarketEnvs, rewards: np.ndarray | None = None) -> None:
     """Write where `model` and `env` stand between two rollouts, and the rewards recorded so far."""
     arrays = {f"env.{name}": value for name, value in env.state_dict().items()}
     arrays |= {f"policy.{name}": tensor.detach().numpy() for name, tensor in model.policy.state_dict().items()}
@@ -37,6 +38,7 @@ def save_checkpoint(path: str | Path, model: MarketPPO, env: MarketEnvs, rewards
         arrays |= {f"optimizer.{index}.{name}": tensor.numpy() for name, tensor in state.items()}
     if rewards is not None:
         arrays["rewards"] = rewards
+    arrays |= {f"lstm.{name}": value for name, value in lstm_states(model).items()}
     arrays["last_observations"] = np.array(model._last_obs)
     arrays["episode_starts"] = np.array(model._last_episode_starts)
     arrays["rng.torch"] = th.get_rng_state().numpy()
@@ -55,7 +57,7 @@ def save_checkpoint(path: str | Path, model: MarketPPO, env: MarketEnvs, rewards
     write_atomically(path, save(whole, metadata={"counters": json.dumps(counters)}))
 
 
-def load_checkpoint(path: str | Path, model: MarketPPO, env: MarketEnvs) -> np.ndarray | None:
+def load_checkpoint(path: str | Path, model: Learner, env: MarketEnvs) -> np.ndarray | None:
     """Put `model` and `env`, made with the same arguments as those saved, where `save_checkpoint` found them.
 
     Returns:
@@ -77,7 +79,7 @@ def load_checkpoint(path: str | Path, model: MarketPPO, env: MarketEnvs) -> np.n
         raise ValueError(f"{path}: not a checkpoint of this run ({type(error).__name__}: {reason})") from None
 
 
-def _restore(counters: dict[str, Any], arrays: dict[str, np.ndarray], model: MarketPPO, env: MarketEnvs) -> None:
+def _restore(counters: dict[str, Any], arrays: dict[str, np.ndarray], model: Learner, env: MarketEnvs) -> None:
     env.load_state_dict(part_of(arrays, "env."))
     model.policy.load_state_dict({name: th.tensor(value) for name, value in part_of(arrays, "policy.").items()})
     state: dict[int, dict[str, th.Tensor]] = {}
@@ -86,6 +88,7 @@ def _restore(counters: dict[str, Any], arrays: dict[str, np.ndarray], model: Mar
         state.setdefault(int(index), {})[key] = th.tensor(value)
     optimizer = model.policy.optimizer
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    put_lstm_states(model, part_of(arrays, "lstm."))
     model._last_obs = arrays["last_observations"]
     model._last_episode_starts = arrays["episode_starts"]
     model.num_timesteps, model._n_updates = counters["steps"], counters["updates"]
@@ -97,7 +100,7 @@ def _restore(counters: dict[str, Any], arrays: dict[str, np.ndarray], model: Mar
     random.setstate((version, tuple(words), gauss_next))
 
 
-def learned_policy(model: MarketPPO, card: Card) -> LearnedPolicy:
+def learned_policy(model: Learner, card: Card) -> LearnedPolicy:
     """What `model` has learned so far, as a policy without torch."""
     return LearnedPolicy(policy_weights(model), card)
 

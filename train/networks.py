@@ -17,29 +17,30 @@ import torch as th
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from ruleshift.agents.policy import Card, LearnedPolicy, check_shapes, layer_shapes, load_policy, write_atomically
-from ruleshift.train.ppo import MarketPPO
+from ruleshift.agents.policy import Card, LearnedPolicy, check_shapes, load_policy, write_atomically
+from ruleshift.train.ppo import Learner
+from ruleshift.train.recurrent import lstm_weights, put_lstm_weights
 
 CRITIC_FILE = "critic.safetensors"
 
 
-def policy_weights(model: MarketPPO) -> dict[str, np.ndarray]:
+def policy_weights(model: Learner) -> dict[str, np.ndarray]:
     """What `LearnedPolicy` takes."""
-    weights = _weights(_policy_layers(model))
+    weights = _weights(_actor(model))
     return {**weights, "log_std": model.policy.log_std.detach().numpy().copy()}
 
 
-def critic_weights(model: MarketPPO) -> dict[str, np.ndarray]:
+def critic_weights(model: Learner) -> dict[str, np.ndarray]:
     """The same of the value network: its last layer has one output, the discounted profit that it expects."""
-    return _weights(_critic_layers(model))
+    return _weights(_critic(model))
 
 
 def critic_shapes(card: Card) -> dict[str, tuple[int, ...]]:
     """Every weight of the critic beside a policy, with its shape."""
-    return layer_shapes((card.input_size, *card.hidden, 1))
+    return card.network_shapes(1)
 
 
-def save_critic(model: MarketPPO, policy: LearnedPolicy, folder: Path) -> None:
+def save_critic(model: Learner, policy: LearnedPolicy, folder: Path) -> None:
     """Write the critic of a policy into the policy's folder."""
     header = {"policy": policy.describe()["weights"]}
     write_atomically(folder / CRITIC_FILE, save(critic_weights(model), metadata=header))
@@ -56,15 +57,15 @@ class Start:
 
     def check(self, card: Card) -> None:
         """Refuse to go on as a policy of another shape; ValueError names what differs."""
-        for name in ("kinds", "hidden", "history"):
+        for name in ("kinds", "hidden", "history", "units"):
             here, there = getattr(card, name), getattr(self.policy.card, name)
             if here != there:
                 raise ValueError(f"start: {name} is {there} there, but this run has {here}")
 
-    def put_into(self, model: MarketPPO) -> None:
+    def put_into(self, model: Learner) -> None:
         """Give a learner these weights. Its optimizer begins anew."""
-        _put(_policy_layers(model), self.policy.weights)
-        _put(_critic_layers(model), self.critic)
+        _put(_actor(model), self.policy.weights)
+        _put(_critic(model), self.critic)
         with th.no_grad():
             model.policy.log_std.copy_(th.from_numpy(self.policy.weights["log_std"]))
 
@@ -96,28 +97,40 @@ def _header(blob: bytes) -> dict[str, Any]:
     return json.loads(blob[8 : 8 + size]).get("__metadata__", {})
 
 
-def _policy_layers(model: MarketPPO) -> list[Any]:
-    return [*_linear(model.policy.mlp_extractor.policy_net), model.policy.action_net]
+@dataclass(frozen=True)
+class _Network:
+    """One of the two: an LSTM or none, then linear layers with tanh between them."""
+
+    lstm: th.nn.LSTM | None
+    layers: list[Any]
 
 
-def _critic_layers(model: MarketPPO) -> list[Any]:
-    return [*_linear(model.policy.mlp_extractor.value_net), model.policy.value_net]
+def _actor(model: Learner) -> _Network:
+    policy = model.policy
+    return _Network(getattr(policy, "lstm_actor", None), [*_linear(policy.mlp_extractor.policy_net), policy.action_net])
+
+
+def _critic(model: Learner) -> _Network:
+    policy = model.policy
+    return _Network(getattr(policy, "lstm_critic", None), [*_linear(policy.mlp_extractor.value_net), policy.value_net])
 
 
 def _linear(network: th.nn.Module) -> list[Any]:
     return [layer for layer in network.children() if isinstance(layer, th.nn.Linear)]
 
 
-def _weights(layers: list[Any]) -> dict[str, np.ndarray]:
-    weights = {}
-    for index, layer in enumerate(layers):
+def _weights(network: _Network) -> dict[str, np.ndarray]:
+    weights = lstm_weights(network.lstm) if network.lstm is not None else {}
+    for index, layer in enumerate(network.layers):
         weights[f"layer.{index}.weight"] = layer.weight.detach().numpy().T.copy()
         weights[f"layer.{index}.bias"] = layer.bias.detach().numpy().copy()
     return weights
 
 
-def _put(layers: list[Any], weights: Mapping[str, np.ndarray]) -> None:
+def _put(network: _Network, weights: Mapping[str, np.ndarray]) -> None:
+    if network.lstm is not None:
+        put_lstm_weights(network.lstm, weights)
     with th.no_grad():
-        for index, layer in enumerate(layers):
+        for index, layer in enumerate(network.layers):
             layer.weight.copy_(th.from_numpy(weights[f"layer.{index}.weight"].T.copy()))
             layer.bias.copy_(th.from_numpy(weights[f"layer.{index}.bias"]))

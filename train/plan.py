@@ -7,12 +7,13 @@ from typing import Any
 
 from ruleshift.agents.policy import Card, Policy
 from ruleshift.envs import Economy, Rule, Shift, Structure
-from ruleshift.train.arms import HISTORY, fitting, training_groups, variant
+from ruleshift.train.arms import MemoryKind, fitting, training_groups, variant
 from ruleshift.train.checkpoint import MarketEnvs
 from ruleshift.train.groups import Group, MixedVecEnv, check_groups
 from ruleshift.train.history import HistoryVecEnv
 from ruleshift.train.networks import Start
-from ruleshift.train.ppo import MarketPPO, Settings, make_learner
+from ruleshift.train.ppo import Learner, Settings, make_learner
+from ruleshift.train.recurrent import check_installed
 from ruleshift.train.vec_env import MarketVecEnv
 
 FORMAT = 2
@@ -23,7 +24,8 @@ class Plan:
     """All that a run's weights follow from.
 
     Raises:
-        ValueError: groups that no one learner can learn in, or a start of another shape.
+        ValueError: groups that no one learner can learn in, two memories, an LSTM where sb3-contrib is missing, or a
+            start of another shape.
     """
 
     arm: str
@@ -32,6 +34,8 @@ class Plan:
     """Where it learns."""
     history: int
     """Rounds that the policy remembers."""
+    units: int
+    """Width of its LSTM."""
     start: Start | None
     """The networks that it begins with, or None for new ones."""
     mechanisms: tuple[str, ...]
@@ -45,8 +49,13 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_groups(self.groups)
-        if self.history < 0:
-            raise ValueError(f"history is {self.history}; it must be at least 0")
+        for name in ("history", "units"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
+        if self.units and self.history:
+            raise ValueError(f"history is {self.history} and units is {self.units}; a policy has one memory")
+        if self.units:
+            check_installed(self.arm)
         if self.start is not None:
             self.start.check(self.card)
 
@@ -59,6 +68,7 @@ class Plan:
             "rule_hash": self.card.rule_hash,
             "groups": [group.describe() for group in self.groups],
             "history": self.history,
+            **({"units": self.units} if self.units else {}),  # runs without an LSTM are what they were before it
             "start": self.start.digest if self.start is not None else None,
             "mechanisms": list(self.mechanisms),
             "steps": self.steps,
@@ -78,6 +88,7 @@ class Plan:
             kinds=self.groups[0].economy.kinds,
             hidden=self.settings.hidden,
             history=self.history,
+            units=self.units,
             arm=self.arm,
             rule=", ".join(dict.fromkeys(rules.values())),
             rule_hash=next(iter(rules)) if len(rules) == 1 else digest,
@@ -103,9 +114,9 @@ class Plan:
             )  # fmt: skip
         return HistoryVecEnv(env, self.history) if self.history else env
 
-    def learner(self, env: MarketEnvs) -> MarketPPO:
+    def learner(self, env: MarketEnvs) -> Learner:
         """The learner as it begins."""
-        model = make_learner(env, self.settings, seed=self.seed)
+        model = make_learner(env, self.settings, seed=self.seed, units=self.units)
         if self.start is not None:
             self.start.put_into(model)
         return model
@@ -135,10 +146,9 @@ def markets_of(
     return name, training_groups(chosen, rule, markets, economies=economies, rivals=rivals, schedule=schedule)
 
 
-def history_of(given: int | None, arm: str, start: Start | None) -> int:
-    """Rounds remembered: as given, or of the start, or of the arm."""
-    if given is not None:
-        return given
-    if start is not None:
-        return start.policy.card.history
-    return HISTORY if arm and variant(arm)[1] else 0
+def memory_of(history: int | None, units: int | None, arm: str, start: Start | None) -> tuple[int, int]:
+    """Rounds remembered and width of the LSTM: as given, or of the start, or of the arm."""
+    if history is not None or units is not None:
+        return history or 0, units or 0
+    kept = start.policy.card if start is not None else variant(arm)[1] if arm else MemoryKind()
+    return kept.history, kept.units

@@ -9,7 +9,11 @@ import torch as th
 from stable_baselines3 import PPO
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
+
+Learner = OnPolicyAlgorithm
+"""What learns: a `MarketPPO`, or a RecurrentPPO of sb3-contrib."""
 
 
 @dataclass(frozen=True)
@@ -118,17 +122,22 @@ class MarketPPO(PPO):
         rewards[rows] += self.gamma * values.cpu().numpy().reshape(-1)
 
 
-def make_learner(env: VecEnv, settings: Settings, *, seed: int) -> MarketPPO:
-    """A `MarketPPO` with tanh networks on the CPU.
+def make_learner(env: VecEnv, settings: Settings, *, seed: int, units: int = 0) -> Learner:
+    """PPO with tanh networks on the CPU: a `MarketPPO`, or the stock RecurrentPPO of sb3-contrib.
 
     Args:
         env: where it learns.
         settings: hyper-parameters.
         seed: of weights, actions and minibatches.
+        units: width of the LSTM before the layers of each network, or 0 for none.
+
+    Raises:
+        ImportError: an LSTM is asked for, and sb3-contrib is not installed.
     """
     start = settings.learning_rate
-    return MarketPPO(
-        "MlpPolicy",
+    kind, policy, lstm = _recurrent(units) if units else (MarketPPO, "MlpPolicy", {})
+    return kind(
+        policy,
         env,
         learning_rate=lambda remaining: start * (0.1 + 0.9 * max(remaining, 0.0)),
         n_steps=settings.rounds(env.num_envs),
@@ -142,7 +151,14 @@ def make_learner(env: VecEnv, settings: Settings, *, seed: int) -> MarketPPO:
             "net_arch": list(settings.hidden),
             "activation_fn": th.nn.Tanh,
             "log_std_init": math.log(settings.spread),
+            **lstm,
         },
         seed=seed,
         device="cpu",
     )
+
+
+def _recurrent(units: int) -> tuple[type[Any], str, dict[str, Any]]:
+    from sb3_contrib import RecurrentPPO  # an option that is installed apart
+
+    return RecurrentPPO, "MlpLstmPolicy", {"lstm_hidden_size": units}

@@ -29,8 +29,8 @@ from ruleshift.train.callbacks import (
 from ruleshift.train.checkpoint import MarketEnvs, learned_policy, load_checkpoint, process_state
 from ruleshift.train.groups import Group
 from ruleshift.train.networks import load_start, save_critic
-from ruleshift.train.plan import Plan, history_of, markets_of
-from ruleshift.train.ppo import MarketPPO, Settings
+from ruleshift.train.plan import Plan, markets_of, memory_of
+from ruleshift.train.ppo import Learner, Settings
 
 CONFIG_FILE, CHECKPOINT_FILE, CURVE_FOLDER = "config.json", "checkpoint.safetensors", "curve"
 REWARDS_FILE = "rewards.npy"
@@ -48,13 +48,14 @@ def train(
     schedule: Sequence[Shift] = (),
     groups: Sequence[Group] | None = None,
     history: int | None = None,
+    units: int | None = None,
     start: str | os.PathLike[str] | None = None,
     mechanisms: Sequence[str] = (),
     settings: Settings | None = None,
     snapshots: int | Sequence[int] = 10,
     checkpoint_seconds: float = 60.0,
     checkpoint_rollouts: int | None = None,
-    on_rollout: Callable[[MarketPPO], None] | None = None,
+    on_rollout: Callable[[Learner], None] | None = None,
     record: bool = False,
     tensorboard: bool = True,
     quiet: bool = False,
@@ -72,13 +73,15 @@ def train(
             `tensorboard/`.
         steps: agent-steps to learn from, rounded up to whole rollouts.
         seed: of weights, exploration, minibatches and markets.
-        arm: a name of `ARMS`, or NAME+memory; by default `randomized` for a Structure and else `fixed`.
+        arm: a name of `variants()`; by default `randomized` for a Structure and else `fixed`.
         economy: of every market, in place of those of the arm and without its randomized rivals.
         rivals: policies of the other seats, in turn, in place of those of the arm.
         schedule: shifts of the rule in mid-episode.
         groups: the markets themselves, in place of all that the arm would make of `rule`; `arm` is then a label, but
             its memory counts.
-        history: rounds that the policy remembers; by default those of the `start`, or `HISTORY` with a memory, or 0.
+        history: rounds that the policy remembers.
+        units: width of an LSTM in place of a history; it needs sb3-contrib. Where neither is given, the memory is that
+            of the `start`, or of the arm.
         start: folder of a finished run, whose policy and critic are where this one begins.
         mechanisms: places of users' mechanisms, `module:function`.
         settings: hyper-parameters.
@@ -102,7 +105,7 @@ def train(
     begin = None if start is None else load_start(start)
     name, markets = markets_of(rule, arm, groups, settings.markets, economy, rivals, schedule)
     plan = Plan(
-        name, markets, history_of(history, name, begin), begin, tuple(mechanisms), steps, seed, settings,
+        name, markets, *memory_of(history, units, name, begin), begin, tuple(mechanisms), steps, seed, settings,
         tuple(_counts(snapshots, steps)), record,
     )  # fmt: skip
     out = Path(out)
@@ -145,7 +148,7 @@ def load_rewards(out: str | os.PathLike[str]) -> np.ndarray:
         raise ValueError(f"{path}: not an array ({error})") from None
 
 
-def _logging(model: MarketPPO, env: MarketEnvs, out: Path, tensorboard: bool) -> list[BaseCallback]:
+def _logging(model: Learner, env: MarketEnvs, out: Path, tensorboard: bool) -> list[BaseCallback]:
     if not tensorboard:
         model.set_logger(Logger(None, []))
         return []
@@ -163,7 +166,7 @@ def learning_curve(out: str | os.PathLike[str]) -> list[tuple[int, Path]]:
 
 
 def _learn(
-    model: MarketPPO,
+    model: Learner,
     env: MarketEnvs,
     out: Path,
     steps: int,
