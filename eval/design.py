@@ -156,7 +156,7 @@ class Design:
 
 
 def arm_of(name: str) -> "Arm":
-    """The arm of a name, with or without `+memory`."""
+    """The arm of a name, whatever its memory."""
     from ruleshift.train.arms import variant
 
     return variant(name)[0]

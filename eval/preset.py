@@ -29,7 +29,7 @@ class Preset:
     held_out: tuple[str, ...] = option(("composition:0", "family:0"), Words(1))
     """Rules that come with the shift, and that no judged policy is trained on."""
     arms: tuple[str, ...] = option(("fixed+nuisance+memory", "randomized+memory"), Words(1))
-    """Arms that are compared, each with or without `+memory`."""
+    """Arms that are compared, each with or without a memory: `+memory`, or `+recurrent`."""
     seeds: tuple[int, ...] = option((0, 1), Counts(0, _SEED))
     """Training seeds of the arms."""
     panel_seeds: tuple[int, ...] = option((1000, 1001), Counts(0, _SEED))

@@ -37,6 +37,7 @@ def study(
         CellError: a part of the study failed.
     """
     asked = load_preset(preset)
+    _check_learners(asked)
     design, root = Design.of(asked), Path(out)
     workers = os.cpu_count() or 1 if workers is None else workers
     with owned(root):
@@ -50,6 +51,16 @@ def study(
             compute(cells, Job("ruleshift.eval.work:begin", design.plain()), folder, workers, progress.report)
         write_results(folder, design)
         return write_report(root)
+
+
+def _check_learners(preset: Preset) -> None:
+    """Refuse arms that could not learn here before anything is trained."""
+    from ruleshift.train.arms import variant
+    from ruleshift.train.recurrent import check_installed
+
+    for arm in preset.arms:
+        if variant(arm)[1].units:
+            check_installed(arm)
 
 
 def _stated_power(preset: Preset) -> str:

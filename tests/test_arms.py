@@ -1,5 +1,7 @@
 """Arms: one list, one code path, and what each trains on."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from ruleshift.agents import Constant, Undisclosed, rival_population
 from ruleshift.envs import Economy, Market, Structure, load_rule, load_structure
 from ruleshift.envs.support import outside
 from ruleshift.train import ARMS, MixedVecEnv, training_groups, variant, variants
-from ruleshift.train.arms import central_rule, disclosed
+from ruleshift.train.arms import HISTORY, UNITS, central_rule, disclosed
 
 STRUCTURE = load_structure("platforms")
 GIVEN = {"home": "price_board", "central": "platforms", "structure": "platforms"}
@@ -18,12 +20,15 @@ def _groups(arm, markets=20, **options):
     return training_groups(arm, GIVEN[arm.trains_on], markets, **options)
 
 
-def test_variants__are_arms_without_and_with_a_memory():
-    assert len(set(variants())) == len(variants()) == 2 * len(ARMS)
-    assert variant("randomized") == (ARMS["randomized"], False)
-    assert variant("fixed+nuisance+memory") == (ARMS["fixed+nuisance"], True)
-    with pytest.raises(ValueError, match=r"arm 'wide\+memory' is unknown; the arms are fixed, fixed\+nuisance"):
-        variant("wide+memory")
+def test_variants__are_arms_with_every_kind_of_memory():
+    assert len(set(variants())) == len(variants()) == 3 * len(ARMS)
+    found = [variant(name) for name in ("randomized", "fixed+nuisance+memory", "fixed+nuisance+recurrent")]
+    assert [arm for arm, _ in found] == [ARMS["randomized"], ARMS["fixed+nuisance"], ARMS["fixed+nuisance"]]
+    assert [(memory.history, memory.units) for _, memory in found] == [(0, 0), (HISTORY, 0), (0, UNITS)]
+    for wrong in ("wide+memory", "fixed+memory+recurrent", "+memory", ""):
+        told = f"arm {re.escape(repr(wrong))} is unknown; the arms are fixed, .*, each also with"
+        with pytest.raises(ValueError, match=rf"{told} \+memory or \+recurrent"):
+            variant(wrong)
 
 
 @pytest.mark.parametrize("arm", TRAINED, ids=lambda arm: arm.name)

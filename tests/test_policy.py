@@ -11,9 +11,11 @@ from safetensors.numpy import load_file, save_file
 from ruleshift.agents import Card, LearnedPolicy, load_policy, save_policy
 
 
-def _policy(kinds=3, hidden=(8, 8), history=0):
+def _policy(kinds=3, hidden=(8, 8), history=0, units=0):
     rng = np.random.default_rng(1)
-    card = Card(kinds=kinds, hidden=hidden, history=history, arm="fixed", rule="price_board", seed=7, steps=100)
+    card = Card(
+        kinds=kinds, hidden=hidden, history=history, units=units, arm="fixed", rule="price_board", seed=7, steps=100
+    )
     return LearnedPolicy({n: rng.normal(0, 0.3, s).astype(np.float32) for n, s in card.shapes().items()}, card)
 
 
@@ -32,9 +34,9 @@ def test_policy__acts_as_its_network_says():
     np.testing.assert_allclose(policy.act(seen, None, noise)[0], sampled, atol=1e-6)
 
 
-@pytest.mark.parametrize("history", [0, 4])
-def test_policy__survives_the_disk(tmp_path, history):
-    policy = _policy(history=history)
+@pytest.mark.parametrize("memory", [{}, {"history": 4}, {"units": 5}], ids=str)
+def test_policy__survives_the_disk(tmp_path, memory):
+    policy = _policy(**memory)
     folder = tmp_path / "deep" / "folder"
     loaded = load_policy(save_policy(policy, folder))
     seen = _observations(policy)
@@ -60,6 +62,7 @@ def test_policy__refuses_observations_of_another_market():
         ("format", 99, "format: 99"),
         ("history", -1, "history: -1"),
         ("history", "4", "history: '4' is not of type int"),
+        ("units", 70000, "units: 70000, expected 0 to 65536"),
         ("hidden", [8, "8"], "hidden"),
         ("kinds", 0, "kinds: 0"),
         ("steps", "many", "steps: 'many' is not of type int"),
@@ -79,16 +82,23 @@ def test_load_policy__names_the_wrong_key(tmp_path, key, value, message):
     assert "\n" not in str(caught.value)
 
 
-def test_load_policy__reads_the_first_format(tmp_path):
-    """It knew no history."""
+@pytest.mark.parametrize(("older", "unknown"), [(1, ["history", "units"]), (2, ["units"])])
+def test_load_policy__reads_older_formats(tmp_path, older, unknown):
+    """The first knew no history, the second no LSTM."""
     policy = _policy()
     path = save_policy(policy, tmp_path) / "policy.json"
-    card = json.loads(path.read_text())
-    del card["history"]
-    path.write_text(json.dumps({**card, "format": 1}))
+    card = {key: value for key, value in json.loads(path.read_text()).items() if key not in unknown}
+    path.write_text(json.dumps({**card, "format": older}))
     assert load_policy(tmp_path).card == policy.card
     path.write_text(json.dumps(card))
-    with pytest.raises(ValueError, match=r"policy\.json: history: missing"):
+    with pytest.raises(ValueError, match=rf"policy\.json: {unknown[0]}: missing"):
+        load_policy(tmp_path)
+
+
+def test_load_policy__refuses_two_memories(tmp_path):
+    path = save_policy(_policy(history=2), tmp_path) / "policy.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "units": 4}))
+    with pytest.raises(ValueError, match=r"policy\.json: units: 4 beside a history; a policy has one memory"):
         load_policy(tmp_path)
 
 

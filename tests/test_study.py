@@ -126,6 +126,24 @@ def test_study__lost_cells_are_computed_again_alike(finished: Path, tmp_path: Pa
     assert not (root / "cells" / ".partial-left").exists()
 
 
+def test_study__recurrent_arms_play_every_part_alike_in_any_process(tmp_path: Path) -> None:
+    """An option that no preset asks for: learning, learning on, frozen, through a shift."""
+    preset = replace(
+        load_preset("testing"), arms=("randomized+recurrent", "scratch+recurrent"), seeds=(0,), panel_seeds=(1000,),
+        economies=1, budgets=(), learning_markets=8,
+    )  # fmt: skip
+    for workers in (0, 1):
+        study(preset, tmp_path / str(workers), workers=workers, quiet=True)
+    assert (tmp_path / "0" / "results.csv").read_bytes() == (tmp_path / "1" / "results.csv").read_bytes()
+    played = {arm: {row["protocol"] for row in rows(tmp_path / "0") if row["arm"] == arm} for arm in preset.arms}
+    assert played["scratch+recurrent"] == {"adaptation"}
+    assert played["randomized+recurrent"] == {
+        "adaptation", "frozen", "gate", "curve", "shift", "announced", "placebo", "twin",
+    }  # fmt: skip
+    report = (tmp_path / "0" / "report.html").read_text()
+    assert "a generalist, with a recurrent memory (an LSTM)" in report
+
+
 def test_study__refuses_a_folder_in_use(tmp_path: Path) -> None:
     with open(tmp_path / ".lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -129,9 +129,9 @@ class _Killer:
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("arm", ["fixed", "randomized+memory"])
+@pytest.mark.parametrize("arm", ["fixed", "randomized+memory", "central+recurrent"])
 def test_train__a_killed_run_ends_with_the_same_bits(tmp_path, arm):
-    given = {"fixed": "promoted_listing", "randomized+memory": "platforms"}[arm]
+    given = "promoted_listing" if arm == "fixed" else "platforms"
     train(given, arm=arm, out=tmp_path / "whole", **RUN)
     for rollout in (3, 4):  # killed at a checkpoint, then between two
         with pytest.raises(KeyboardInterrupt):

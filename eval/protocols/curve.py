@@ -10,7 +10,7 @@ from ruleshift.eval.desk import Desk, make_cell, trained
 from ruleshift.eval.protocols.training import missing_natives
 
 ARMS = ("fixed", "fixed+nuisance", "randomized")
-"""The arms whose learning is compared, with or without memory."""
+"""The arms whose learning is compared, whatever their memory."""
 
 
 def cells(design: Design) -> Iterator[Cell]:

@@ -27,7 +27,9 @@ COLOURS = {
     "fixed+memory": "#d99a6c", "fixed": "#d99a6c", "fixed+nuisance": "#d97f3f", "scratch+memory": "#b03a68",
     "scratch": "#b03a68", "central": "#8456a8",
 }  # fmt: skip
-"""By arm or reference. Arms that share a colour differ in memory alone: the one without is dotted."""
+"""By arm or reference. Arms that share a colour differ in memory alone: the one without is dotted, a recurrent one is
+dashed and dotted."""
+_RECURRENT = "+recurrent"
 _DASHED, _DOTTED, _DASHDOT = (0, (4, 2)), (0, (1, 1.6)), (0, (6, 2, 1, 2))
 _PROTOCOLS: dict[str, Any] = {"shift": "-", "announced": _DOTTED, "placebo": _DASHDOT, "twin": _DASHED}
 LEVELS = ("best_reply", "constant", "floor")
@@ -186,12 +188,14 @@ def dose_figure(findings: Findings) -> str:
 
 
 def _colour(arm: str) -> str:
-    return COLOURS.get(arm, "#5b6168")
+    return COLOURS.get(arm.removesuffix(_RECURRENT), "#5b6168")
 
 
 def _line(arm: str, among: Any) -> Any:
-    """Dotted where its like with a memory is there too, and has its colour."""
+    """Dotted where its like with a memory is there too, and has its colour; a recurrent one by its own dashes."""
     twin = f"{arm}+memory"
+    if arm.endswith(_RECURRENT):
+        return _DASHDOT
     return _DOTTED if twin in among and COLOURS.get(twin) == COLOURS.get(arm) else "-"
 
 
