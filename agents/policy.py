@@ -120,7 +120,7 @@ class Card:
         return {**self.network_shapes(self.action_size), "log_std": (self.action_size,)}
 
     def network_shapes(self, outputs: int) -> dict[str, tuple[int, ...]]:
-        """The same of a network that reads what the policy reads and gives so many numbers."""
+        """The same of any network that reads what the policy reads and gives so many numbers, such as its critic."""
         lstm = lstm_shapes(self.observation_size, self.units) if self.units else {}
         return {**lstm, **layer_shapes((self.input_size, *self.hidden, outputs))}
 

@@ -13,9 +13,10 @@ from studies import BEST, FLOOR, Planted, make_findings, make_study
 
 from ruleshift.envs import load_rule
 from ruleshift.eval import load_preset, write_report
-from ruleshift.eval.report import tables, views, words
+from ruleshift.eval.report import figures, names, tables, views, words
 from ruleshift.eval.report.findings import Findings, read_findings
 from ruleshift.eval.report.write import page
+from ruleshift.train import variants
 
 GENERALIST, SPECIALIST, CENTRAL, UNMEMORIED = (
     "randomized+memory", "fixed+nuisance+memory", "central+memory", "randomized",
@@ -215,6 +216,12 @@ def test_words__a_study_without_an_arm_says_so() -> None:
     assert word == "undecided"
     assert "randomized+memory is missing" in text
     assert "cannot tell" in Page(page(study)).text
+
+
+def test_figures__no_two_arms_are_drawn_alike() -> None:
+    lines = figures.legend(variants())
+    assert {name for name, _, _ in lines} == {names.label(arm) for arm in variants()}
+    assert len({(colour, dashes) for _, colour, dashes in lines}) == len(variants())
 
 
 # The numbers behind the words

@@ -132,16 +132,19 @@ def test_study__recurrent_arms_play_every_part_alike_in_any_process(tmp_path: Pa
         load_preset("testing"), arms=("randomized+recurrent", "scratch+recurrent"), seeds=(0,), panel_seeds=(1000,),
         economies=1, budgets=(), learning_markets=8,
     )  # fmt: skip
-    for workers in (0, 1):
-        study(preset, tmp_path / str(workers), workers=workers, quiet=True)
-    assert (tmp_path / "0" / "results.csv").read_bytes() == (tmp_path / "1" / "results.csv").read_bytes()
-    played = {arm: {row["protocol"] for row in rows(tmp_path / "0") if row["arm"] == arm} for arm in preset.arms}
+    here, there = tmp_path / "here", tmp_path / "there"
+    study(preset, here, workers=0, quiet=True)
+    shutil.copytree(here, there)  # so that references are trained once
+    for place in [*there.glob("cells/*recurrent*"), *there.glob("policies/*recurrent*")]:
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+    study(preset, there, workers=1, quiet=True)
+    assert (there / "results.csv").read_bytes() == (here / "results.csv").read_bytes()
+    played = {arm: {row["protocol"] for row in rows(here) if row["arm"] == arm} for arm in preset.arms}
     assert played["scratch+recurrent"] == {"adaptation"}
     assert played["randomized+recurrent"] == {
         "adaptation", "frozen", "gate", "curve", "shift", "announced", "placebo", "twin",
     }  # fmt: skip
-    report = (tmp_path / "0" / "report.html").read_text()
-    assert "a generalist, with a recurrent memory (an LSTM)" in report
+    assert "a generalist, with a recurrent memory (an LSTM)" in (here / "report.html").read_text()
 
 
 def test_study__refuses_a_folder_in_use(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """How organizations learn: arms, native VecEnvs, PPO, and training runs that survive being killed."""
 
-from ruleshift.train.arms import ARMS, Arm, training_groups, variant, variants
+from ruleshift.train.arms import ARMS, Arm, MemoryKind, training_groups, variant, variants
 from ruleshift.train.groups import Group, MixedVecEnv
 from ruleshift.train.history import HistoryVecEnv
 from ruleshift.train.ppo import MarketPPO, Settings
@@ -14,6 +14,7 @@ __all__ = [
     "HistoryVecEnv",
     "MarketPPO",
     "MarketVecEnv",
+    "MemoryKind",
     "MixedVecEnv",
     "Settings",
     "learning_curve",

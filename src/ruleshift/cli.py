@@ -28,7 +28,8 @@ class Train:
 
     The other arms: `fixed+nuisance`, `central` (the one rule nearest to all that a structure trains), and `aware` (the
     rules of a structure, disclosed). NAME`+memory` remembers the last rounds, NAME`+recurrent` has an LSTM (which needs
-    sb3-contrib). All but `fixed` meet many economies and rivals. A scenario stands for its first rule, and under `fixed` for its economy.
+    sb3-contrib). All but `fixed` meet many economies and rivals. A scenario stands for its first rule, and under
+    `fixed` for its economy.
 
     Half of the seats learn with one shared policy; scripted organizations hold the others. Leaves the policy
     (policy.safetensors, policy.json) and TensorBoard logs in the folder OUT. Started again with the same options, an
