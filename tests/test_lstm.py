@@ -123,7 +123,7 @@ def test_train__an_arm_without_an_lstm_is_configured_as_it_was(tmp_path):
 def test_recurrent_arms__name_what_to_install_where_it_is_missing(tmp_path, monkeypatch):
     """Before anything is written, and before a study trains its references."""
     monkeypatch.setitem(sys.modules, "sb3_contrib", None)
-    told = r"^arm randomized\+recurrent needs sb3-contrib, which is not installed: pip install 'ruleshift\[recurrent\]'"
+    told = r"^arm randomized\+recurrent has an LSTM and needs sb3-contrib: pip install 'ruleshift\[recurrent\]'$"
     with pytest.raises(ValueError, match=told):
         train("platforms", arm="randomized+recurrent", out=tmp_path / "run", steps=1)
     (tmp_path / "mine.toml").write_text('arms = ["fixed", "randomized+recurrent"]\n')

@@ -193,9 +193,9 @@ def _colour(arm: str) -> str:
 
 def _line(arm: str, among: Any) -> Any:
     """Dotted where its like with a memory is there too, and has its colour; a recurrent one by its own dashes."""
-    twin = f"{arm}+memory"
     if arm.endswith(_RECURRENT):
         return _DASHDOT
+    twin = f"{arm}+memory"
     return _DOTTED if twin in among and COLOURS.get(twin) == COLOURS.get(arm) else "-"
 
 
