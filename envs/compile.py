@@ -231,6 +231,51 @@ def prefetch(typing_context, index, *columns):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def stream(typing_context, source, count, target, first):  # type: ignore[no-untyped-def]
+    """Copy rows 0 to `count` of `source` into `target` from row `first` on, past the caches: both float32 (.., F), and
+    what is written is not read soon. `settle` has to follow before another thread may read it."""
+    line, mark = 8, 32  # numbers and bytes of a vector
+
+    def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
+        here = context.make_array(signature.args[0])(context, builder, values[0])
+        there = context.make_array(signature.args[2])(context, builder, values[2])
+        size = cgutils.unpack_tuple(builder, here.shape)[1]
+        word, vector = ir.IntType(64), ir.VectorType(ir.FloatType(), line)
+        total = builder.mul(values[1], size)
+        data, place = here.data, builder.gep(there.data, [builder.mul(values[3], size)])
+        address = builder.ptrtoint(place, word)
+        short = builder.lshr(builder.and_(builder.neg(address), word(mark - 1)), word(2))
+        head = builder.select(builder.icmp_unsigned("<", short, total), short, total)
+        whole = builder.add(head, builder.and_(builder.sub(total, head), word(-line)))
+
+        def copy_number(index):  # type: ignore[no-untyped-def]
+            builder.store(builder.load(builder.gep(data, [index])), builder.gep(place, [index]))
+
+        with cgutils.for_range_slice(builder, word(0), head, word(1), word) as (index, _):
+            copy_number(index)
+        with cgutils.for_range_slice(builder, head, whole, word(line), word) as (index, _):
+            value = builder.load(builder.bitcast(builder.gep(data, [index]), vector.as_pointer()), align=4)
+            store = builder.store(value, builder.bitcast(builder.gep(place, [index]), vector.as_pointer()), align=mark)
+            store.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
+        with cgutils.for_range_slice(builder, whole, total, word(1), word) as (index, _):
+            copy_number(index)
+        return context.get_dummy_value()
+
+    return types.none(source, types.intp, target, types.intp), generate
+
+
+@intrinsic
+def settle(typing_context):  # type: ignore[no-untyped-def]
+    """Wait until what was streamed has arrived."""
+
+    def generate(context, builder, _signature, values):  # type: ignore[no-untyped-def]
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.none(), generate
+
+
+@intrinsic
 def write_down(typing_context, value, words):  # type: ignore[no-untyped-def]
     """Write a value (a tuple of arrays) as machine words into int64 memory; `reader` reads it again."""
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from ruleshift.envs.compile import inlined, jit
+from ruleshift.envs.compile import inlined, jit, settle, stream
 from ruleshift.envs.numerics import NOISE, PURPOSES, draw
-from ruleshift.envs.order import copy
+from ruleshift.envs.order import FAR, copy
 
 _BOUND = 10.0
-_TOGETHER = 64  # observations written together: they stay in the cache while one field after the other is
+TOGETHER = 64
+"""Observations written together: they stay in the cache while one field after the other is."""
 
 
 @inlined
@@ -111,33 +112,44 @@ def recall(page, round_, public, scores, statistics, outcome):
 
 @inlined
 def disclose(
-    level, shows_public, shows_scores, capacity, first, notice, state, outcome, count, mean, public, features,
+    level, shows_public, shows_scores, capacity, first, notice, state, outcome, count, mean, public, features, sheet,
     observations,
 ):  # fmt: skip
     """Write observations (N, F), in the order of `layout.observation_layout`.
 
     In the first round of an episode there is no last outcome, and a newcomer has none: it reads 0. What all
-    organizations see alike is written once and copied; what is an organization's own is then written over it.
+    organizations see alike is written once and copied; what is an organization's own is then written over it. Where
+    the observations outgrow the cache they are written into `sheet` (TOGETHER, F) and streamed out of it.
     """
     n, size = observations.shape
-    shared = observations[0]
-    _write_common(level, shows_public, shows_scores, notice, count, mean, public, features, shared)
+    far = n > FAR
+    written = sheet if far else observations
+    _write_common(level, shows_public, shows_scores, notice, count, mean, public, features, written[0])
+    if far:
+        for i in range(1, TOGETHER):
+            copy(sheet[0], sheet[i])
     per_popularity = 0.0
     for i in range(n):
         per_popularity += state.popularity[i]
     per_popularity = n / per_popularity if per_popularity > 0.0 else 0.0
-    for low in range(0, n, _TOGETHER):
-        high = min(low + _TOGETHER, n)
-        for i in range(max(low, 1), high):
-            copy(shared, observations[i])
-        _write_state(low, high, per_popularity, state, observations)
+    for low in range(0, n, TOGETHER):
+        high = min(low + TOGETHER, n)
+        base = low if far else 0
+        if not far:
+            for i in range(max(low, 1), high):
+                copy(observations[0], observations[i])
+        _write_state(low, high, base, per_popularity, state, written)
         if not first:
-            _write_outcome(low, high, 1.0 / capacity, state.newcomer, outcome, observations)
+            _write_outcome(low, high, base, 1.0 / capacity, state.newcomer, outcome, written)
         if shows_scores:
             f = size - len(features) - 4
             for i in range(low, high):
-                observations[i, f] = _clip(outcome.priority[i] * n)
-                observations[i, f + 1] = outcome.rank[i]
+                written[i - base, f] = _clip(outcome.priority[i] * n)
+                written[i - base, f + 1] = outcome.rank[i]
+        if far:
+            stream(sheet, high - low, observations, low)
+    if far:
+        settle()
 
 
 @inlined
@@ -165,36 +177,36 @@ def _write_common(level, shows_public, shows_scores, notice, count, mean, public
 
 
 @inlined
-def _write_state(low, high, per_popularity, state, observations):
+def _write_state(low, high, base, per_popularity, state, written):
     kinds = len(state.capability)
     for k in range(kinds):
         for i in range(low, high):
-            observations[i, k] = state.capability[k, i]
-            observations[i, kinds + k] = _clip(state.shock[k, i])
+            written[i - base, k] = state.capability[k, i]
+            written[i - base, kinds + k] = _clip(state.shock[k, i])
     f = 2 * kinds
     for i in range(low, high):
-        observations[i, f] = state.reputation[i]
-        observations[i, f + 1] = _clip(state.popularity[i] * per_popularity)
-        observations[i, f + 2] = _clip(state.cash[i] * 0.1)
-        observations[i, f + 3] = _clip(state.infrastructure[i])
-        observations[i, f + 4] = state.newcomer[i]
+        written[i - base, f] = state.reputation[i]
+        written[i - base, f + 1] = _clip(state.popularity[i] * per_popularity)
+        written[i - base, f + 2] = _clip(state.cash[i] * 0.1)
+        written[i - base, f + 3] = _clip(state.infrastructure[i])
+        written[i - base, f + 4] = state.newcomer[i]
 
 
 @inlined
-def _write_outcome(low, high, per_unit, newcomer, outcome, observations):
+def _write_outcome(low, high, base, per_unit, newcomer, outcome, written):
     kinds = len(outcome.won)
     start = 4 * kinds + 6
     after = start + 3 + 2 * kinds
     for k in range(kinds):
         for i in range(low, high):
             there = newcomer[i] == 0.0
-            observations[i, start + 3 + k] = outcome.focus[k, i] if there else 0.0
-            observations[i, start + 3 + kinds + k] = outcome.won[k, i] * per_unit if there else 0.0
+            written[i - base, start + 3 + k] = outcome.focus[k, i] if there else 0.0
+            written[i - base, start + 3 + kinds + k] = outcome.won[k, i] * per_unit if there else 0.0
     for i in range(low, high):
         there = newcomer[i] == 0.0
-        observations[i, start] = outcome.ask[i] if there else 0.0
-        observations[i, start + 1] = outcome.effort[i] if there else 0.0
-        observations[i, start + 2] = outcome.promotion[i] if there else 0.0
-        observations[i, after] = _clip(outcome.paid[i] * per_unit) if there else 0.0
-        observations[i, after + 1] = _clip(outcome.profit[i]) if there else 0.0
-        observations[i, after + 2] = outcome.quality[i] if there else 0.0
+        written[i - base, start] = outcome.ask[i] if there else 0.0
+        written[i - base, start + 1] = outcome.effort[i] if there else 0.0
+        written[i - base, start + 2] = outcome.promotion[i] if there else 0.0
+        written[i - base, after] = _clip(outcome.paid[i] * per_unit) if there else 0.0
+        written[i - base, after + 1] = _clip(outcome.profit[i]) if there else 0.0
+        written[i - base, after + 2] = outcome.quality[i] if there else 0.0

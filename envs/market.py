@@ -11,6 +11,7 @@ from ruleshift.envs import memory
 from ruleshift.envs import round as round_
 from ruleshift.envs.act import all_finite
 from ruleshift.envs.compile import address_of, freeze
+from ruleshift.envs.disclose import TOGETHER
 from ruleshift.envs.economy import Economy
 from ruleshift.envs.mechanisms import find_mechanism, load_mechanisms
 from ruleshift.envs.numerics import market_key
@@ -169,8 +170,11 @@ class Market:
         self._handles: list[np.ndarray] = []
         self._scratch: tuple[int, int] = (0, 0)
         shape = (-(-b // self.threads), n, j, self.kinds)
+        sheet = (TOGETHER, self.observation_size)
         self._homes = [
-            memory.Home(self.arrays, memory.interim(*shape), np.empty(0), np.empty(0, np.int64))
+            memory.Home(
+                self.arrays, memory.interim(*shape), np.empty(sheet, np.float32), np.empty(0), np.empty(0, np.int64)
+            )
             for _ in range(self.threads)
         ]
         self._remember()

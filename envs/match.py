@@ -3,11 +3,11 @@
 import numpy as np
 
 from ruleshift.envs import layout as at
-from ruleshift.envs.compile import inlined, jit
+from ruleshift.envs.compile import inlined, jit, prefetch
 from ruleshift.envs.deliver import cost_share, expected_quality
 from ruleshift.envs.mechanisms.base import WANTS_BID, WANTS_BID_EXTERNALITY, WANTS_LEAD, WANTS_PRICE
 from ruleshift.envs.numerics import PURPOSES, RACE, draw_fine, log
-from ruleshift.envs.order import sort_descending
+from ruleshift.envs.order import AHEAD, FAR, sort_descending
 
 
 @jit
@@ -71,7 +71,10 @@ def faults(match, wants, asks, reserve, capacity, load):
     winner, lead = match.winner, match.lead
     load[:] = 0
     wrong = 0
+    far = len(load) > FAR
     for j in range(len(winner)):
+        if far:
+            prefetch(winner[min(j + AHEAD, len(winner) - 1)], load, asks)
         i = winner[j]
         if i == -1:
             continue

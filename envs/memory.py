@@ -92,8 +92,11 @@ def interim(markets: int, n: int, j: int, k: int) -> Interim:
     return Interim(np.empty((size, k, n + 1)), *(np.empty((size, j)) for _ in range(4)))
 
 
-Home = namedtuple("Home", ["arrays", "interim", "floats", "integers"])
-"""All the memory of one thread: the markets' and its own. `floats` and `integers` are carved into a `Scratch`."""
+Home = namedtuple("Home", ["arrays", "interim", "sheet", "floats", "integers"])
+"""All the memory of one thread: the markets' and its own.
+
+`sheet` (TOGETHER, F) float32 holds observations on their way out; `floats` and `integers` are carved into a `Scratch`.
+"""
 
 _WORDS = 512
 _FLOATS = tuple(types.Array(types.float64, dimensions, "C") for dimensions in range(4))
@@ -109,7 +112,9 @@ _INTERIM = types.NamedTuple((_FLOATS[3], _FLOATS[2], _FLOATS[2], _FLOATS[2], _FL
 _PLAN = types.NamedTuple(
     (_FLOATS[3], types.Array(types.float32, 3, "C"), _INTEGERS[2], _INTEGERS[2], _FLOATS[2]), Plan
 )
-home_of = reader(types.NamedTuple((_ARRAYS, _INTERIM, _FLOATS[1], _INTEGERS[1]), Home))
+home_of = reader(
+    types.NamedTuple((_ARRAYS, _INTERIM, types.Array(types.float32, 2, "C"), _FLOATS[1], _INTEGERS[1]), Home)
+)
 plan_of = reader(_PLAN)
 
 

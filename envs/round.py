@@ -287,7 +287,7 @@ def _show(first, end, round_, episode, ended, home, plan, observations):
         disclose(
             level, public, scores, arrays.economy[at.CAPACITY], False,
             0.0 if ended else rules.notices[round_, b], state, outcome,
-            scratch.count, scratch.value, scratch.public, features, observations[b],
+            scratch.count, scratch.value, scratch.public, features, home_of(home).sheet, observations[b],
         )  # fmt: skip
 
 
@@ -308,5 +308,5 @@ def _open(first, end, episode, home, plan, observations):
             record(arrays.history[b][0], 0, False, False, scratch.public, outcome)
         disclose(
             rule[at.LEVEL], False, False, arrays.economy[at.CAPACITY], True, rules.notices[0, b], state, outcome,
-            scratch.count, scratch.value, scratch.public, features, observations[b],
+            scratch.count, scratch.value, scratch.public, features, home_of(home).sheet, observations[b],
         )  # fmt: skip

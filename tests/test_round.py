@@ -1,6 +1,7 @@
 """The compiled round against the same equations in plain Python, given the same random words."""
 
 import importlib.util
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ DENSE = Economy(
     shock_law="exponential", demand="even", outside_share=0.0, depreciation=0.05,
 )  # fmt: skip
 
+CROWDED = Economy(organizations=4_200, jobs=60, kinds=2, rounds=2, capacity=1, outside_share=0.1)  # beyond `order.FAR`
 DRIFTING = Economy(rounds=20, value_drift=0.6, demand_drift=1.0, drift_period=8, initial_cash=0.2, effort_cost=0.8)
 
 
@@ -75,6 +77,24 @@ def test_round__plain_python_gives_the_same(rule: Rule, economy: Economy) -> Non
     _compare(rule, economy)
 
 
+@pytest.mark.parametrize(("amplification", "level"), [(1.0, "opaque"), (np.inf, "full")], ids=["drawn", "ranking"])
+def test_round__plain_python_gives_the_same_among_thousands(amplification: float, level: str) -> None:
+    rule = load_rule("price_board").replace(
+        **{"scoring.amplification": amplification, "disclosure.level": level, "payment.pricing": "second_price"}
+    )
+    _compare(rule, CROWDED)
+
+
+@pytest.mark.parametrize("outside_share", [0.0, 0.1])
+@pytest.mark.parametrize("weights", [{"price": 1.0}, {"price": 0.5, "focus": 0.5}], ids=["one_order", "order_by_kind"])
+def test_round__plain_python_gives_the_same_where_many_tie(weights: dict[str, float], outside_share: float) -> None:
+    rule = load_rule("second_price_exchange")
+    none = dict.fromkeys(asdict(rule.scoring.weights), 0.0)
+    rule = rule.replace(**{f"scoring.weights.{name}": value for name, value in {**none, **weights}.items()})
+    economy = Economy(organizations=90, jobs=150, rounds=3, capacity=2, outside_share=outside_share)
+    _compare(rule.replace(**{"scoring.amplification": np.inf}), economy, tied=True)
+
+
 @few
 @given(data=st.data(), economy=economies(shares="sampled"))
 def test_round__plain_python_gives_the_same_under_any_rule(data: st.DataObject, economy: Economy) -> None:
@@ -85,7 +105,7 @@ def test_round__plain_python_gives_the_same_under_any_rule(data: st.DataObject, 
     _compare(rule, economy)
 
 
-def _compare(rule: Rule, economy: Economy) -> None:
+def _compare(rule: Rule, economy: Economy, tied: bool = False) -> None:
     market = Market(rule, economy=economy, first_market=3)
     seen = market.reset(seed=5)
     key0, key1 = market.key[0]
@@ -99,6 +119,8 @@ def _compare(rule: Rule, economy: Economy) -> None:
         shape = (economy.organizations, market.action_size)
         actions = rng.uniform(-1.2, 1.2, shape).astype(np.float32)
         actions[:, 0] = rng.uniform(-0.9, 0.6, economy.organizations)
+        if tied:
+            actions = np.round(2 * actions) / 2
         seen, rewards, truncated = market.step(actions[None])
         expected, profits, _, _, _ = oracle.step(dict(zip(oracle.agents, actions, strict=True)))
         np.testing.assert_allclose(rewards[0], list(profits.values()), rtol=1e-6, atol=1e-7)

@@ -5,6 +5,7 @@
 
 #include "market.h"
 #include "numbers.h"
+#include "ranking.h"
 
 static void combine(const Tree *tree, int64_t start, int64_t parent)
 {
@@ -21,11 +22,11 @@ static void combine(const Tree *tree, int64_t start, int64_t parent)
     tree->level[parent] = top, tree->mass[parent] = total;
 }
 
-/* Level and mass of one candidate: the score under a ranking, else whole factors of e**512 behind the best. */
-static void place_candidate(double log_odds, double best, int sharp, double *level, double *mass)
+/* Level and mass of one candidate: whole factors of e**512 behind the best. */
+static void place_candidate(double log_odds, double best, double *level, double *mass)
 {
-    if (log_odds == -INFINITY || sharp) {
-        *level = log_odds, *mass = log_odds == -INFINITY ? 0.0 : 1.0;
+    if (log_odds == -INFINITY) {
+        *level = log_odds, *mass = 0.0;
         return;
     }
     double behind = most(log_odds - best, -1e15);
@@ -33,7 +34,7 @@ static void place_candidate(double log_odds, double best, int sharp, double *lev
     *mass = exponential(behind - *level * 512.0);
 }
 
-static void plant(const Kernel *kernel, Tree *tree, const double *log_odds, int sharp)
+static void plant(const Kernel *kernel, Tree *tree, const double *log_odds)
 {
     int64_t n = kernel->n, deep = 0;
     const int64_t *starts = kernel->starts;
@@ -42,15 +43,15 @@ static void plant(const Kernel *kernel, Tree *tree, const double *log_odds, int 
         best = most(best, log_odds[i]);
     for (int64_t i = 0; i < n; i++) {
         int there = (kernel->capacities[i] > 0) & (log_odds[i] > -INFINITY);
-        double odds = sharp ? 1.0 : exponential(log_odds[i] - best);
+        double odds = exponential(log_odds[i] - best);
         deep |= there & (log_odds[i] < best - 512.0);
-        level[i] = there ? (sharp ? log_odds[i] : 0.0) : -INFINITY;
+        level[i] = there ? 0.0 : -INFINITY;
         mass[i] = there ? odds : 0.0;
     }
-    if (deep && !sharp)
+    if (deep)
         for (int64_t i = 0; i < n; i++)
             if (level[i] > -INFINITY)
-                place_candidate(log_odds[i], best, 0, &level[i], &mass[i]);
+                place_candidate(log_odds[i], best, &level[i], &mass[i]);
     int64_t count = n;
     for (int64_t height = 0; height < kernel->depth; height++) {
         for (int64_t pad = starts[height] + count; pad < starts[height + 1]; pad++)
@@ -62,7 +63,7 @@ static void plant(const Kernel *kernel, Tree *tree, const double *log_odds, int 
     int64_t outside = starts[kernel->depth] + 1;
     level[outside] = -INFINITY, mass[outside] = 0.0;
     if (best > -INFINITY)
-        place_candidate(log_odds[n], best, sharp, &level[outside], &mass[outside]);
+        place_candidate(log_odds[n], best, &level[outside], &mass[outside]);
     tree->planted = 1;
 }
 
@@ -104,16 +105,19 @@ static int alike(const Kernel *kernel)
 static void serial(Kernel *kernel, Market *m, int64_t round, int64_t episode)
 {
     int64_t root = kernel->starts[kernel->depth], outside = root + 1;
-    int sharp = m->rule.amplification == INFINITY;
     draw_fine(kernel, m, round, episode, DRAW, kernel->j);
     int64_t trees = alike(kernel) ? 1 : kernel->k;
     for (int64_t kind = 0; kind < trees; kind++)
         kernel->trees[kind].planted = 0;
+    if (m->rule.amplification == INFINITY) {
+        rank(kernel, m, trees);
+        return;
+    }
     for (int64_t j = 0; j < kernel->j; j++) {
         int64_t kind = trees > 1 ? m->kinds[j] : 0;
         Tree *tree = &kernel->trees[kind];
         if (!tree->planted)
-            plant(kernel, tree, kernel->log_odds + kind * (kernel->n + 1), sharp);
+            plant(kernel, tree, kernel->log_odds + kind * (kernel->n + 1));
         double inside = tree->level[root] >= tree->level[outside] ? tree->mass[root] : 0.0;
         double beside = tree->level[outside] >= tree->level[root] ? tree->mass[outside] : 0.0;
         double goal = kernel->draws[j] * (inside + beside);

@@ -5,64 +5,38 @@ a ranking with ties broken at random job by job: the limits are exact. The outsi
 
 The organizations are, for each kind, the leaves of a tree of which every node has eight children, one cache line. A
 node holds a level and a mass: the highest level below it, and the sum of the odds at that level. A candidate of a
-lower level is drawn only when no higher one is left. Under a ranking the level is the score; else it counts whole
-factors of e**512 that the odds lie behind the leader, so that odds beyond the range of floating point keep their
-order. Worst case O(K N + (J + N K) log N).
+lower level is drawn only when no higher one is left. The level counts whole factors of e**512 that the odds lie behind
+the leader, so that odds beyond the range of floating point keep their order. A ranking has a tree of its own, see
+`ranking`. Worst case O(K N + (J + N K) log N).
 """
 
 import numpy as np
 
 from ruleshift.envs.compile import inlined, jit, piece
 from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
+from ruleshift.envs.mechanisms.ranking import rank
+from ruleshift.envs.mechanisms.tree import BELOW, DEPTH, FAN, alike, highest_of_eight, lay_out, tree_size
 from ruleshift.envs.numerics import exp, log
 from ruleshift.envs.order import highest
 
 _SPAN = 512.0
-_FAN = 8
-_BELOW = 1.0 - 2.0**-53  # x * _BELOW is the number next below x
-_DEPTH = 16  # more levels than any market has
-
-
-def tree_size(n: int) -> int:
-    """Nodes of a tree of n leaves: each level padded to whole groups of children, the root, and the outside option."""
-    total, count = 0, n
-    while count > 1 or total == 0:
-        padded = -(-count // _FAN) * _FAN
-        total, count = total + padded, padded // _FAN
-    return total + 2
-
-
-@inlined
-def _lay_out(n, starts):
-    """Write where each level of the tree starts, leaves first; returns the number of levels below the root."""
-    starts[0], depth, count = 0, np.int64(0), n
-    while count > 1 or depth == 0:
-        groups = (count + _FAN - 1) // _FAN
-        starts[depth + 1] = starts[depth] + groups * _FAN
-        depth, count = depth + 1, groups
-    return depth
-
-
-@inlined
-def _highest_of_four(levels, start):
-    return max(max(levels[start], levels[start + 1]), max(levels[start + 2], levels[start + 3]))
 
 
 @inlined
 def _combine(level, mass, upto, start, parent):
     """A parent from its eight children; `upto` (8,) cumulates the masses of those at the highest level."""
-    levels, masses, sums = piece(level, start, _FAN), piece(mass, start, _FAN), piece(upto, start, _FAN)
-    top, total = max(_highest_of_four(levels, 0), _highest_of_four(levels, 4)), 0.0
-    for child in range(_FAN):
+    levels, masses, sums = piece(level, start, FAN), piece(mass, start, FAN), piece(upto, start, FAN)
+    top, total = highest_of_eight(levels), 0.0
+    for child in range(FAN):
         sums[child] = masses[child] * np.float64(levels[child] == top)
-    for child in range(_FAN):
+    for child in range(FAN):
         total += sums[child]
         sums[child] = total
     level[parent], mass[parent] = top, total
 
 
 @jit
-def _plant(level, mass, upto, starts, depth, log_odds, sharp, capacities):
+def _plant(level, mass, upto, starts, depth, log_odds, capacities):
     """Leaves from the log odds of organizations with capacity, and the nodes above them."""
     n = len(capacities)
     best = highest(log_odds, n)
@@ -73,27 +47,25 @@ def _plant(level, mass, upto, starts, depth, log_odds, sharp, capacities):
         level[leaf], mass[leaf] = -np.inf, 0.0
     for i in range(n):
         there = (capacities[i] > 0) & (log_odds[i] > -np.inf)
-        odds = 1.0 if sharp else exp(log_odds[i] - best)
-        level[i] = (log_odds[i] if sharp else 0.0) if there else -np.inf
+        odds = exp(log_odds[i] - best)
+        level[i] = 0.0 if there else -np.inf
         mass[i] = odds if there else 0.0
-    if deep and not sharp:
+    if deep:
         _deepen(level, mass, log_odds, best, n)
     for height in range(depth):
-        for group in range((starts[height + 1] - starts[height]) // _FAN):
-            _combine(level, mass, upto, starts[height] + group * _FAN, starts[height + 1] + group)
+        for group in range((starts[height + 1] - starts[height]) // FAN):
+            _combine(level, mass, upto, starts[height] + group * FAN, starts[height + 1] + group)
         if height + 1 < depth:
-            for pad in range(starts[height + 1] + (starts[height + 1] - starts[height]) // _FAN, starts[height + 2]):
+            for pad in range(starts[height + 1] + (starts[height + 1] - starts[height]) // FAN, starts[height + 2]):
                 level[pad], mass[pad] = -np.inf, 0.0
     return best
 
 
 @jit
-def _place(log_odds, best, sharp):
+def _place(log_odds, best):
     """Level and mass of one candidate against the best log odds."""
     if log_odds == -np.inf:
         return -np.inf, 0.0
-    if sharp:
-        return log_odds, 1.0
     behind = max(log_odds - best, -1e15)
     steps = -np.float64(np.int64(-behind / _SPAN))
     return steps, exp(behind - steps * _SPAN)
@@ -104,7 +76,7 @@ def _deepen(level, mass, log_odds, best, n):
     """Give leaves more than e**512 behind the leader levels of their own."""
     for i in range(n):
         if level[i] > -np.inf:
-            level[i], mass[i] = _place(log_odds[i], best, False)
+            level[i], mass[i] = _place(log_odds[i], best)
 
 
 @inlined
@@ -112,9 +84,9 @@ def _remove(level, mass, upto, starts, depth, leaf):
     level[leaf], mass[leaf] = -np.inf, 0.0
     node = leaf
     for height in range(depth):
-        group = (node - starts[height]) // _FAN
+        group = (node - starts[height]) // FAN
         node = starts[height + 1] + group
-        _combine(level, mass, upto, starts[height] + group * _FAN, node)
+        _combine(level, mass, upto, starts[height] + group * FAN, node)
 
 
 @inlined
@@ -122,11 +94,11 @@ def _draw(mass, upto, starts, depth, goal):
     """The leaf at `goal`, from 0 up to the root's mass, among those of the highest level."""
     node = starts[depth]
     for height in range(depth - 1, -1, -1):
-        goal = min(goal, mass[node] * _BELOW)
-        start = starts[height] + (node - starts[height + 1]) * _FAN
-        sums = piece(upto, start, _FAN)
+        goal = min(goal, mass[node] * BELOW)
+        start = starts[height] + (node - starts[height + 1]) * FAN
+        sums = piece(upto, start, FAN)
         child = np.int64(0)
-        for each in range(_FAN):
+        for each in range(FAN):
             child += np.int64(sums[each] <= goal)
         goal -= sums[max(child - 1, 0)] * np.float64(child > 0)
         node = start + child
@@ -139,9 +111,9 @@ def _others(level, mass, starts, depth, leaf):
     other_level, other_mass = level[starts[depth] + 1], mass[starts[depth] + 1]
     node = leaf
     for height in range(depth):
-        group = (node - starts[height]) // _FAN
-        start = starts[height] + group * _FAN
-        for sibling in range(start, start + _FAN):
+        group = (node - starts[height]) // FAN
+        start = starts[height] + group * FAN
+        for sibling in range(start, start + FAN):
             if sibling != node and level[sibling] > other_level:
                 other_level, other_mass = level[sibling], mass[sibling]
             elif sibling != node and level[sibling] == other_level:
@@ -151,7 +123,7 @@ def _others(level, mass, starts, depth, leaf):
 
 
 @jit
-def _lead(level, mass, other_level, other_mass, sharp, u1, u2):
+def _lead(level, mass, other_level, other_mass, u1, u2):
     """Log odds by which a winner leads the best excluded rival, given that it won.
 
     A Luce draw is a race of exponential clocks: the winner's time is Exp(1) over all odds, and the next clock rings
@@ -159,26 +131,10 @@ def _lead(level, mass, other_level, other_mass, sharp, u1, u2):
     """
     if other_mass == 0.0:
         return np.inf
-    if sharp:
-        return level - other_level
     if level > other_level:
         return (level - other_level) * _SPAN
     first = -log(u1) / (mass + other_mass)
     return log((first - log(u2) / other_mass) / first)
-
-
-@inlined
-def _alike(log_odds):
-    """Whether all kinds have the same odds, as where nothing that is scored depends on the kind: one tree will do."""
-    kinds, columns = log_odds.shape
-    first, differs = log_odds[0], np.int64(0)
-    for k in range(1, kinds):
-        row = log_odds[k]
-        for i in range(columns):
-            differs |= np.int64(row[i] != first[i])
-        if differs:
-            return False
-    return True
 
 
 @jit
@@ -186,38 +142,37 @@ def serial(problem, match, floats, integers):
     """See the module."""
     kinds, columns = problem.log_odds.shape
     n = columns - 1
-    sharp = problem.sharp == 1
-    starts, planted = piece(integers, 0, _DEPTH), piece(integers, _DEPTH, kinds)
-    depth = _lay_out(n, starts)
+    if problem.sharp == 1:
+        rank(problem, match, floats, integers)
+        return
+    starts, planted = piece(integers, 0, DEPTH), piece(integers, DEPTH, kinds)
+    depth = lay_out(n, starts)
     root = starts[depth]
     outside, size = root + 1, root + 2
     planted[:] = 0
-    trees = 1 if _alike(problem.log_odds) else kinds
-    alone = np.int64(-1)  # the organization known to be alone on top of a ranking for all kinds: nothing to draw
+    trees = 1 if alike(problem.log_odds) else kinds
     for j in range(len(problem.kinds)):
         k = problem.kinds[j] if trees > 1 else 0
         level, mass = piece(floats, 3 * k * size, size), piece(floats, (3 * k + 1) * size, size)
         upto = piece(floats, (3 * k + 2) * size, size)
         if planted[k] == 0:
             planted[k] = 1
-            best = _plant(level, mass, upto, starts, depth, problem.log_odds[k], sharp, problem.capacities)
-            level[outside], mass[outside] = _place(problem.log_odds[k, n], best, sharp)
+            best = _plant(level, mass, upto, starts, depth, problem.log_odds[k], problem.capacities)
+            level[outside], mass[outside] = _place(problem.log_odds[k, n], best)
         inside = mass[root] if level[root] >= level[outside] else 0.0
         beside = mass[outside] if level[outside] >= level[root] else 0.0
         goal = problem.uniforms[0, j] * (inside + beside)
         if inside == 0.0 or (goal >= inside and beside > 0.0):
             continue
-        i = alone if alone >= 0 else _draw(mass, upto, starts, depth, goal)
-        alone = i if sharp and trees == 1 and mass[root] == 1.0 else np.int64(-1)
+        i = _draw(mass, upto, starts, depth, goal)
         match.winner[j] = i
         if problem.wants & WANTS_LEAD:
             other_level, other_mass = _others(level, mass, starts, depth, i)
             match.lead[j] = _lead(
-                level[i], mass[i], other_level, other_mass, sharp, problem.uniforms[1, j], problem.uniforms[2, j]
+                level[i], mass[i], other_level, other_mass, problem.uniforms[1, j], problem.uniforms[2, j]
             )
         problem.capacities[i] -= 1
         if problem.capacities[i] == 0:
-            alone = np.int64(-1)
             for other in range(trees):
                 if planted[other] == 1:
                     a = 3 * other * size
@@ -233,5 +188,5 @@ MECHANISM = Mechanism(
     source="Luce 1959",
     cost="K N + (J + N K) log N",
     payments=("lead",),
-    scratch=lambda n, j, k, c: (3 * k * tree_size(n), _DEPTH + k),
+    scratch=lambda n, j, k, c: (3 * k * tree_size(n), DEPTH + k),
 )

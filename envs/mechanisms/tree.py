@@ -1,0 +1,50 @@
+"""The shape of the trees that serial draws walk: of every node eight children lie together, one cache line."""
+
+import numpy as np
+
+from ruleshift.envs.compile import inlined
+
+FAN = 8
+BELOW = 1.0 - 2.0**-53  # x * BELOW is the number next below x
+DEPTH = 16  # more levels than any market has
+
+
+def tree_size(n: int) -> int:
+    """Nodes of a tree of n leaves: each level padded to whole groups of children, the root, and the outside option."""
+    total, count = 0, n
+    while count > 1 or total == 0:
+        padded = -(-count // FAN) * FAN
+        total, count = total + padded, padded // FAN
+    return total + 2
+
+
+@inlined
+def lay_out(n, starts):
+    """Write where each level of the tree starts, leaves first; returns the number of levels below the root."""
+    starts[0], depth, count = 0, np.int64(0), n
+    while count > 1 or depth == 0:
+        groups = (count + FAN - 1) // FAN
+        starts[depth + 1] = starts[depth] + groups * FAN
+        depth, count = depth + 1, groups
+    return depth
+
+
+@inlined
+def highest_of_eight(levels):
+    """The largest of eight numbers, which need not wait for one another."""
+    low = max(max(levels[0], levels[1]), max(levels[2], levels[3]))
+    return max(low, max(max(levels[4], levels[5]), max(levels[6], levels[7])))
+
+
+@inlined
+def alike(log_odds):
+    """Whether all kinds have the same odds, as where nothing that is scored depends on the kind: one tree will do."""
+    kinds, columns = log_odds.shape
+    first, differs = log_odds[0], np.int64(0)
+    for k in range(1, kinds):
+        row = log_odds[k]
+        for i in range(columns):
+            differs |= np.int64(row[i] != first[i])
+        if differs:
+            return False
+    return True
