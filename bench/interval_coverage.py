@@ -24,7 +24,7 @@ from ruleshift.eval.statistics import (
     resample,
 )
 
-PRESETS: dict[str, Sizes] = {"quick": (3, 4, 2, 2, 8), "standard": (4, 8, 3, 2, 16), "full": (16, 16, 5, 2, 64)}
+PRESETS: dict[str, Sizes] = {"quick": (3, 4, 2, 2, 8), "standard": (4, 8, 2, 2, 16), "full": (16, 16, 5, 2, 64)}
 PAIRS = [(a, b) for index, a in enumerate(FACTORS) for b in FACTORS[index + 1 :]]
 STUDIES: dict[str, Components] = {
     "as a first run of quick": COMPONENTS,
@@ -124,7 +124,7 @@ def main() -> None:
             for skewed in (False, True):
                 found = measure(PRESETS[preset], components, skewed, given.repetitions)
                 cells = "  ".join(f"{way} {100 * share:5.1f} ({width:.3f})" for way, (share, width) in found.items())
-                print(f"  {name:<22}{'skewed' if skewed else 'normal':<8}{cells}", flush=True)
+                print(f"  {name:<24}{'skewed' if skewed else 'normal':<8}{cells}", flush=True)
 
 
 if __name__ == "__main__":

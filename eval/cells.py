@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 Cell = dict[str, Any]
 """A unit of work, a plain dictionary, so that any process can compute it: `name` is what its files are called, `needs`
@@ -16,12 +16,19 @@ names the cells that come first; the rest is the work's own."""
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file that is either whole or absent: to a temporary file, synced, renamed."""
+    """Write a file that is either whole or absent."""
+    with writing(path) as file:
+        file.write(text)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[TextIO]:
+    """A file to write to that is either whole or absent: a temporary one, synced and renamed at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)

@@ -1,13 +1,12 @@
 """`results.csv`: one row a cell and measure; and the same numbers as arrays, for the verdicts."""
 
 import csv
-import io
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from ruleshift.eval.cells import Cell, Folder, write_text
+from ruleshift.eval.cells import Cell, Folder, writing
 from ruleshift.eval.claims import Returns
 from ruleshift.eval.design import Design, arm_of, by_home, is_trained
 from ruleshift.eval.play import CONDUCT
@@ -68,21 +67,36 @@ def _entries(folder: Folder, cell: Cell) -> Iterator[Entry]:
 
 
 def write_results(folder: Folder, design: Design) -> None:
-    """Write `results.csv` of a finished study."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    """Write `results.csv` of a finished study, cell by cell: that of `full` has tens of millions of rows."""
     inside = {rule.name: int(design.inside(rule.name)) for rule in design.scored}
-    for each in read_entries(folder, design):
-        place = (each.arm, each.home, each.target, _blank(each.seed), _blank(each.panel), _blank(each.economy))
-        more = (f"{each.budget:g}", each.protocol, _blank(each.steps), inside[each.target])
-        for measure, value in each.values.items():
-            writer.writerow((*place, *more, measure, repr(value)))
-    write_text(folder.root / "results.csv", text.getvalue())
+    with writing(folder.root / "results.csv") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for each in read_entries(folder, design):
+            place = (each.arm, each.home, each.target, _blank(each.seed), _blank(each.panel), _blank(each.economy))
+            more = (f"{each.budget:g}", each.protocol, _blank(each.steps), inside[each.target])
+            writer.writerows((*place, *more, measure, repr(value)) for measure, value in each.values.items())
 
 
 def _blank(value: int | None) -> str:
     return "" if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one arm of one seed did from one home at one target, under one protocol, in all economies and panels."""
+
+    arm: str
+    home: str
+    target: str
+    seed: int | None
+    budget: float
+    protocol: str
+    steps: int | None
+    profile: tuple[float, ...]
+    """As in `Entry`."""
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    """By measure, (E, P); NaN where it was not played, as in most protocols beyond the first panel."""
 
 
 class Numbers:
@@ -93,16 +107,28 @@ class Numbers:
 
     def __init__(self, design: Design, entries: Iterable[Entry]) -> None:
         self.design = design
-        self._held = {
-            (e.arm, e.home, e.target, e.seed, e.panel, e.economy, e.budget, e.protocol, e.steps): e for e in entries
-        }
+        self._held: dict[tuple[object, ...], Run] = {}
+        for each in entries:
+            self._take(each)
         self.homes = [rule.name for rule in design.homes]
         self.held_out = [rule.name for rule in design.held_out]
         self.targets = [rule.name for rule in design.targets]
 
-    def entries(self) -> Iterable[Entry]:
-        """All of them."""
+    def runs(self) -> Iterable[Run]:
+        """All that was run, in the order of the plan."""
         return self._held.values()
+
+    def _take(self, entry: Entry) -> None:
+        """Keep the values of an entry in its run; one without a group holds for all."""
+        place = (entry.arm, entry.home, entry.target, entry.seed, entry.budget, entry.protocol, entry.steps)
+        if place not in self._held:
+            self._held[place] = Run(*place, entry.profile)
+        values = self._held[place].values
+        group = tuple(slice(None) if each is None else each for each in (entry.economy, entry.panel))
+        for measure, value in entry.values.items():
+            if measure not in values:
+                values[measure] = np.full((self.design.preset.economies, len(self.design.preset.panel_seeds)), np.nan)
+            values[measure][group] = value
 
     def array(
         self,
@@ -165,16 +191,7 @@ class Numbers:
         measure: str,
     ) -> np.ndarray:  # fmt: skip
         """(P, E) of one measure."""
-        preset = self.design.preset
-        return np.array(
-            [
-                [
-                    self._held[arm, home, target, seed, panel, economy, budget, protocol, steps].values[measure]
-                    for economy in range(preset.economies)
-                ]
-                for panel in range(len(preset.panel_seeds))
-            ]
-        )
+        return self._held[arm, home, target, seed, budget, protocol, steps].values[measure].T
 
 
 def returns(numbers: Numbers, budget: float = 1.0) -> Returns:

@@ -210,6 +210,13 @@ def test_words__one_of_a_kind_says_nothing_of_others(change: dict[str, Any]) -> 
     assert answer(study, "transfer")[0] == ("undecided" if "seeds" in change else "supported")
 
 
+@pytest.mark.parametrize(("adaptation", "share"), [(0.1, "a tenth"), (0.25, "25\u00a0%"), (0.005, "0.5\u00a0%")])
+def test_words__how_long_arms_go_on_learning_is_the_presets(adaptation: float, share: str) -> None:
+    text = Page(page(make_findings(AHEAD, replace(SMALL, adaptation=adaptation)))).text
+    assert f"both went on learning there for {share} of their training" in text
+    assert f"both learning on there for {share} of the budget" in text
+
+
 def test_words__a_study_without_an_arm_says_so() -> None:
     study = make_findings(AHEAD, replace(SMALL, arms=("fixed", "randomized"), budgets=()))
     word, text = answer(study, "transfer")
@@ -320,6 +327,7 @@ def test_report__shows_claims_as_registered_and_all_that_was_run(study: Path, te
     shown, found = Page(text).text, read_findings(study)
     for claim in words.CLAIMS.values():
         assert claim.thresholds in shown
+        assert claim.setting_of(0.1) in shown
     for rule in found.design.targets:
         assert rule.hash in shown
     assert found.record.kernel in shown

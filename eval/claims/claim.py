@@ -45,7 +45,7 @@ class Claim:
     says: str
     """What is claimed, in a sentence that is true or false."""
     setting: str
-    """Who is compared, where."""
+    """Who is compared, where; `{phase}` stands for the share of the budget that arms go on learning for."""
     measure: str
     """The formula."""
     thresholds: str
@@ -53,6 +53,15 @@ class Claim:
     judge: Callable[[Returns], Verdict]
     by_construction: str = ""
     """What the model assumes that makes it true, where something does; empty where it could come out false."""
+
+    def setting_of(self, adaptation: float) -> str:
+        """The setting in a study whose arms go on learning for this share of the budget."""
+        return self.setting.format(phase=share_in_words(adaptation))
+
+
+def share_in_words(share: float) -> str:
+    """`a tenth`, or `25 %` where it is another share."""
+    return "a tenth" if share == 0.1 else f"{100 * share:.3g}\u00a0%"
 
 
 def decide(found: Interval, margin: float = MARGIN, null: float = 0.0) -> str:

@@ -53,7 +53,7 @@ def judge(returns: Returns) -> Verdict:
 CLAIM = Claim(
     id="transfer",
     says="After the rule changes, organizations trained on many rules earn more than those trained on one.",
-    setting=f"{GENERALIST} against {SPECIALIST} at held-out rules, both learning on there for a tenth of the budget",
+    setting=f"{GENERALIST} against {SPECIALIST} at held-out rules, both learning on there for {{phase}} of the budget",
     measure="Delta = sum over h, g, s, p, e of [Y_generalist - Y_specialist] / sum of [best reply - floor]",
     thresholds=f"supported: lower 95 % limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
     f"difference: within +-{MARGIN}; otherwise undecided, as when an arm fails the gate of competence",

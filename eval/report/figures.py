@@ -112,7 +112,7 @@ def adaptation_figure(findings: Findings, target: int | None = None) -> str:
 
 def tenths(findings: Findings, arm: str, targets: list[str]) -> list[float]:
     """Return by tenth of the phase of learning on, fewer where the phase has fewer rounds; mean over all else."""
-    count = sum(name.startswith("return_") for name in findings.entries("adaptation", arm)[0].values)
+    count = sum(name.startswith("return_") for name in findings.runs("adaptation", arm)[0].values)
     measures = [f"return_{tenth}" for tenth in range(1, count + 1)]
     return [float(findings.numbers.array(arm, "adaptation", targets, measure=each).mean()) for each in measures]
 

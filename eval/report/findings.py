@@ -13,7 +13,7 @@ from ruleshift.eval.desk import CONSTANT_CELL
 from ruleshift.eval.power import Power, power_table
 from ruleshift.eval.record import Record, read_record
 from ruleshift.eval.report.names import in_order, short_names
-from ruleshift.eval.results import Entry, Numbers, read_entries, returns
+from ruleshift.eval.results import Numbers, Run, read_entries, returns
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,16 @@ class Findings:
         """What a study of this size can find; simulated, for no outcome of the study enters it."""
         return power_table(self.returns.sizes)
 
-    def entries(self, protocol: str, arm: str | None = None) -> list[Entry]:
-        """All entries of a protocol at the budget, of one arm or of all."""
+    def runs(self, protocol: str, arm: str | None = None) -> list[Run]:
+        """All runs of a protocol at the budget, of one arm or of all."""
         if arm is not None:
             return self._by_arm.get((protocol, arm), [])
         return [each for (name, _), held in self._by_arm.items() if name == protocol for each in held]
 
     @cached_property
-    def _by_arm(self) -> dict[tuple[str, str], list[Entry]]:
-        held: dict[tuple[str, str], list[Entry]] = {}
-        for each in self.numbers.entries():
+    def _by_arm(self) -> dict[tuple[str, str], list[Run]]:
+        held: dict[tuple[str, str], list[Run]] = {}
+        for each in self.numbers.runs():
             if each.budget == 1.0:
                 held.setdefault((each.protocol, each.arm), []).append(each)
         return held

@@ -10,22 +10,26 @@ from ruleshift.eval.play import CONDUCT
 from ruleshift.eval.protocols.shift import BINS, SHOWN
 from ruleshift.eval.report.findings import Findings
 from ruleshift.eval.report.tables import target_scales
-from ruleshift.eval.results import Entry
+from ruleshift.eval.results import Run
 
 RECOVERED = 0.9
 """Share of what the best reply earns after the shift at which an arm counts as recovered."""
 MIDDLE = BINS // 2
 
 
-def mean_value(entries: Iterable[Entry], measure: str) -> float:
-    """Mean of a measure; NaN of none."""
-    values = [each.values[measure] for each in entries]
-    return float(np.mean(values)) if values else float("nan")
+def mean_value(runs: Iterable[Run], measure: str) -> float:
+    """Mean of a measure over all economies and panels that were played; NaN of none."""
+    return _mean_played([each.values[measure] for each in runs])
+
+
+def _mean_played(values: list[np.ndarray]) -> float:
+    together = np.concatenate([each[~np.isnan(each)] for each in values]) if values else np.empty(0)
+    return float(together.mean()) if len(together) else float("nan")
 
 
 def profile(findings: Findings, arm: str, protocol: str, target: str | None = None) -> np.ndarray:
     """(BINS,) mean focal profit along the episode, over homes, seeds and economies; at one target or over all."""
-    found = [each.profile for each in findings.entries(f"{protocol}_profile", arm) if target in (None, each.target)]
+    found = [each.profile for each in findings.runs(f"{protocol}_profile", arm) if target in (None, each.target)]
     return np.mean(found, axis=0)
 
 
@@ -48,7 +52,7 @@ class Recovery:
 
 def recoveries(findings: Findings) -> list[Recovery]:
     """Of every arm, and of the references beside them."""
-    shifted = {each.arm for each in findings.entries("shift")}
+    shifted = {each.arm for each in findings.runs("shift")}
     arms = [*(arm for arm in findings.learned if arm in shifted), "best_reply", "constant"]
     return [_recovery(findings, arm) for arm in arms]
 
@@ -56,12 +60,12 @@ def recoveries(findings: Findings) -> list[Recovery]:
 def _recovery(findings: Findings, arm: str) -> Recovery:
     times = [_time(findings, arm, target) for target in findings.numbers.held_out]
     there = [time for time in times if time is not None]
-    shifts = findings.entries("shift", arm)
+    shifts = findings.runs("shift", arm)
     protocols = ("shift", "announced", "placebo", "twin")
     return Recovery(
         arm=arm,
         before=mean_value(shifts, "before"),
-        after={name: mean_value(findings.entries(name, arm), "after") for name in protocols},
+        after={name: mean_value(findings.runs(name, arm), "after") for name in protocols},
         recovered=float(np.mean(there)) if there else None,
         reached=len(there),
         regret=_regret(findings, shifts),
@@ -77,15 +81,10 @@ def _time(findings: Findings, arm: str, target: str) -> float | None:
     return float(there[0]) / BINS if len(there) else None
 
 
-def _regret(findings: Findings, shifts: list[Entry]) -> float:
-    best = {(e.home, e.target, e.economy): e.values["after"] for e in findings.entries("shift", "best_reply")}
-    lost = []
-    for each in shifts:
-        assert each.economy is not None
-        rounds = findings.design.economies[each.economy].rounds
-        missed = best[each.home, each.target, each.economy] - each.values["after"]
-        lost.append(missed * (rounds - rounds // 2))
-    return float(np.mean(lost))
+def _regret(findings: Findings, shifts: list[Run]) -> float:
+    best = {(each.home, each.target): each.values["after"] for each in findings.runs("shift", "best_reply")}
+    rounds = np.array([[each.rounds - each.rounds // 2] for each in findings.design.economies])
+    return _mean_played([rounds * (best[each.home, each.target] - each.values["after"]) for each in shifts])
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def conduct(findings: Findings) -> dict[str, list[Conduct]]:
         found[part] = []
         for target in findings.numbers.targets:
             at = {
-                arm: [each for each in findings.entries("frozen", arm) if each.target == target]
+                arm: [each for each in findings.runs("frozen", arm) if each.target == target]
                 for arm in (GENERALIST, SPECIALIST, "best_reply")
             }
             early, late = (mean_value(at[GENERALIST], f"{part}_{when}") for when in ("early", "late"))
@@ -133,7 +132,7 @@ class Dose:
 def doses(findings: Findings) -> list[Dose]:
     """One a home and target, the home itself among them."""
     numbers, spans, found = findings.numbers, target_scales(findings), []
-    apart = {(each.home, each.target): each.values["distance"] for each in findings.entries("distance")}
+    apart = {(each.home, each.target): float(each.values["distance"][0, 0]) for each in findings.runs("distance")}
     best = numbers.reference("best_reply", numbers.targets).mean(axis=(1, 2))
     lost = {
         arm: best - numbers.array(arm, "frozen", numbers.targets).mean(axis=(2, 3, 4))
@@ -164,7 +163,7 @@ def rivalries(findings: Findings) -> list[Rivalry]:
     found = []
     for target in findings.numbers.targets:
         heads, selves = (
-            [each for each in findings.entries(name) if each.target == target] for name in ("head_to_head", "self_play")
+            [each for each in findings.runs(name) if each.target == target] for name in ("head_to_head", "self_play")
         )
         if heads:
             leads = (mean_value(heads, f"{who}_lead") for who in ("generalist", "constant"))
@@ -174,7 +173,7 @@ def rivalries(findings: Findings) -> list[Rivalry]:
 
 def markets(findings: Findings) -> list[tuple[str, dict[str, float]]]:
     """By target, market measures from the shift on with the best reply in the focal seat."""
-    shifts = findings.entries("shift", "best_reply")
+    shifts = findings.runs("shift", "best_reply")
     return [
         (target, {name: mean_value([e for e in shifts if e.target == target], f"market_{name}") for name in SHOWN})
         for target in findings.numbers.held_out

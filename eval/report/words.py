@@ -17,6 +17,7 @@ from ruleshift.eval.claims.claim import (
     SUPPORTED,
     UNDECIDED,
     Verdict,
+    share_in_words,
 )
 from ruleshift.eval.claims.competence import INCOMPETENT, LEAST, competence
 from ruleshift.eval.claims.economies import flip
@@ -265,11 +266,11 @@ def what_was_compared(findings: Findings) -> str:
     """The sentence under the headline: what a specialist and a generalist are, and what is measured."""
     homes, targets, _, _, _ = findings.returns.sizes
     one, new = (f"one of {number} rules" if number > 1 else "one rule" for number in (homes, targets))
+    phase = share_in_words(findings.design.preset.adaptation)
     return (
         f"Specialists were trained on {one}, the generalist on many; then the platform changed to {new} that neither "
-        f"had met, and both went on learning there for {percent(findings.design.preset.adaptation)} of their training. "
-        f"What they earn is placed on the way from simple scripted organizations ({percent(0)}) to a best reply "
-        f"({percent(1)})."
+        f"had met, and both went on learning there for {phase} of their training. What they earn is placed on the way "
+        f"from simple scripted organizations ({percent(0)}) to a best reply ({percent(1)})."
     )
 
 
