@@ -120,7 +120,7 @@ def _compare(rule: Rule, economy: Economy, tied: bool = False) -> None:
         actions = rng.uniform(-1.2, 1.2, shape).astype(np.float32)
         actions[:, 0] = rng.uniform(-0.9, 0.6, economy.organizations)
         if tied:
-            actions = np.round(2 * actions) / 2
+            actions = (np.round(2 * actions) / 2).astype(np.float32)
         seen, rewards, truncated = market.step(actions[None])
         expected, profits, _, _, _ = oracle.step(dict(zip(oracle.agents, actions, strict=True)))
         np.testing.assert_allclose(rewards[0], list(profits.values()), rtol=1e-6, atol=1e-7)

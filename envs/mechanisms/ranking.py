@@ -46,7 +46,7 @@ def _sum(score, count, leader, leaves, start, own):
     d = _tied(score, count, leaves, start, own, best, 6) + _tied(score, count, leaves, start, own, best, 7)
     for each in range(FAN):
         child += each * np.int64(_but(score, start, own, each) == best)
-    child = min(child, FAN - 1)  # of several that have it the sum is none of them
+    child = child if child < FAN else np.int64(FAN - 1)  # of several that have it the sum is none of them
     tied = ((a + b) + (c + d)) * np.float64(best > -np.inf)
     return best, tied, np.float64(start + child) if leaves else leader[start + child]
 
