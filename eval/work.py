@@ -1,12 +1,12 @@
 """The work of a study: its cells in order, and how any process computes one."""
 
-import math
 from typing import Any
 
 from ruleshift.eval.cells import Cell, Folder, Work
-from ruleshift.eval.design import Design
+from ruleshift.eval.design import Design, gate_names
 from ruleshift.eval.desk import Desk, Progress
 from ruleshift.eval.protocols import PROTOCOLS
+from ruleshift.eval.protocols.frozen import has_mean_actions
 
 
 def plan(design: Design) -> list[Cell]:
@@ -32,23 +32,41 @@ def work(cell: Cell, design: Design, folder: Folder, progress: Progress = lambda
 
 
 def weight(cell: Cell, design: Design) -> float:
-    """Rough cost of a cell in seconds, for estimates of the time left."""
+    """Seconds that a cell takes one core, as measured at the sizes of the presets; for estimates of the time left."""
     preset = design.preset
     steps = {"native": preset.native_steps, "best_reply": preset.best_reply_steps}
     learned = steps.get(cell["arm"], preset.steps * cell["budget"])
-    episode = 0.01 * sum(each.rounds for each in design.economies) / 100  # all economies, one panel
-    panels, targets, held_out = len(preset.panel_seeds), len(design.targets), len(design.held_out)
+    if cell["kind"] == "training":
+        return 0.5 + 20e-6 * learned
+    if cell["kind"] == "adaptation":
+        return 0.1 + (24e-6 + 75e-9 * len(design.groups)) * learned * preset.adaptation
+    if cell["kind"] == "distance":
+        return 1.6 * len(design.targets) / len(design.homes)  # a process works out a rule once for all homes
+    episodes, panels = _episodes(cell, design)
+    return episodes * _episode(design, panels)
+
+
+def _episodes(cell: Cell, design: Design) -> tuple[int, int]:
+    """Episodes that a cell of frozen policies plays, each in every economy, and the panels that it plays them among."""
+    preset, targets, held_out = design.preset, len(design.targets), len(design.held_out)
+    panels = len(preset.panel_seeds)
+    if cell["kind"] == "frozen":
+        gates = len(gate_names(design, cell["arm"], cell["home"]))
+        return targets + held_out * has_mean_actions(cell) + gates, panels
     return {
-        "training": 1.0 + learned / 40_000,
-        "adaptation": 1.0 + learned * preset.adaptation / 20_000,
-        "constant": 107 * len(design.homes) * episode,
-        "reference": (targets + len(design.homes)) * panels * episode,
-        "frozen": (targets + held_out) * panels * episode,
-        "curve": (preset.curve_points + 1) * panels * episode,
-        "shift": (2 + 2 * held_out) * episode,
-        "rivalry": 4 * targets * episode,
-        "distance": 1.0 * math.sqrt(targets),
+        "constant": (107 * len(design.homes), 1),
+        "reference": (targets + len(design.homes) + 1, panels),
+        "curve": (preset.curve_points + 1, panels),
+        "shift": (2 + 2 * held_out, 1),
+        "rivalry": (4 * targets, 1),
     }[cell["kind"]]
+
+
+def _episode(design: Design, panels: int) -> float:
+    """Seconds of one episode in every economy among so many panels."""
+    groups = len(design.economies) * panels
+    rounds = sum(each.rounds for each in design.economies) / len(design.economies)
+    return (0.06 + 2.1e-3 * groups + 0.43e-3 * groups * design.preset.markets) * rounds / 120
 
 
 def describe(cell: Cell) -> str:

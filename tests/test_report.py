@@ -369,6 +369,8 @@ addEventListener("load", () => {
     overflow: root.scrollWidth - root.clientWidth,
     figures: figures.length,
     empty: figures.filter(each => each.checkVisibility() && empty(each)).length,
+    cut: [...document.querySelectorAll(".wide")].filter(
+      each => each.checkVisibility() && each.scrollWidth > each.clientWidth).length,
     requests: performance.getEntriesByType("resource").length,
   }, "*");
 });
@@ -399,4 +401,15 @@ def measured(text: str, width: int, place: Path) -> dict[str, int]:
 def test_report__in_a_browser_fits_the_screen_and_loads_nothing(text: str, tmp_path: Path, width: int) -> None:
     found = measured(text, width, tmp_path)
     assert found["figures"] > 20
+    assert found.pop("cut") == 0 or width < 1366
     assert found == {"width": width, "overflow": 0, "figures": found["figures"], "empty": 0, "requests": 0}
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on the PATH to show a page in")
+def test_report__with_the_rules_of_full_in_a_browser_fits_a_laptop(tmp_path: Path) -> None:
+    """32 rules in a row: no table has to be pushed sideways, and figures of single rules are folded."""
+    full = replace(load_preset("full"), seeds=(0, 1), economies=2, budgets=(), curve_points=1)
+    planted = replace(AHEAD, away={**AHEAD.away, "scratch+memory": -0.4})
+    found = measured(page(make_findings(planted, full)), 1366, tmp_path)
+    assert found["figures"] > 3 * len(full.homes)
+    assert (found["overflow"], found["cut"], found["empty"]) == (0, 0, 0)

@@ -17,7 +17,7 @@ import pytest
 from ruleshift.eval import CellError, study
 from ruleshift.eval.design import Design
 from ruleshift.eval.preset import load_preset
-from ruleshift.eval.work import plan
+from ruleshift.eval.work import plan, weight
 
 COMMAND = "import sys; from ruleshift.eval import study; study('testing', sys.argv[1], workers=2)"
 
@@ -197,6 +197,19 @@ def test_plan__asks_for_nothing_before_what_it_needs() -> None:
             assert done.issuperset(cell["needs"])
             assert cell["name"] not in done
             done.add(cell["name"])
+
+
+def test_weight__grows_with_what_a_cell_does() -> None:
+    """Of every kind of cell one weighs something, four times the budget four times as much, eight times the economies
+    more."""
+    preset = load_preset("standard")
+    large = Design.of(replace(preset, economies=128))
+    for cell in plan(design := Design.of(preset)):
+        assert 0 < weight(cell, design) < 600
+        if cell["budget"] == 4 and cell["kind"] in ("training", "adaptation"):
+            assert weight(cell, design) == pytest.approx(4 * weight(cell | {"budget": 1.0}, design), rel=0.1)
+        if cell["kind"] not in ("training", "distance"):
+            assert weight(cell, large) > weight(cell, design)
 
 
 def test_plan__gives_every_arm_the_same_budget_and_nobody_a_second_try() -> None:

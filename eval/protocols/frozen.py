@@ -25,12 +25,17 @@ def cells(design: Design) -> Iterator[Cell]:
                     yield make_cell("frozen", arm, home=home, seed=seed, budget=budget, needs=needs)
 
 
+def has_mean_actions(cell: Cell) -> bool:
+    """Whether a cell is one of those that are played with mean actions, too."""
+    return cell["arm"] in PRIMARY and cell["budget"] == 1.0
+
+
 def compute(cell: Cell, desk: Desk) -> list[Entry]:
     """Returns under every target, with mean actions too for the primary arms; the gate under the training rules."""
     design, arm = desk.design, cell["arm"]
     policy = desk.policy(arm, cell["home"], cell["seed"], cell["budget"])
     asked: list[tuple[str, str, dict[str, Any]]] = [(rule.name, "frozen", {}) for rule in design.targets]
-    if arm in PRIMARY and cell["budget"] == 1.0:
+    if has_mean_actions(cell):
         asked += [(rule.name, "mean_actions", {}) for rule in design.held_out]
     asked += [(home, "gate", {"seed": design.preset.gate_seed}) for home in gate_names(design, arm, cell["home"])]
     entries: list[Entry] = []

@@ -1,5 +1,6 @@
 """What readers see in place of the names in the code: arms, references, rules, fields of an economy."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
@@ -66,12 +67,17 @@ def percent(value: float, *, signed: bool = False) -> str:
     return f"{sign}{abs(rounded)}\u00a0%"
 
 
-def number(value: float, *, signed: bool = False) -> str:
-    """Three decimals, with a true minus sign."""
-    text = f"{abs(value):.3f}"
+def number(value: float, *, signed: bool = False, digits: int = 3) -> str:
+    """So many decimals, three unless told, with a true minus sign."""
+    text = f"{abs(value):.{digits}f}"
     if float(text) == 0:
         return text
     return f"{_MINUS if value < 0 else '+' if signed else ''}{text}"
+
+
+def brief(value: float) -> str:
+    """Two decimals without a leading zero, for tables of many columns: `.40`."""
+    return re.sub(r"\b0\.", ".", number(value, digits=2))
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -52,6 +52,7 @@ def render(template: str, content: dict[str, Any]) -> str:
         "soft": _soft,
         "label": names.label,
         "number": names.number,
+        "brief": names.brief,
         "percent": names.percent,
         "signed": lambda value: names.percent(value, signed=True),
         "plus": lambda value: names.number(value, signed=True),
