@@ -172,15 +172,15 @@ def profile_figure(profiles: dict[str, list[Interval]]) -> str:
 def dose_figure(findings: Findings) -> str:
     """What frozen policies lose against the distance of the target from the home rule, one dot a home and target."""
     found = doses(findings)
-    style = {"s": 34 if len(found) <= 100 else 10, "linewidths": 1.3}
+    size = 34 if len(found) <= 100 else 10
     with _figure("dose") as (axes, done):
         for arm, marker in ((SPECIALIST, "o"), (GENERALIST, "s")):
             lost = [each.specialist if arm == SPECIALIST else each.generalist for each in found]
             for inside in (False, True):
                 chosen = [i for i, each in enumerate(found) if each.inside == inside]
                 axes.scatter(
-                    [found[i].distance for i in chosen], [lost[i] for i in chosen], marker=marker,
-                    edgecolors=COLOURS[arm], facecolors="none" if inside else COLOURS[arm], **style,
+                    [found[i].distance for i in chosen], [lost[i] for i in chosen], marker=marker, s=size,
+                    linewidths=1.3, edgecolors=COLOURS[arm], facecolors="none" if inside else COLOURS[arm],
                 )  # fmt: skip
         axes.axhline(0, color="#9aa0a6", linewidth=1)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
