@@ -80,6 +80,11 @@ class Preset:
         self._check_arms()
         if 0 < self.rounds < 50:
             raise ValueError(f"study: rounds is {self.rounds}; it must be 0, or at least 50")
+        if self.steps < self.curve_points * self.rollout:
+            raise ValueError(
+                f"study: curve_points is {self.curve_points}; {self.steps} steps are at most "
+                f"{self.steps // self.rollout} rollouts of {self.rollout}, and no more policies can be kept"
+            )
         if any(each <= 0 for each in self.budgets):
             raise ValueError(f"study: budgets is {list(self.budgets)}; each must be above 0")
 

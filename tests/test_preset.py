@@ -56,6 +56,7 @@ def test_preset__larger_ones_hold_the_smaller() -> None:
     [
         ("steps = 1_280", "stpes = 1_280", "unknown key 'stpes'"),
         ("steps = 1_280", "steps = 0", "steps is 0; it must be a whole number"),
+        ("curve_points = 2", "curve_points = 3", "curve_points is 3; 1280 steps are at most 2 rollouts of 640"),
         ("rounds = 50", "rounds = 10", "rounds is 10; it must be 0, or at least 50"),
         ("markets = 2", "seeds = []", "seeds is \\[\\]"),
         ("markets = 2", "seeds = [0, 1000]", "panel_seeds has 1000, which seeds has, too"),
