@@ -81,7 +81,7 @@ def test_key_of__follows_all_that_a_reference_is_made_from() -> None:
     assert len(keys) == 4 * len(rules)
     longer = Design.of(replace(load_preset("quick"), native_steps=2_000_000))
     assert key_of("native", longer, rules[0], 1) not in keys
-    arms = Design.of(replace(load_preset("quick"), steps=5, seeds=(7,), economies=3, markets=2))
+    arms = Design.of(replace(load_preset("quick"), steps=50_000, seeds=(7,), economies=3, markets=2))
     assert key_of("native", arms, rules[0], 1) in keys  # what is judged does not move what it is judged by
 
 
