@@ -74,7 +74,7 @@ def _rules() -> list[Rule]:
     ids=["everything", "ranking", "lottery", "second_price", "popularity", "uniform_logit", "newcomers", "entrants"],
 )
 def test_round__plain_python_gives_the_same(rule: Rule, economy: Economy) -> None:
-    _compare(rule, economy)
+    _assert_same(rule, economy)
 
 
 @pytest.mark.parametrize(("amplification", "level"), [(1.0, "opaque"), (np.inf, "full")], ids=["drawn", "ranking"])
@@ -82,7 +82,7 @@ def test_round__plain_python_gives_the_same_among_thousands(amplification: float
     rule = load_rule("price_board").replace(
         **{"scoring.amplification": amplification, "disclosure.level": level, "payment.pricing": "second_price"}
     )
-    _compare(rule, CROWDED)
+    _assert_same(rule, CROWDED)
 
 
 @pytest.mark.parametrize("outside_share", [0.0, 0.1])
@@ -92,7 +92,7 @@ def test_round__plain_python_gives_the_same_where_many_tie(weights: dict[str, fl
     none = dict.fromkeys(asdict(rule.scoring.weights), 0.0)
     rule = rule.replace(**{f"scoring.weights.{name}": value for name, value in {**none, **weights}.items()})
     economy = Economy(organizations=90, jobs=150, rounds=3, capacity=2, outside_share=outside_share)
-    _compare(rule.replace(**{"scoring.amplification": np.inf}), economy, tied=True)
+    _assert_same(rule.replace(**{"scoring.amplification": np.inf}), economy, tied=True)
 
 
 @few
@@ -102,10 +102,10 @@ def test_round__plain_python_gives_the_same_under_any_rule(data: st.DataObject, 
     rule = data.draw(
         rules(economy, matching__mechanism="serial", scoring__amplification=amplification, scoring__logit_scale=0.5)
     )
-    _compare(rule, economy)
+    _assert_same(rule, economy)
 
 
-def _compare(rule: Rule, economy: Economy, tied: bool = False) -> None:
+def _assert_same(rule: Rule, economy: Economy, tied: bool = False) -> None:
     market = Market(rule, economy=economy, first_market=3)
     seen = market.reset(seed=5)
     key0, key1 = market.key[0]
@@ -125,15 +125,15 @@ def _compare(rule: Rule, economy: Economy, tied: bool = False) -> None:
         expected, profits, _, _, _ = oracle.step(dict(zip(oracle.agents, actions, strict=True)))
         np.testing.assert_allclose(rewards[0], list(profits.values()), rtol=1e-6, atol=1e-7)
         assert truncated == (round_ + 1 == economy.rounds) == (not oracle.agents)
-        _compare_outcome(market, oracle)
+        _assert_same_outcome(market, oracle)
         if not truncated:
-            _compare_state(market, oracle)
+            _assert_same_state(market, oracle)
     assert market.last_observations is not None
     np.testing.assert_allclose(market.last_observations[0], list(expected.values()), rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(seen[0], list(oracle.reset()[0].values()), rtol=1e-6, atol=1e-7)
 
 
-def _compare_outcome(market: Market, oracle) -> None:
+def _assert_same_outcome(market: Market, oracle) -> None:
     outcome = outcome_view(market.outcomes[0], market.kinds)
     np.testing.assert_array_equal(market.winners[0], [-1 if w is None else w for w in oracle.winners])
     np.testing.assert_allclose(market.payments[0], oracle.payments, rtol=1e-9, atol=1e-12)
@@ -142,7 +142,7 @@ def _compare_outcome(market: Market, oracle) -> None:
         np.testing.assert_allclose(getattr(outcome, name), expected, rtol=1e-9, atol=1e-12)
 
 
-def _compare_state(market: Market, oracle) -> None:
+def _assert_same_state(market: Market, oracle) -> None:
     state = state_view(market.state[0], market.kinds)
     for name in ("reputation", "popularity", "cash", "newcomer", "experience", "capability", "billed", "shock"):
         expected = np.array([getattr(org, name) for org in oracle.organizations]).T

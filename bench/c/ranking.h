@@ -86,7 +86,7 @@ static int64_t draw_ranked(const Kernel *kernel, const Tree *tree, double goal)
     return node;
 }
 
-static void rank(Kernel *kernel, Market *m, int64_t trees)
+static void serial_ranked(Kernel *kernel, Market *m, int64_t trees)
 {
     int64_t root = kernel->starts[kernel->depth], outside = root + 1;
     for (int64_t j = 0; j < kernel->j; j++) {

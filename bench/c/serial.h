@@ -110,7 +110,7 @@ static void serial(Kernel *kernel, Market *m, int64_t round, int64_t episode)
     for (int64_t kind = 0; kind < trees; kind++)
         kernel->trees[kind].planted = 0;
     if (m->rule.amplification == INFINITY) {
-        rank(kernel, m, trees);
+        serial_ranked(kernel, m, trees);
         return;
     }
     for (int64_t j = 0; j < kernel->j; j++) {

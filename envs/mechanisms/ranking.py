@@ -10,7 +10,7 @@ import numpy as np
 
 from ruleshift.envs.compile import inlined, jit, piece, prefetch
 from ruleshift.envs.mechanisms.base import WANTS_LEAD
-from ruleshift.envs.mechanisms.tree import BELOW, DEPTH, FAN, alike, lay_out
+from ruleshift.envs.mechanisms.tree import BELOW, FAN
 
 
 @inlined
@@ -122,16 +122,11 @@ def _best_other(score, starts, depth, leaf):
 
 
 @jit
-def rank(problem, match, floats, integers):
-    """See the module. Memory is that of `serial`."""
-    kinds, columns = problem.log_odds.shape
-    n = columns - 1
-    starts, planted = piece(integers, 0, DEPTH), piece(integers, DEPTH, kinds)
-    depth = lay_out(n, starts)
+def serial_ranked(problem, match, floats, starts, depth, planted, trees):
+    """What `serial` does under a ranking, with so many trees, none of them `planted` yet."""
+    n = len(problem.capacities)
     root = starts[depth]
     outside, size = root + 1, root + 2
-    planted[:] = 0
-    trees = 1 if alike(problem.log_odds) else kinds
     for j in range(len(problem.kinds)):
         k = problem.kinds[j] if trees > 1 else 0
         score, count, leader = _tree(floats, k, size)

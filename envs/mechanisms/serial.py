@@ -14,8 +14,8 @@ import numpy as np
 
 from ruleshift.envs.compile import inlined, jit, piece
 from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
-from ruleshift.envs.mechanisms.ranking import rank
-from ruleshift.envs.mechanisms.tree import BELOW, DEPTH, FAN, alike, highest_of_eight, lay_out, tree_size
+from ruleshift.envs.mechanisms.ranking import serial_ranked
+from ruleshift.envs.mechanisms.tree import BELOW, DEPTH, FAN, lay_out, tree_size
 from ruleshift.envs.numerics import exp, log
 from ruleshift.envs.order import highest
 
@@ -23,10 +23,15 @@ _SPAN = 512.0
 
 
 @inlined
+def _highest_of_four(levels, start):
+    return max(max(levels[start], levels[start + 1]), max(levels[start + 2], levels[start + 3]))
+
+
+@inlined
 def _combine(level, mass, upto, start, parent):
     """A parent from its eight children; `upto` (8,) cumulates the masses of those at the highest level."""
     levels, masses, sums = piece(level, start, FAN), piece(mass, start, FAN), piece(upto, start, FAN)
-    top, total = highest_of_eight(levels), 0.0
+    top, total = max(_highest_of_four(levels, 0), _highest_of_four(levels, 4)), 0.0
     for child in range(FAN):
         sums[child] = masses[child] * np.float64(levels[child] == top)
     for child in range(FAN):
@@ -137,20 +142,34 @@ def _lead(level, mass, other_level, other_mass, u1, u2):
     return log((first - log(u2) / other_mass) / first)
 
 
+@inlined
+def _alike(log_odds):
+    """Whether all kinds have the same odds, as where nothing that is scored depends on the kind: one tree will do."""
+    kinds, columns = log_odds.shape
+    first, differs = log_odds[0], np.int64(0)
+    for k in range(1, kinds):
+        row = log_odds[k]
+        for i in range(columns):
+            differs |= np.int64(row[i] != first[i])
+        if differs:
+            return False
+    return True
+
+
 @jit
 def serial(problem, match, floats, integers):
     """See the module."""
     kinds, columns = problem.log_odds.shape
     n = columns - 1
-    if problem.sharp == 1:
-        rank(problem, match, floats, integers)
-        return
     starts, planted = piece(integers, 0, DEPTH), piece(integers, DEPTH, kinds)
     depth = lay_out(n, starts)
+    planted[:] = 0
+    trees = 1 if _alike(problem.log_odds) else kinds
+    if problem.sharp == 1:
+        serial_ranked(problem, match, floats, starts, depth, planted, trees)
+        return
     root = starts[depth]
     outside, size = root + 1, root + 2
-    planted[:] = 0
-    trees = 1 if alike(problem.log_odds) else kinds
     for j in range(len(problem.kinds)):
         k = problem.kinds[j] if trees > 1 else 0
         level, mass = piece(floats, 3 * k * size, size), piece(floats, (3 * k + 1) * size, size)

@@ -27,24 +27,3 @@ def lay_out(n, starts):
         starts[depth + 1] = starts[depth] + groups * FAN
         depth, count = depth + 1, groups
     return depth
-
-
-@inlined
-def highest_of_eight(levels):
-    """The largest of eight numbers, which need not wait for one another."""
-    low = max(max(levels[0], levels[1]), max(levels[2], levels[3]))
-    return max(low, max(max(levels[4], levels[5]), max(levels[6], levels[7])))
-
-
-@inlined
-def alike(log_odds):
-    """Whether all kinds have the same odds, as where nothing that is scored depends on the kind: one tree will do."""
-    kinds, columns = log_odds.shape
-    first, differs = log_odds[0], np.int64(0)
-    for k in range(1, kinds):
-        row = log_odds[k]
-        for i in range(columns):
-            differs |= np.int64(row[i] != first[i])
-        if differs:
-            return False
-    return True
