@@ -109,9 +109,7 @@ _ARRAYS = types.NamedTuple(
     Arrays,
 )  # fmt: skip
 _INTERIM = types.NamedTuple((_FLOATS[3], _FLOATS[2], _FLOATS[2], _FLOATS[2], _FLOATS[2]), Interim)
-_PLAN = types.NamedTuple(
-    (_FLOATS[3], types.Array(types.float32, 3, "C"), _INTEGERS[2], _INTEGERS[2], _FLOATS[2]), Plan
-)
+_PLAN = types.NamedTuple((_FLOATS[3], types.Array(types.float32, 3, "C"), _INTEGERS[2], _INTEGERS[2], _FLOATS[2]), Plan)
 home_of = reader(
     types.NamedTuple((_ARRAYS, _INTERIM, types.Array(types.float32, 2, "C"), _FLOATS[1], _INTEGERS[1]), Home)
 )

@@ -270,9 +270,7 @@ def _show(first, end, round_, episode, ended, home, plan, observations):
             sum_public(state, outcome, scratch.mean, scratch.public)
         if scores:
             sharp = rule[at.AMPLIFICATION] == np.inf
-            place(
-                interim.log_odds[b - first], sharp, scratch.order[:n], scratch.spare[:n], scratch.mean, outcome
-            )
+            place(interim.log_odds[b - first], sharp, scratch.order[:n], scratch.spare[:n], scratch.mean, outcome)
         if public and rule[at.NOISE] > 0.0:
             blur(arrays.keys[b], round_, episode, rule[at.NOISE], scores, scratch.public, outcome, scratch.draws)
         if len(history) > 0:

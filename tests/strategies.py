@@ -41,9 +41,7 @@ def numbers(low: float, high: float) -> st.SearchStrategy[float]:
 def weights(signals: tuple[str, ...] = SIGNALS) -> st.SearchStrategy[Weights]:
     """Weights on some of these signals."""
     parts = st.lists(st.integers(0, 4), min_size=len(signals), max_size=len(signals)).filter(any)
-    return parts.map(
-        lambda each: Weights(**{name: part / sum(each) for name, part in zip(signals, each, strict=True)})
-    )
+    return parts.map(lambda each: Weights(**{name: part / sum(each) for name, part in zip(signals, each, strict=True)}))
 
 
 def pairs(thresholds: st.SearchStrategy[float]) -> st.SearchStrategy[tuple[tuple[float, float], ...]]:

@@ -225,9 +225,7 @@ def test_drift__moves_every_round_and_arrives() -> None:
 EACH = list(range(21, 31))
 
 
-@pytest.mark.parametrize(
-    ("steps", "rounds"), [(1, [30]), (2, [25, 30]), (3, [24, 27, 30]), (10, EACH), (None, EACH)]
-)
+@pytest.mark.parametrize(("steps", "rounds"), [(1, [30]), (2, [25, 30]), (3, [24, 27, 30]), (10, EACH), (None, EACH)])
 def test_drift__in_equal_steps(steps: int | None, rounds: list[int]) -> None:
     schedule = drift("price_board", "sealed_tender", 20, 30, steps)
     assert [shift.at for shift in schedule] == rounds

@@ -186,9 +186,7 @@ def test_interquartile_mean__is_the_mean_trimmed_by_a_quarter():
 def test_interquartile_mean__in_a_bootstrap_is_that_of_the_repeated_scores():
     of, found = cells((1, 1, 9))
     rows = resample((1, 1, 9, 2, 4), 20, np.random.default_rng(0))
-    expected = [
-        trim_mean(np.repeat(found.ravel(), np.rint(8 * weights).astype(int)), 0.25) for weights in rows[2]
-    ]
+    expected = [trim_mean(np.repeat(found.ravel(), np.rint(8 * weights).astype(int)), 0.25) for weights in rows[2]]
     assert np.allclose(interquartile_mean(of)(rows), expected)
 
 
@@ -210,9 +208,7 @@ def test_performance_profile__is_the_share_of_scores_above_each_threshold():
 def test_measure_components__finds_those_that_were_planted():
     planted: Components = {("target",): 0.3, ("home", "seed"): 0.2, FACTORS: 0.4}
     rng, scale = np.random.default_rng(0), 2 + simulate((1, 30, 1, 1, 1), {("target",): 0.5}, np.random.default_rng(1))
-    found = [
-        measure_components(simulate((20, 30, 20, 2, 4), planted, rng) + 0.7 * scale, scale) for _ in range(10)
-    ]
+    found = [measure_components(simulate((20, 30, 20, 2, 4), planted, rng) + 0.7 * scale, scale) for _ in range(10)]
     unit = float(scale.mean())
     for factors in found[0]:
         squared = np.mean([each[factors] ** 2 for each in found])

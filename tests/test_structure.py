@@ -128,9 +128,7 @@ def test_structures__family_has_every_mechanism_and_payment_that_is_never_traine
     structure = load_structure("platforms")
     every = {"matching.mechanism": BUILT_IN, "payment.pricing": PRICINGS, "payment.charge": CHARGES}
     for field, values in every.items():
-        drawn = {
-            part: {word for support in supports(structure, part) for word, _ in support[field]} for part in PARTS
-        }
+        drawn = {part: {word for support in supports(structure, part) for word, _ in support[field]} for part in PARTS}
         assert drawn["train"] | drawn["family"] == set(values)
         assert all(drawn[part] <= drawn["train"] for part in PARTS if part != "family")
 
