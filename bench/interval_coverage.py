@@ -11,7 +11,7 @@ from collections import defaultdict
 import numpy as np
 from scipy.stats import norm, t
 
-from ruleshift.eval.power import COMPONENTS, SCALES, Components, simulate_contrast
+from ruleshift.eval.experiment.power import COMPONENTS, SCALES, Components, simulate_contrast
 from ruleshift.eval.statistics import (
     FACTORS,
     Sizes,

@@ -1,18 +1,19 @@
 """What is asked: one policy under a shift, a study of arms, and the report of it."""
 
-from ruleshift.eval.compare import Comparison, Difference, compare_rules, save_picture
-from ruleshift.eval.distance import rule_distance
+from ruleshift.eval.compare.compare import Comparison, Difference, compare_rules
+from ruleshift.eval.compare.distance import rule_distance
+from ruleshift.eval.compare.picture import save_picture
+from ruleshift.eval.compare.regret import regret
 from ruleshift.eval.evaluate import Evaluation, evaluate
-from ruleshift.eval.make_references import make_references
+from ruleshift.eval.experiment.make_references import make_references
+from ruleshift.eval.experiment.preset import Preset, list_presets, load_preset
+from ruleshift.eval.jobs.pool import CellError
+from ruleshift.eval.known_answers.validate import Validation, validate
 from ruleshift.eval.panels import Panel, scripted_panel
 from ruleshift.eval.play import Played, play
-from ruleshift.eval.pool import CellError
-from ruleshift.eval.preset import Preset, list_presets, load_preset
-from ruleshift.eval.regret import regret
 from ruleshift.eval.report import write_report
-from ruleshift.eval.scenario_run import ScenarioRun, Stage, run_scenario
+from ruleshift.eval.scenario import ScenarioRun, Stage, run_scenario
 from ruleshift.eval.study import study
-from ruleshift.eval.validate import Validation, validate
 
 __all__ = [
     "CellError",

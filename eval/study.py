@@ -3,16 +3,16 @@
 import os
 from pathlib import Path
 
-from ruleshift.eval.cells import Folder, Job, owned
-from ruleshift.eval.design import Design
-from ruleshift.eval.pool import compute
-from ruleshift.eval.power import power_table
-from ruleshift.eval.preset import Preset, load_preset
-from ruleshift.eval.progress import Progress
-from ruleshift.eval.record import claim
+from ruleshift.eval.experiment.design import Design
+from ruleshift.eval.experiment.plan import describe, job, plan, weight
+from ruleshift.eval.experiment.power import power_table
+from ruleshift.eval.experiment.preset import Preset, load_preset
+from ruleshift.eval.experiment.record import claim
+from ruleshift.eval.experiment.results import write_results
+from ruleshift.eval.jobs.folder import Folder, owned
+from ruleshift.eval.jobs.pool import compute
+from ruleshift.eval.jobs.progress import Progress
 from ruleshift.eval.report import write_report
-from ruleshift.eval.results import write_results
-from ruleshift.eval.work import describe, plan, weight
 
 
 def study(
@@ -48,7 +48,7 @@ def study(
             print(_stated_power(asked))
         cells = plan(design)
         with Progress(cells, [weight(cell, design) for cell in cells], folder, describe, quiet=quiet) as progress:
-            compute(cells, Job("ruleshift.eval.work:begin", design.plain()), folder, workers, progress.report)
+            compute(cells, job(design), folder, workers, progress.report)
         write_results(folder, design)
         return write_report(root)
 

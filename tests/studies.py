@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from ruleshift.eval import Preset
-from ruleshift.eval.cells import Cell, Folder
 from ruleshift.eval.claims.claim import GENERALIST
-from ruleshift.eval.design import PRIMARY, Design, gate_names
-from ruleshift.eval.protocols.shift import BINS, SHOWN
-from ruleshift.eval.record import Record, claim
+from ruleshift.eval.experiment.design import PRIMARY, Design, gate_names
+from ruleshift.eval.experiment.plan import plan
+from ruleshift.eval.experiment.protocols.shift import BINS, SHOWN
+from ruleshift.eval.experiment.record import Record, claim
+from ruleshift.eval.experiment.results import write_results
+from ruleshift.eval.jobs.folder import Cell, Folder
 from ruleshift.eval.report.findings import Findings, findings_of
-from ruleshift.eval.results import write_results
-from ruleshift.eval.work import plan
 
 FLOOR, BEST = 0.1, 0.5
 """Returns of scripted organizations and of the best reply, everywhere."""

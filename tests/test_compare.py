@@ -11,9 +11,9 @@ from ruleshift.cli import main
 from ruleshift.envs import Economy, Market, Rule, list_rules, load_rule
 from ruleshift.envs.support import flat_fields
 from ruleshift.eval import Comparison, compare_rules, save_picture
-from ruleshift.eval.compare import odds_answers
-from ruleshift.eval.phrases import idle, phrase
-from ruleshift.eval.regret import AXES
+from ruleshift.eval.compare.compare import odds_answers
+from ruleshift.eval.compare.phrases import idle, phrase
+from ruleshift.eval.compare.regret import AXES
 
 BOARD = load_rule("price_board")
 OTHER = BOARD.replace(**{"name": "ranked", "payment.commission": 0.25, "scoring.amplification": float("inf")})

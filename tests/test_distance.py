@@ -8,8 +8,8 @@ import pytest
 from ruleshift.agents import Constant, rival_population
 from ruleshift.envs import Economy, Rule, load_rule
 from ruleshift.eval import play, regret, rule_distance
-from ruleshift.eval.distance import ECONOMY, FROZEN, STATES, frozen_hash, frozen_states
-from ruleshift.eval.regret import AXES, MARKETS, SEED, returns
+from ruleshift.eval.compare.distance import ECONOMY, FROZEN, STATES, frozen_hash, frozen_states
+from ruleshift.eval.compare.regret import AXES, MARKETS, SEED, returns
 
 BOARD, LISTING, LADDER = (load_rule(name) for name in ("price_board", "promoted_listing", "reputation_ladder"))
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from api_page import api_page
 from studies import Planted, make_study
 
 from ruleshift.cli import parse
 from ruleshift.envs.files import as_toml
 from ruleshift.eval import Preset, compare_rules, load_preset
-from ruleshift.eval.api_page import api_page
 from ruleshift.eval.claims import CLAIMS, WORDS, Claim
-from ruleshift.eval.design import Design
-from ruleshift.eval.power import COMPONENTS
+from ruleshift.eval.experiment.design import Design
+from ruleshift.eval.experiment.plan import plan
+from ruleshift.eval.experiment.power import COMPONENTS
+from ruleshift.eval.experiment.results import COLUMNS
 from ruleshift.eval.report.findings import read_findings
-from ruleshift.eval.results import COLUMNS
-from ruleshift.eval.work import plan
 from ruleshift.train import ARMS
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -62,7 +62,7 @@ def test_page__commands_parse(path: Path) -> None:
 
 
 def test_api__is_what_the_docstrings_say() -> None:
-    assert (DOCS / "api.md").read_text() == api_page(), "python -m ruleshift.eval.api_page > docs/api.md"
+    assert (DOCS / "api.md").read_text() == api_page(), "python docs/build/api_page.py > docs/api.md"
 
 
 # The tutorial

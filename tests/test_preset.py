@@ -7,8 +7,8 @@ import pytest
 
 from ruleshift.envs import load_rule
 from ruleshift.eval import Preset, list_presets, load_preset
-from ruleshift.eval.design import PRIMARY, Design
-from ruleshift.eval.preset import PRESETS
+from ruleshift.eval.experiment.design import PRIMARY, Design
+from ruleshift.eval.experiment.preset import PRESETS
 
 
 def edited(tmp_path: Path, before: str, after: str) -> Path:

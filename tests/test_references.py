@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from ruleshift.agents import load_policy
-from ruleshift.eval import load_preset, references
-from ruleshift.eval.cells import Folder
-from ruleshift.eval.design import Design
-from ruleshift.eval.desk import Desk
-from ruleshift.eval.make_references import make_references
+from ruleshift.eval import load_preset
+from ruleshift.eval.experiment import references
+from ruleshift.eval.experiment.context import Desk
+from ruleshift.eval.experiment.design import Design
+from ruleshift.eval.experiment.make_references import make_references
+from ruleshift.eval.experiment.protocols import training
+from ruleshift.eval.experiment.references import FOLDER, INDEX, key_of, shipped
+from ruleshift.eval.jobs.folder import Folder
 from ruleshift.eval.panels import scripted_panel
-from ruleshift.eval.protocols import training
-from ruleshift.eval.references import FOLDER, INDEX, key_of, shipped
 
 
 @pytest.fixture

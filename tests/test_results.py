@@ -9,9 +9,9 @@ import pytest
 from studies import Planted, make_study
 
 from ruleshift.eval import load_preset
-from ruleshift.eval.cells import Folder
-from ruleshift.eval.design import Design
-from ruleshift.eval.results import Numbers, read_entries, write_results
+from ruleshift.eval.experiment.design import Design
+from ruleshift.eval.experiment.results import Numbers, read_entries, write_results
+from ruleshift.eval.jobs.folder import Folder
 
 DESIGN = Design.of(load_preset("quick"))
 

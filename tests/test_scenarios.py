@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scenario_page import scenario_page
 
 from ruleshift.agents import Card, Constant, LearnedPolicy
 from ruleshift.cli import parse
@@ -25,8 +26,7 @@ from ruleshift.envs import (
 )  # fmt: skip
 from ruleshift.envs.scenario import CONTEXT, find_scenario, is_scenario
 from ruleshift.eval import compare_rules, run_scenario
-from ruleshift.eval.scenario_page import scenario_page
-from ruleshift.eval.scenario_run import OUTCOMES, gini
+from ruleshift.eval.scenario import OUTCOMES, gini
 from ruleshift.train import MarketVecEnv
 
 ROOT = Path(__file__).parents[1]
@@ -292,7 +292,7 @@ def test_gini__is_half_the_mean_difference_over_the_mean(amounts: list[list[floa
 
 def test_page__is_written_from_the_files() -> None:
     written = (ROOT / "docs" / "scenarios.md").read_text()
-    assert written == scenario_page(), "python -m ruleshift.eval.scenario_page > docs/scenarios.md"
+    assert written == scenario_page(), "python docs/build/scenario_page.py > docs/scenarios.md"
 
 
 def test_page__its_commands_are_commands() -> None:

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t, trim_mean
 
-from ruleshift.eval.power import EFFECTS, Components, measure_components, power_table, simulate, simulate_contrast
+from ruleshift.eval.experiment.power import (
+    EFFECTS,
+    Components,
+    measure_components,
+    power_table,
+    simulate,
+    simulate_contrast,
+)
 from ruleshift.eval.statistics import (
     FACTORS,
     Statistic,

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from ruleshift.eval import CellError, study
-from ruleshift.eval.design import Design
-from ruleshift.eval.preset import load_preset
-from ruleshift.eval.work import plan, weight
+from ruleshift.eval.experiment.design import Design
+from ruleshift.eval.experiment.plan import plan, weight
+from ruleshift.eval.experiment.preset import load_preset
 
 COMMAND = "import sys; from ruleshift.eval import study; study('testing', sys.argv[1], workers=2)"
 

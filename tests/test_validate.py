@@ -12,7 +12,7 @@ from markupsafe import escape
 from ruleshift.cli import main
 from ruleshift.eval import validate
 from ruleshift.eval.known_answers import ANSWERS, Answer, Row, Run, Tolerance
-from ruleshift.eval.validate import COLUMNS
+from ruleshift.eval.known_answers.validate import COLUMNS
 
 QUICK = ["wright", "tullock_best_reply"]
 

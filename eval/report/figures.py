@@ -14,7 +14,7 @@ from matplotlib.ticker import PercentFormatter
 
 from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.head_start import THRESHOLD as LEARNED
-from ruleshift.eval.protocols.shift import BINS
+from ruleshift.eval.experiment.protocols.shift import BINS
 from ruleshift.eval.report.findings import Findings
 from ruleshift.eval.report.names import in_order, label
 from ruleshift.eval.report.tables import THRESHOLDS

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ruleshift.eval.cells import Folder
 from ruleshift.eval.claims import CLAIMS, Returns, Verdict
 from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST, UNDECIDED, Claim
 from ruleshift.eval.claims.competence import gate_failures
-from ruleshift.eval.design import Design
-from ruleshift.eval.desk import CONSTANT_CELL
-from ruleshift.eval.power import Power, power_table
-from ruleshift.eval.record import Record, read_record
+from ruleshift.eval.experiment.context import CONSTANT_CELL
+from ruleshift.eval.experiment.design import Design
+from ruleshift.eval.experiment.power import Power, power_table
+from ruleshift.eval.experiment.record import Record, read_record
+from ruleshift.eval.experiment.results import Numbers, Run, read_entries, returns
+from ruleshift.eval.jobs.folder import Folder
 from ruleshift.eval.report.names import in_order, short_names
-from ruleshift.eval.results import Numbers, Run, read_entries, returns
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
-from ruleshift.eval.design import Design
+from ruleshift.eval.experiment.design import Design
 
 LABELS = {
     GENERALIST: "generalist",

@@ -8,9 +8,9 @@ from ruleshift.eval.claims import adaptation, transfer
 from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.competence import LEAST, competence
 from ruleshift.eval.claims.returns import at_targets
+from ruleshift.eval.experiment.results import returns
 from ruleshift.eval.report.findings import Findings
 from ruleshift.eval.report.names import in_order, label
-from ruleshift.eval.results import returns
 from ruleshift.eval.statistics import (
     Interval,
     Statistic,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
+from ruleshift.eval.experiment.protocols.shift import BINS, SHOWN
+from ruleshift.eval.experiment.results import Run
 from ruleshift.eval.play import CONDUCT
-from ruleshift.eval.protocols.shift import BINS, SHOWN
 from ruleshift.eval.report.findings import Findings
 from ruleshift.eval.report.tables import target_scales
-from ruleshift.eval.results import Run
 
 RECOVERED = 0.9
 """Share of what the best reply earns after the shift at which an arm counts as recovered."""

@@ -4,16 +4,16 @@ import os
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
-from ruleshift.eval.cells import write_text
 from ruleshift.eval.claims import CLAIMS
 from ruleshift.eval.claims.claim import GENERALIST, MARGIN, SPECIALIST
 from ruleshift.eval.claims.competence import LEAST
-from ruleshift.eval.phrases import summary
+from ruleshift.eval.compare.phrases import summary
+from ruleshift.eval.jobs.folder import write_text
 from ruleshift.eval.report import figures, names, tables, views, words
 from ruleshift.eval.report.findings import Findings, read_findings
+from ruleshift.eval.report.render import render
 from ruleshift.train.arms import variant
 
 _MARKET = {
@@ -36,40 +36,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
 
 def page(findings: Findings) -> str:
     """The report as the text of one HTML file."""
-    return render("report.html.jinja", _content(findings))
-
-
-def render(template: str, content: dict[str, Any]) -> str:
-    """A page from a template of this folder; whatever the content holds is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "soft": _soft,
-        "label": names.label,
-        "number": names.number,
-        "brief": names.brief,
-        "percent": names.percent,
-        "signed": lambda value: names.percent(value, signed=True),
-        "plus": lambda value: names.number(value, signed=True),
-        "colour": _colour,
-    }
-    return environment.get_template(template).render(content)
-
-
-def _soft(name: str) -> Markup:
-    """A name that may be broken after its underscores, escaped."""
-    return Markup("_<wbr>").join(name.split("_"))
-
-
-def _colour(shade: float) -> str:
-    """Blue for the generalist's side and for what earns much, orange for the specialist's, white in the middle."""
-    end, share = ((150, 187, 226) if shade > 0 else (240, 190, 150)), min(abs(shade), 1.0)
-    return "#" + "".join(f"{round(255 + (b - 255) * share):02x}" for b in end)
+    return render(Path(__file__).with_name("report.html.jinja"), _content(findings))
 
 
 def _content(findings: Findings) -> dict[str, Any]:

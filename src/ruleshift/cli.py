@@ -235,7 +235,7 @@ class CompareRules:
 
     def run(self) -> None:
         from ruleshift.eval import compare_rules, save_picture
-        from ruleshift.eval.compare import check_picture
+        from ruleshift.eval.compare.picture import check_picture
 
         check_picture(self.picture)
         _say_if_compiling()

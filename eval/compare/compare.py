@@ -1,0 +1,135 @@
+"""Two rules side by side: what differs, in words; what each rewards, as measured; and how far apart they are."""
+
+import math
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import Any
+
+import numpy as np
+
+from ruleshift.envs import Rule, load_rule
+from ruleshift.envs.support import flat_fields
+from ruleshift.eval.compare.distance import rule_distance
+from ruleshift.eval.compare.elasticities import odds_answers
+from ruleshift.eval.compare.phrases import idle, phrase
+from ruleshift.eval.compare.regret import AXES, Returns, returns
+
+_WIDTH = 110
+_BAR = 20
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field of a rule with the value that each of two rules gives it."""
+
+    field: str
+    first: Any
+    second: Any
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What distinguishes two rules. Names and rationales are labels, not differences."""
+
+    rules: tuple[Rule, Rule]
+    differences: tuple[Difference, ...]
+    distance: float
+    """Of their assignment probabilities, 0 (alike) .. 1; see `rule_distance`."""
+    returns: tuple[Returns, Returns]
+    """What constant conducts earn under each."""
+    regrets: tuple[float, float]
+    """What the best reply to the second loses under the first, and that to the first under the second."""
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of the two rules; told apart where they are one."""
+        first, second = (rule.name for rule in self.rules)
+        return (first, second) if first != second else (f"{first} (1)", f"{second} (2)")
+
+    def __str__(self) -> str:
+        if not self.differences:
+            first, second = (rule.name for rule in self.rules)
+            same = first if first == second else f"{first} and {second}"
+            return f"{same}: the same rule{'' if first == second else ' under two names'}."
+        parts = (self._in_words(), self._rewarded(), self._profiles(), self._apart())
+        return "\n\n".join("\n".join(part) for part in parts)
+
+    def _in_words(self) -> list[str]:
+        first, second = self.names
+        count = len(self.differences)
+        lines = [f"A: {first}, B: {second}. They differ in {count} {'field' if count == 1 else 'fields'}."]
+        for each in self.differences:
+            moot = all(idle(each.field, rule) for rule in self.rules)
+            lines.append(f"  {each.field}{' (without effect under either)' if moot else ''}")
+            for letter, value in (("A", each.first), ("B", each.second)):
+                text = wrap(f"{letter}  {phrase(each.field, value)}", _WIDTH - 4, subsequent_indent="   ")
+                lines += [f"    {line}" for line in text]
+        return lines
+
+    def _rewarded(self) -> list[str]:
+        """How odds answer to signals, and the conduct that earns the most."""
+        lines = [_row("What multiplies the odds of being chosen, by how much:", "A", "B")]
+        lines += [_row(f"  {label}", *map(_times, answers)) for label, answers in odds_answers(self.rules)]
+        lines.append(_row("The best constant conduct among scripted rivals:", "A", "B"))
+        for axis, (name, levels) in enumerate(AXES.items()):
+            lines.append(_row(f"  {name}", *(_word(levels[each.best[axis]]) for each in self.returns)))
+        profits = (f"{each.profit.max():.3f}" for each in self.returns)
+        return [*lines, _row("  profit a round, in mean job values", *profits)]
+
+    def _profiles(self) -> list[str]:
+        """The picture in the terminal: what the best conduct that has a level keeps of the best profit."""
+        lines = ["What the best conduct with each level keeps of the best profit:", f"{'':21}{'A':<{_BAR + 8}}B"]
+        for axis, (name, levels) in enumerate(AXES.items()):
+            shares = [each.kept(axis) for each in self.returns]
+            for index, level in enumerate(levels):
+                bars = (f"{_bar(share[index])} {100 * max(share[index], 0.0):4.0f} %" for share in shares)
+                lines.append(f"  {name if index == 0 else '':<11}{_word(level):<8}{' '.join(bars)}")
+        return lines
+
+    def _apart(self) -> list[str]:
+        lines = [f"Distance of their matching: {self.distance:.3f} (mean total variation; 0: alike, 1: never alike)."]
+        for letter, other, lost, own in zip("AB", "BA", self.regrets, self.returns, strict=True):
+            best = float(own.profit.max())
+            share = f", {100 * lost / best:.0f} % of what can be earned there" if best > 0 else ""
+            lines.append(f"The best conduct for {other} loses {lost:.3f} a round under {letter}{share}.")
+        return lines
+
+
+def compare_rules(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] = ()) -> Comparison:
+    """Compare two rules, each given as a rule, its name or the path of its file; takes seconds.
+
+    Args:
+        mechanisms: mechanisms of one's own that the rules name, as `module:function`.
+
+    Raises:
+        ValueError: no such rule or mechanism.
+    """
+    first, second = load_rule(a), load_rule(b)
+    left, right = flat_fields(first), dict(flat_fields(second))
+    found = (returns(first, mechanisms), returns(second, mechanisms))
+    return Comparison(
+        rules=(first, second),
+        differences=tuple(Difference(name, value, right[name]) for name, value in left if value != right[name]),
+        distance=rule_distance(first, second, mechanisms=mechanisms),
+        returns=found,
+        regrets=(found[0].loses(found[1]), found[1].loses(found[0])),
+    )
+
+
+def _times(value: float) -> str:
+    if value == 1:
+        return "-"
+    return "decides" if math.isinf(value) else f"x {value:.2f}" if value < 1000 else "x 1000 or more"
+
+
+def _row(label: str, first: str, second: str) -> str:
+    return f"{label:<58}{first:>12}{second:>15}"
+
+
+def _word(level: Any) -> str:
+    return str(level) if isinstance(level, str) else f"{level:g}"
+
+
+def _bar(share: float) -> str:
+    filled = round(float(np.clip(share, 0, 1)) * _BAR)
+    return "#" * filled + "." * (_BAR - filled)

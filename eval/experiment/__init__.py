@@ -1,0 +1,3 @@
+"""What a study asks and computes: presets, designs, protocols and the results that they leave.
+
+The registered claims are judged elsewhere; nothing here turns a number into words."""

@@ -1,0 +1,54 @@
+"""The one command that makes the reference policies, by the same cells as a study that lacks them."""
+
+import os
+from pathlib import Path
+
+from ruleshift.eval.experiment.design import Design
+from ruleshift.eval.experiment.plan import describe, job, weight
+from ruleshift.eval.experiment.preset import Preset, load_preset
+from ruleshift.eval.experiment.protocols import training
+from ruleshift.eval.experiment.record import claim
+from ruleshift.eval.experiment.references import FOLDER, keep
+from ruleshift.eval.jobs.folder import Folder, owned
+from ruleshift.eval.jobs.pool import compute
+from ruleshift.eval.jobs.progress import Progress
+
+
+def make_references(
+    preset: str | os.PathLike[str] | Preset = "standard",
+    out: str | os.PathLike[str] = "results/references",
+    *,
+    into: str | os.PathLike[str] = FOLDER,
+    workers: int | None = None,
+    quiet: bool = False,
+) -> list[str]:
+    """Train the natives and best replies of a preset that do not come with the suite, and put them where those lie.
+
+    Killed and started again, it goes on. Delete `into` first to make all of them anew.
+
+    Args:
+        preset: whose rules, seeds and budgets.
+        out: folder to work in.
+        into: folder of the policies and their index.
+        workers: processes, one core each; as many as there are cores by default.
+        quiet: show no progress.
+
+    Returns:
+        names of the references made.
+
+    Raises:
+        ValueError: a wrong preset, or a folder that holds something else.
+        CellError: a training run failed.
+    """
+    design, root = Design.of(load_preset(preset)), Path(out)
+    workers = os.cpu_count() or 1 if workers is None else workers
+    cells = [cell for cell in training.cells(design) if cell["arm"] in ("native", "best_reply")]
+    with owned(root):
+        claim(root, design)
+        folder = Folder(root)
+        folder.clean()
+        with Progress(cells, [weight(cell, design) for cell in cells], folder, describe, quiet=quiet) as progress:
+            compute(cells, job(design), folder, workers, progress.report)
+        for cell in cells:
+            keep(cell["arm"], design, cell["home"], cell["seed"], folder.policies(cell["name"]), into)
+    return [cell["name"] for cell in cells]

@@ -1,0 +1,74 @@
+"""Adaptation, the primary protocol: after the shift an arm goes on learning, and its return over that phase is scored.
+
+The learner is the one it was trained by, in the focal seat, among the same panel as everybody, in every economy at
+once. A specialist forbidden to learn would be a straw man; an arm that begins here is `scratch`.
+"""
+
+import tempfile
+from collections.abc import Iterator
+
+import numpy as np
+
+from ruleshift.eval.experiment.context import Desk, make_cell, trained
+from ruleshift.eval.experiment.deployment import Entry, entry
+from ruleshift.eval.experiment.design import Design, arm_of, home_names, is_trained
+from ruleshift.eval.experiment.protocols.training import missing_natives, settings
+from ruleshift.eval.jobs.folder import Cell
+
+TENTHS = 10
+FIRST_MARKET = 1_000_000
+"""Number of the first market: no noise of training comes again."""
+
+
+def cells(design: Design) -> Iterator[Cell]:
+    """One an arm, home, held-out target, seed and budget."""
+    for target in design.held_out:
+        natives = missing_natives(design, [target.name])
+        for seed in design.preset.seeds:
+            for arm, budget in design.budgets:
+                for home in home_names(design, arm):
+                    needs = [*natives, trained(arm, home, seed, budget)] if is_trained(arm) else natives
+                    yield make_cell(
+                        "adaptation", arm, home=home, target=target.name, seed=seed, budget=budget, needs=needs
+                    )
+
+
+def compute(cell: Cell, desk: Desk) -> list[Entry]:
+    """By group, the mean return over the phase, and by tenth of it."""
+    from ruleshift.train import load_rewards, train
+
+    design, preset = desk.design, desk.design.preset
+    places = [(design.economies[each.economy], each.panel, FIRST_MARKET + each.first_market) for each in design.groups]
+    steps = max(round(preset.steps * cell["budget"] * preset.adaptation), 1)
+    own = desk.path(trained(cell["arm"], cell["home"], cell["seed"], cell["budget"]))
+    with tempfile.TemporaryDirectory() as place:
+        train(
+            out=place,
+            steps=steps,
+            seed=cell["seed"],
+            arm=cell["arm"],
+            groups=desk.deployment.learning(cell["target"], places, preset.markets, aware=arm_of(cell["arm"]).aware),
+            start=own if is_trained(cell["arm"]) else None,
+            mechanisms=preset.mechanisms,
+            settings=settings(design),
+            snapshots=0,
+            on_rollout=lambda learner: desk.progress(min(learner.num_timesteps / steps, 1.0)),
+            record=True,
+            tensorboard=False,
+            quiet=True,
+        )
+        earned = load_rewards(place)
+    return [
+        entry(cell["target"], "adaptation", group, values)
+        for group, values in zip(design.groups, _values(earned, steps, preset.markets), strict=True)
+    ]
+
+
+def _values(earned: np.ndarray, steps: int, markets: int) -> Iterator[dict[str, float]]:
+    """For each group of rows, the mean return of the phase and those of its tenths, from rewards (rounds, rows)."""
+    rounds = -(-steps // earned.shape[1])  # what the last rollout adds beyond the phase does not count
+    by_group = earned[:rounds].reshape(rounds, -1, markets).mean(axis=2, dtype=np.float64)
+    for returns in by_group.T:
+        parts = np.array_split(returns, min(TENTHS, rounds))
+        tenths = {f"return_{number}": float(part.mean()) for number, part in enumerate(parts, 1)}
+        yield {"return": float(returns.mean()), **tenths}

@@ -1,0 +1,103 @@
+"""The shift in mid-episode, with frozen policies: how far returns fall against the unshifted twin, and how fast they
+come back.
+
+Four runs with the same noise: `shift` comes unannounced, `announced` with notice, `placebo` is announced alike and the
+rule stays, `twin` has neither. Natives change with the rule.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from ruleshift.agents import Policy
+from ruleshift.envs import MEASURES, Economy, Shift
+from ruleshift.eval.experiment.context import CONSTANT_CELL, Desk, make_cell, trained
+from ruleshift.eval.experiment.deployment import Entry, entry
+from ruleshift.eval.experiment.design import Design, arm_of, is_trained
+from ruleshift.eval.experiment.protocols.training import missing_best_replies, missing_natives
+from ruleshift.eval.jobs.folder import Cell
+from ruleshift.eval.play import Played
+
+SHOWN = ("served", "surplus", "profit", "revenue", "price", "quality", "concentration")
+"""Market measures that are kept, in runs of the best reply."""
+NOTICE = 10
+"""Rounds of notice, at most what comes before the shift."""
+BINS = 50
+"""Points of a profile by share of the episode; the shift lies in the middle."""
+
+
+def cells(design: Design) -> Iterator[Cell]:
+    """One an arm, home and seed, and the best replies and best constant conduct beside them."""
+    targets = [rule.name for rule in design.targets]
+    natives = missing_natives(design, targets)
+    for home in design.homes:
+        for seed in design.preset.seeds:
+            for arm in design.preset.arms:
+                if is_trained(arm):
+                    needs = [*natives, trained(arm, home.name, seed)]
+                    yield make_cell("shift", arm, home=home.name, seed=seed, needs=needs)
+        replies = [*natives, *missing_best_replies(design, targets)]
+        yield make_cell("shift", "best_reply", home=home.name, needs=replies)
+        yield make_cell("shift", "constant", home=home.name, needs=[*natives, CONSTANT_CELL])
+
+
+def compute(cell: Cell, desk: Desk) -> list[Entry]:
+    """One entry a run and group, in the first panel, and one a run with the profile, the mean over groups."""
+    design, home = desk.design, cell["home"]
+    groups = [group for group in design.groups if group.panel == 0]
+    entries: list[Entry] = []
+    runs = [(home, "twin"), (home, "placebo")]
+    runs += [(target.name, protocol) for target in design.held_out for protocol in ("shift", "announced")]
+    focal = _focal(cell, desk)
+    aware = cell["arm"] in design.preset.arms and arm_of(cell["arm"]).aware  # references are no arms
+    for done, (target, protocol) in enumerate(runs):
+        desk.progress(done / len(runs))
+        shift = partial(_shift, design, target, protocol)
+        run = desk.deployment.play(groups, lambda group: focal, home, shift, aware=aware)
+        profiles = []
+        for group, played in zip(groups, run, strict=True):
+            at = _middle(design.economies[group.economy])
+            entries.append(entry(target, protocol, group, _values(played, at, cell["arm"])))
+            profiles.append(_profile(played, at))
+        mean = np.mean(profiles, axis=0).tolist()
+        entries.append({"target": target, "protocol": f"{protocol}_profile", "values": {}, "profile": mean})
+    return entries
+
+
+def _middle(economy: Economy) -> int:
+    return economy.rounds // 2
+
+
+def _shift(design: Design, target: str, protocol: str, economy: Economy) -> Shift | None:
+    if protocol == "twin":
+        return None
+    at = _middle(economy)
+    notice = None if protocol == "shift" else min(NOTICE, at)
+    return Shift(at=at, to=design.rule(target), notice=notice, placebo=protocol == "placebo")
+
+
+def _values(played: Played, at: int, arm: str) -> dict[str, float]:
+    """Focal profit a round before and from the shift on, and what the market did from it on."""
+    values = {"before": float(played.focal[:, :at].mean()), "after": float(played.focal[:, at:].mean())}
+    if arm == "best_reply":
+        after = played.measures[at:].mean(axis=0)
+        values |= {f"market_{name}": float(after[MEASURES.index(name)]) for name in SHOWN}
+    return values
+
+
+def _profile(played: Played, at: int) -> list[float]:
+    """Mean focal profit in `BINS` equal stretches of the episode, half of them before the shift."""
+    by_round = played.focal.mean(axis=0)
+    halves = [(by_round[:at], BINS // 2), (by_round[at:], BINS - BINS // 2)]
+    return [float(part.mean()) if len(part) else float("nan") for half, n in halves for part in np.array_split(half, n)]
+
+
+def _focal(cell: Cell, desk: Desk) -> dict[str, Policy]:
+    """The focal policy under each rule: the best replies alone change with it."""
+    names = [rule.name for rule in desk.design.targets]
+    if cell["arm"] == "best_reply":
+        return {name: desk.best_reply(name) for name in names}
+    if cell["arm"] == "constant":
+        return dict.fromkeys(names, desk.constant())
+    return dict.fromkeys(names, desk.policy(cell["arm"], cell["home"], cell["seed"]))

@@ -1,0 +1,91 @@
+"""Training: every arm on what it trains on, and the references that do not come with the suite."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ruleshift.eval.experiment.context import Desk, best_reply_cell, make_cell, native_cell
+from ruleshift.eval.experiment.design import Design, home_names, is_trained
+from ruleshift.eval.experiment.references import shipped
+from ruleshift.eval.jobs.folder import Cell, publish
+
+_CHECKPOINT_SECONDS = 20.0
+
+
+def cells(design: Design) -> Iterator[Cell]:
+    """One a native and best reply that is not shipped, and one an arm, home, seed and budget."""
+    preset = design.preset
+    for rule in design.scored:
+        held = shipped("native", design, rule.name)
+        for seed in preset.panel_seeds:
+            if seed not in held:
+                yield make_cell("training", "native", home=rule.name, seed=seed)
+    for rule in design.scored:
+        if not shipped("best_reply", design, rule.name):
+            needs = missing_natives(design, [rule.name])
+            yield make_cell("training", "best_reply", home=rule.name, seed=preset.best_reply_seed, needs=needs)
+    for seed in preset.seeds:
+        for arm, budget in design.budgets:
+            if is_trained(arm):
+                for home in home_names(design, arm):
+                    yield make_cell("training", arm, home=home, seed=seed, budget=budget)
+
+
+def missing_natives(design: Design, rules: list[str]) -> list[str]:
+    """Names of the cells that train the natives of these rules."""
+    seeds = design.preset.panel_seeds
+    return [native_cell(rule, seed) for rule in rules for seed in seeds if seed not in shipped("native", design, rule)]
+
+
+def missing_best_replies(design: Design, rules: list[str]) -> list[str]:
+    """Names of the cells that train the best replies under these rules."""
+    seed = design.preset.best_reply_seed
+    return [best_reply_cell(rule, seed) for rule in rules if not shipped("best_reply", design, rule)]
+
+
+def compute(cell: Cell, desk: Desk) -> None:
+    """A run that was killed goes on where it was; its folder moves to its place when it is whole."""
+    from ruleshift.train import train
+
+    place, steps = desk.folder.partial(cell["name"]), _steps(cell, desk.design)
+    train(
+        **_what(cell, desk),
+        out=place,
+        steps=steps,
+        seed=cell["seed"],
+        mechanisms=desk.design.preset.mechanisms,
+        settings=settings(desk.design),
+        snapshots=desk.design.preset.curve_points,
+        checkpoint_seconds=_CHECKPOINT_SECONDS,
+        on_rollout=lambda learner: desk.progress(min(learner.num_timesteps / steps, 1.0)),
+        tensorboard=False,
+        quiet=True,
+    )
+    publish(place, desk.path(cell["name"]))
+
+
+def settings(design: Design) -> Any:
+    """Hyper-parameters, the same for every arm."""
+    from ruleshift.train import Settings
+
+    preset = design.preset
+    return Settings(
+        markets=preset.learning_markets, rollout=preset.rollout, minibatch=preset.minibatch, epochs=preset.epochs
+    )
+
+
+def _what(cell: Cell, desk: Desk) -> dict[str, Any]:
+    """What the arm trains on, as arguments of `train`."""
+    design, arm = desk.design, cell["arm"]
+    if arm == "best_reply":
+        # From nothing it would learn to stay out: among natives a beginner hardly ever wins.
+        return {"groups": desk.best_reply_groups(cell["home"]), "start": desk.native_path(0, cell["home"])}
+    if arm == "native":
+        return {"rule": design.rule(cell["home"]), "arm": "fixed+nuisance"}
+    return {"rule": design.rule(cell["home"]) if cell["home"] else design.structure, "arm": arm}
+
+
+def _steps(cell: Cell, design: Design) -> int:
+    preset = design.preset
+    if cell["arm"] in ("native", "best_reply"):
+        return preset.native_steps if cell["arm"] == "native" else preset.best_reply_steps
+    return max(round(preset.steps * cell["budget"]), 1)

@@ -1,0 +1,254 @@
+"""`results.csv`: one row a cell and measure; and the same numbers as arrays, for the verdicts."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from ruleshift.eval.claims import Returns
+from ruleshift.eval.experiment.design import Design, arm_of, by_home, is_trained
+from ruleshift.eval.experiment.plan import plan
+from ruleshift.eval.experiment.protocols.curve import ARMS as CURVED
+from ruleshift.eval.experiment.protocols.reference import SCRIPTED
+from ruleshift.eval.jobs.folder import Cell, Folder, writing
+from ruleshift.eval.play import CONDUCT
+
+COLUMNS = (
+    "arm", "home_rule", "target_rule", "seed", "panel", "economy", "budget", "protocol", "steps",
+    "inside_training_support", "measure", "value",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one arm of one seed did from one home rule at one target, in one economy among one panel, or in all."""
+
+    arm: str
+    home: str
+    target: str
+    seed: int | None
+    panel: int | None
+    economy: int | None
+    budget: float
+    protocol: str
+    steps: int | None
+    values: dict[str, float]
+    profile: tuple[float, ...]
+    """Mean focal profit along the episode; empty where the protocol keeps none."""
+
+
+def read_entries(folder: Folder, design: Design) -> Iterator[Entry]:
+    """All entries of a finished study, in the order of its plan.
+
+    Raises:
+        ValueError: a cell is missing.
+    """
+    for cell in plan(design):
+        if cell["kind"] not in ("training", "constant"):
+            yield from _entries(folder, cell)
+
+
+def _entries(folder: Folder, cell: Cell) -> Iterator[Entry]:
+    for each in folder.read(cell["name"])["result"]:
+        yield Entry(
+            arm=cell["arm"],
+            home=cell["home"],
+            target=each["target"],
+            seed=cell["seed"],
+            panel=each.get("panel"),
+            economy=each.get("economy"),
+            budget=cell["budget"],
+            protocol=each["protocol"],
+            steps=each.get("steps"),
+            values=each["values"],
+            profile=tuple(each.get("profile", ())),
+        )
+
+
+def write_results(folder: Folder, design: Design) -> None:
+    """Write `results.csv` of a finished study, cell by cell: that of `full` has tens of millions of rows."""
+    inside = {rule.name: int(design.inside(rule.name)) for rule in design.scored}
+    with writing(folder.root / "results.csv") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for each in read_entries(folder, design):
+            place = (each.arm, each.home, each.target, _blank(each.seed), _blank(each.panel), _blank(each.economy))
+            more = (f"{each.budget:g}", each.protocol, _blank(each.steps), inside[each.target])
+            writer.writerows((*place, *more, measure, repr(value)) for measure, value in each.values.items())
+
+
+def _blank(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one arm of one seed did from one home at one target, under one protocol, in all economies and panels."""
+
+    arm: str
+    home: str
+    target: str
+    seed: int | None
+    budget: float
+    protocol: str
+    steps: int | None
+    profile: tuple[float, ...]
+    """As in `Entry`."""
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    """By measure, (E, P); NaN where it was not played, as in most protocols beyond the first panel."""
+
+
+class Numbers:
+    """Look-up of one measure by arm, home, target, seed, panel, economy, budget, protocol and steps.
+
+    An arm that has one policy for all homes answers for each of them; so do references for each seed.
+    """
+
+    def __init__(self, design: Design, entries: Iterable[Entry]) -> None:
+        self.design = design
+        self._held: dict[tuple[object, ...], Run] = {}
+        for each in entries:
+            self._take(each)
+        self.homes = [rule.name for rule in design.homes]
+        self.held_out = [rule.name for rule in design.held_out]
+        self.targets = [rule.name for rule in design.targets]
+
+    def runs(self) -> Iterable[Run]:
+        """All that was run, in the order of the plan."""
+        return self._held.values()
+
+    def _take(self, entry: Entry) -> None:
+        """Keep the values of an entry in its run; one without a group holds for all."""
+        place = (entry.arm, entry.home, entry.target, entry.seed, entry.budget, entry.protocol, entry.steps)
+        if place not in self._held:
+            self._held[place] = Run(*place, entry.profile)
+        values = self._held[place].values
+        group = tuple(slice(None) if each is None else each for each in (entry.economy, entry.panel))
+        for measure, value in entry.values.items():
+            if measure not in values:
+                values[measure] = np.full((self.design.preset.economies, len(self.design.preset.panel_seeds)), np.nan)
+            values[measure][group] = value
+
+    def array(
+        self,
+        arm: str,
+        protocol: str,
+        targets: Iterable[str],
+        *,
+        measure: str = "return",
+        budget: float = 1.0,
+    ) -> np.ndarray:
+        """(H, G, S, P, E) of a measure of an arm, home by home."""
+        return np.array(
+            [
+                [
+                    [self._groups(arm, home if by_home(arm) else "", target, seed, budget, protocol, None, measure)
+                     for seed in self.design.preset.seeds]
+                    for target in targets
+                ]
+                for home in self.homes
+            ]
+        )  # fmt: skip
+
+    def at_home(self, arm: str, protocol: str, *, budget: float = 1.0, rule: str | None = None) -> np.ndarray:
+        """(H, S, P, E) return of an arm on each home rule, of the specialists each on its own; or under `rule`."""
+        return np.array(
+            [
+                [self._groups(arm, home if by_home(arm) else "", rule or home, seed, budget, protocol, None, "return")
+                 for seed in self.design.preset.seeds]
+                for home in self.homes
+            ]
+        )  # fmt: skip
+
+    def reference(self, arm: str, targets: Iterable[str], protocol: str = "frozen") -> np.ndarray:
+        """(G, P, E) return of a reference under each target."""
+        return np.array([self._groups(arm, "", target, None, 1.0, protocol, None, "return") for target in targets])
+
+    def floor(self, targets: Iterable[str], protocol: str = "frozen") -> np.ndarray:
+        """(G, P, E) mean return of the scripted organizations."""
+        targets = list(targets)
+        return np.mean([self.reference(arm, targets, protocol) for arm in SCRIPTED], axis=0)
+
+    def curve(self, arm: str, steps: int) -> np.ndarray:
+        """(H, S, P, E) return on each home rule of the policies kept after so many steps."""
+        seeds = self.design.preset.seeds
+        return np.array(
+            [
+                [self._groups(arm, home, home, seed, 1.0, "curve", steps, "return") for seed in seeds]
+                for home in self.homes
+            ]
+        )
+
+    @property
+    def curve_steps(self) -> list[int]:
+        """Agent-steps after which policies were kept in training."""
+        preset = self.design.preset
+        return [preset.steps * number // preset.curve_points for number in range(preset.curve_points + 1)]
+
+    def _groups(
+        self, arm: str, home: str, target: str, seed: int | None, budget: float, protocol: str, steps: int | None,
+        measure: str,
+    ) -> np.ndarray:  # fmt: skip
+        """(P, E) of one measure."""
+        return self._held[arm, home, target, seed, budget, protocol, steps].values[measure].T
+
+
+def returns(numbers: Numbers, budget: float = 1.0) -> Returns:
+    """The numbers that the verdicts are about, at a budget."""
+    design, held_out, homes = numbers.design, numbers.held_out, numbers.homes
+    arms = [arm for arm, at in design.budgets if at == budget]
+    trained = [arm for arm in arms if is_trained(arm)]
+    curved = [arm for arm in arms if arm_of(arm).name in CURVED] if budget == 1.0 else []
+    return Returns(
+        adapted={arm: numbers.array(arm, "adaptation", held_out, budget=budget) for arm in arms},
+        frozen={arm: numbers.array(arm, "frozen", held_out, budget=budget) for arm in trained},
+        home={arm: numbers.at_home(arm, "frozen", budget=budget) for arm in trained},
+        gate={arm: _gate(numbers, arm, budget) for arm in trained},
+        best_reply=numbers.reference("best_reply", held_out),
+        floor=numbers.floor(held_out),
+        constant=numbers.reference("constant", held_out),
+        home_best_reply=numbers.reference("best_reply", homes),
+        home_floor=numbers.floor(homes),
+        home_constant=numbers.reference("constant", homes),
+        gate_best_reply=numbers.reference("best_reply", homes, "gate"),
+        gate_floor=numbers.floor(homes, "gate"),
+        own_gates={arm: _own_gate(numbers) for arm in trained if arm_of(arm).trains_on == "central"},
+        curves={arm: np.array([numbers.curve(arm, each) for each in numbers.curve_steps]) for arm in curved},
+        curve_steps=np.array(numbers.curve_steps),
+        conduct={arm: _conduct(numbers, arm, budget) for arm in trained},
+        economies=economy_fields(design),
+    )
+
+
+def _gate(numbers: Numbers, arm: str, budget: float) -> np.ndarray:
+    own = numbers.design.central.name if arm_of(arm).trains_on == "central" else None
+    return numbers.at_home(arm, "gate", budget=budget, rule=own)
+
+
+def _own_gate(numbers: Numbers) -> tuple[np.ndarray, np.ndarray]:
+    """Floor and best reply under the central rule, each (H, P, E)."""
+    rules = [numbers.design.central.name] * len(numbers.homes)
+    return numbers.floor(rules, "gate"), numbers.reference("best_reply", rules, "gate")
+
+
+def _conduct(numbers: Numbers, arm: str, budget: float) -> np.ndarray:
+    held_out = numbers.held_out
+    return np.array([numbers.array(arm, "frozen", held_out, measure=f"{part}_late", budget=budget) for part in CONDUCT])
+
+
+def economy_fields(design: Design) -> dict[str, np.ndarray]:
+    """By numeric field in which the economies of a study differ, (E,): its value in each.
+
+    Capacity stands for all that seats can serve in a round over the jobs that come, for organizations and capacity
+    of the frozen set are drawn together.
+    """
+    economies = [asdict(each) for each in design.economies]
+    for each in economies:
+        each["capacity"] = each.pop("organizations") * each["capacity"] / each["jobs"]
+    fields = {name: [each[name] for each in economies] for name, value in economies[0].items() if _is_number(value)}
+    return {name: np.array(values, float) for name, values in fields.items() if len(set(values)) > 1}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,144 @@
+"""Validation: ask the market for every known answer, and leave a report of all of them side by side."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import ruleshift
+from ruleshift.eval.jobs.folder import Cell, Folder, Job, Work, owned, write_text
+from ruleshift.eval.jobs.pool import compute
+from ruleshift.eval.jobs.progress import Progress
+from ruleshift.eval.known_answers import ANSWERS, Answer, Row, Run
+from ruleshift.eval.known_answers.report import write_validation
+from ruleshift.eval.known_answers.result import Result
+
+COLUMNS = ("id", "quantity", "sense", "expected", "measured", "standard_error", "tolerance", "verdict")
+RECORD, TRAINED = "validation.json", "trained"
+_OWN = (".lock", ".workers", RECORD)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a validation found, and where it is written."""
+
+    results: tuple[Result, ...]
+    report: Path
+    table: Path
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Ids of the answers that the market does not give."""
+        return tuple(result.answer.id for result in self.results if not result.holds)
+
+
+def validate(
+    out: str | os.PathLike[str] = "results/validation",
+    *,
+    only: Sequence[str] = (),
+    workers: int | None = None,
+    quiet: bool = False,
+) -> Validation:
+    """Measure known answers, and leave `validation.html` and `validation.csv` in the folder `out`.
+
+    Started again on the same folder, it goes on with what is missing: each answer is whole or absent.
+
+    Args:
+        out: folder of this validation alone.
+        only: ids of answers; all of them where empty.
+        workers: processes, one core each; at most two by default, 0 for none beside this one.
+        quiet: show no progress.
+
+    Raises:
+        ValueError: an unknown id, or a folder that holds something else or in which one is running.
+        CellError: an answer could not be measured.
+    """
+    asked, root = _asked(only), Path(out)
+    workers = min(2, os.cpu_count() or 1) if workers is None else workers
+    with owned(root):
+        code = _claim(root)
+        folder = Folder(root)
+        folder.clean()
+        cells = sorted((_cell(answer) for answer in asked), key=lambda cell: (len(cell["needs"]), -cell["seconds"]))
+        with Progress(cells, [cell["seconds"] for cell in cells], folder, _describe, quiet=quiet) as progress:
+            compute(cells, Job("ruleshift.eval.known_answers.validate:begin", None), folder, workers, progress.report)
+        results = tuple(_result(folder, answer) for answer in asked)
+        table = root / "validation.csv"
+        write_text(table, _table(results))
+        return Validation(results, write_validation(root, results, code), table)
+
+
+def begin(setting: Any) -> Work:
+    """The work of a validation: measure the answer that a cell names."""
+
+    def work(cell: Cell, folder: Folder, progress: Any) -> None:
+        run = Run(folder=folder.root / TRAINED, progress=lambda share: progress(min(share, 0.99)))
+        rows = ANSWERS[cell["name"]].measure(run)
+        folder.write(cell["name"], {"rows": [asdict(row) for row in rows]})
+
+    return work
+
+
+def _asked(only: Sequence[str]) -> list[Answer]:
+    for each in only:
+        if each not in ANSWERS:
+            raise ValueError(f"no known answer is called {each!r}; there are {', '.join(ANSWERS)}")
+    return [answer for answer in ANSWERS.values() if not only or answer.id in only]
+
+
+def _cell(answer: Answer) -> Cell:
+    return {"name": answer.id, "needs": list(answer.needs), "seconds": answer.seconds}
+
+
+def _describe(cell: Cell) -> str:
+    return ANSWERS[cell["name"]].title
+
+
+def _result(folder: Folder, answer: Answer) -> Result:
+    rows: list[Mapping[str, Any]] = folder.read(answer.id)["rows"]
+    return Result(answer, tuple(Row(**row) for row in rows))
+
+
+def _table(results: Sequence[Result]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(line for result in results for line in _lines(result))
+    return text.getvalue()
+
+
+def _lines(result: Result) -> Iterator[tuple[Any, ...]]:
+    for number, row in enumerate(result.rows, 1):
+        margin = result.answer.tolerance.margin(row)
+        place = (f"{result.answer.id}/{number}", row.name, row.sense)
+        yield (*place, *map(repr, (row.expected, row.measured, row.error, margin)), result.verdict(row))
+
+
+def _claim(root: Path) -> str:
+    """Write down which code the folder's answers are measured with, or refuse a folder that holds something else."""
+    record = {"version": ruleshift.__version__, "code": code_hash()}
+    path = root / RECORD
+    if path.exists():
+        if json.loads(path.read_text(encoding="utf-8")) != record:
+            raise ValueError(f"{root}: holds a validation of other code; choose another folder")
+    elif any(each.name not in _OWN and not each.name.startswith(".partial-") for each in root.iterdir()):
+        raise ValueError(f"{root}: is not empty and holds no validation; choose another folder")
+    else:
+        write_text(path, json.dumps(record, indent=1) + "\n")
+    return record["code"]
+
+
+def code_hash() -> str:
+    """Sixteen hexadecimal digits of all code, rules and structures of the package."""
+    digest, package = hashlib.sha256(), Path(ruleshift.__file__).parent
+    for layer in ("envs", "agents", "train", "eval"):
+        root = (package / layer).resolve()
+        for path in sorted(each for each in root.rglob("*") if each.suffix in (".py", ".toml")):
+            digest.update(f"{layer}/{path.relative_to(root).as_posix()}\n".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
