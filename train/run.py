@@ -30,7 +30,7 @@ from ruleshift.train.checkpoint import MarketEnvs, learned_policy, load_checkpoi
 from ruleshift.train.groups import Group
 from ruleshift.train.networks import load_start, save_critic
 from ruleshift.train.plan import Plan, markets_of, memory_of
-from ruleshift.train.ppo import Learner, Settings
+from ruleshift.train.ppo import Learner, PPOSettings
 
 CONFIG_FILE, CHECKPOINT_FILE, CURVE_FOLDER = "config.json", "checkpoint.safetensors", "curve"
 REWARDS_FILE = "rewards.npy"
@@ -51,7 +51,7 @@ def train(
     units: int | None = None,
     start: str | os.PathLike[str] | None = None,
     mechanisms: Sequence[str] = (),
-    settings: Settings | None = None,
+    settings: PPOSettings | None = None,
     snapshots: int | Sequence[int] = 10,
     checkpoint_seconds: float = 60.0,
     checkpoint_rollouts: int | None = None,
@@ -101,7 +101,7 @@ def train(
     if steps < 1:
         raise ValueError(f"steps is {steps}; it must be at least 1")
     load_mechanisms(tuple(mechanisms))  # a rule's file may name them
-    settings = settings or Settings()
+    settings = settings or PPOSettings()
     begin = None if start is None else load_start(start)
     name, markets = markets_of(rule, arm, groups, settings.markets, economy, rivals, schedule)
     plan = Plan(

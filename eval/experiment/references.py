@@ -30,7 +30,7 @@ def key_of(kind: str, design: Design, rule: str, seed: int) -> str:
         "rule": design.rule(rule).hash,
         "seed": seed,
         "steps": preset.native_steps,
-        "learner": [preset.learning_markets, preset.rollout, preset.minibatch, preset.epochs],
+        "learner": [preset.learning_markets, preset.rollout_size, preset.batch_size, preset.n_epochs],
         "rounds": preset.rounds,
     }
     if kind == "best_reply":

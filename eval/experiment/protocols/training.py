@@ -65,11 +65,14 @@ def compute(cell: Cell, desk: Desk) -> None:
 
 def settings(design: Design) -> Any:
     """Hyper-parameters, the same for every arm."""
-    from ruleshift.train import Settings
+    from ruleshift.train import PPOSettings
 
     preset = design.preset
-    return Settings(
-        markets=preset.learning_markets, rollout=preset.rollout, minibatch=preset.minibatch, epochs=preset.epochs
+    return PPOSettings(
+        markets=preset.learning_markets,
+        rollout_size=preset.rollout_size,
+        batch_size=preset.batch_size,
+        n_epochs=preset.n_epochs,
     )
 
 
