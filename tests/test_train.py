@@ -307,7 +307,10 @@ def test_train__a_complete_run_is_not_trained_again(tmp_path):
     [
         ({"seed": 6}, r"seed is 5, not 6"),
         ({"steps": 400}, r"steps is 360, not 400"),
-        ({"rivals": [Constant()]}, r"holds another run \(groups is"),
+        (
+            {"rivals": [Constant()]},
+            r"holds another run \(groups\.0\.seats\.background\.0\.policy is \'PostedPrice\', not \'Constant\'\)",
+        ),
     ],
 )
 def test_train__refuses_the_folder_of_another_run(tmp_path, change, message):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ruleshift.agents import load_policy
+from ruleshift.envs.files import write_atomically
 from ruleshift.eval.experiment.design import Design
 
 RECIPE = 1
@@ -75,4 +76,4 @@ def keep(kind: str, design: Design, rule: str, seed: int, policy: Path, out: str
     path = place / INDEX
     held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     held[key] = {"kind": kind, "rule": rule, "seed": seed, "weights": load_policy(place / key).describe()["weights"]}
-    path.write_text(json.dumps(dict(sorted(held.items())), indent=1) + "\n", encoding="utf-8")
+    write_atomically(path, json.dumps(dict(sorted(held.items())), indent=1) + "\n")

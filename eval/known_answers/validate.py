@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import io
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import ruleshift
-from ruleshift.eval.jobs.folder import Cell, Folder, Job, Work, owned, write_text
+from ruleshift.envs.files import claim_folder, write_atomically
+from ruleshift.eval.jobs.folder import Cell, Folder, Job, Work, foreign, owned
 from ruleshift.eval.jobs.pool import compute
 from ruleshift.eval.jobs.progress import Progress
 from ruleshift.eval.known_answers import ANSWERS, Answer, Row, Run
@@ -20,7 +20,6 @@ from ruleshift.eval.known_answers.result import Result
 
 COLUMNS = ("id", "quantity", "sense", "expected", "measured", "standard_error", "tolerance", "verdict")
 RECORD, TRAINED = "validation.json", "trained"
-_OWN = (".lock", ".workers", RECORD)
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,9 @@ def validate(
     asked, root = _asked(only), Path(out)
     workers = min(2, os.cpu_count() or 1) if workers is None else workers
     with owned(root):
-        code = _claim(root)
+        code = code_hash()
+        record = {"version": ruleshift.__version__, "code": code}
+        claim_folder(root, RECORD, record, what="validation", foreign=foreign)
         folder = Folder(root)
         folder.clean()
         cells = sorted((_cell(answer) for answer in asked), key=lambda cell: (len(cell["needs"]), -cell["seconds"]))
@@ -69,7 +70,7 @@ def validate(
             compute(cells, Job("ruleshift.eval.known_answers.validate:begin", None), folder, workers, progress.report)
         results = tuple(_result(folder, answer) for answer in asked)
         table = root / "validation.csv"
-        write_text(table, _table(results))
+        write_atomically(table, _table(results))
         return Validation(results, write_validation(root, results, code), table)
 
 
@@ -117,20 +118,6 @@ def _lines(result: Result) -> Iterator[tuple[Any, ...]]:
         margin = result.answer.tolerance.margin(row)
         place = (f"{result.answer.id}/{number}", row.name, row.sense)
         yield (*place, *map(repr, (row.expected, row.measured, row.error, margin)), result.verdict(row))
-
-
-def _claim(root: Path) -> str:
-    """Write down which code the folder's answers are measured with, or refuse a folder that holds something else."""
-    record = {"version": ruleshift.__version__, "code": code_hash()}
-    path = root / RECORD
-    if path.exists():
-        if json.loads(path.read_text(encoding="utf-8")) != record:
-            raise ValueError(f"{root}: holds a validation of other code; choose another folder")
-    elif any(each.name not in _OWN and not each.name.startswith(".partial-") for each in root.iterdir()):
-        raise ValueError(f"{root}: is not empty and holds no validation; choose another folder")
-    else:
-        write_text(path, json.dumps(record, indent=1) + "\n")
-    return record["code"]
 
 
 def code_hash() -> str:

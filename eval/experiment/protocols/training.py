@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from ruleshift.envs.files import publish
 from ruleshift.eval.experiment.context import Desk, best_reply_cell, make_cell, native_cell
 from ruleshift.eval.experiment.design import Design, home_names, is_trained
 from ruleshift.eval.experiment.references import shipped
-from ruleshift.eval.jobs.folder import Cell, publish
+from ruleshift.eval.jobs.folder import Cell
 
 _CHECKPOINT_SECONDS = 20.0
 
