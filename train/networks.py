@@ -48,13 +48,13 @@ def save_critic(model: Learner, policy: LearnedPolicy, folder: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Start:
-    """The networks of a finished run."""
+class WarmStart:
+    """The networks of a finished run, with which another may begin."""
 
     policy: LearnedPolicy
     critic: Mapping[str, np.ndarray]
     digest: str
-    """Of the weights of both."""
+    """SHA-256 of the weights of both, hexadecimal."""
 
     def check(self, card: Card) -> None:
         """Refuse to go on as a policy of another shape; ValueError names what differs."""
@@ -71,7 +71,7 @@ class Start:
             model.policy.log_std.copy_(th.from_numpy(self.policy.weights["log_std"]))
 
 
-def load_start(folder: str | os.PathLike[str]) -> Start:
+def load_warm_start(folder: str | os.PathLike[str]) -> WarmStart:
     """The policy and the critic that a finished run left in `folder`.
 
     Raises:
@@ -89,7 +89,7 @@ def load_start(folder: str | os.PathLike[str]) -> Start:
         raise ValueError(f"{path}: not a critic ({error})") from None
     if owner != digest:
         raise ValueError(f"{path}: policy: not that of the policy beside it; they are of two runs")
-    return Start(policy, critic, hashlib.sha256(digest.encode() + blob).hexdigest())
+    return WarmStart(policy, critic, hashlib.sha256(digest.encode() + blob).hexdigest())
 
 
 def _header(blob: bytes) -> dict[str, Any]:

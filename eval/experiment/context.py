@@ -14,7 +14,7 @@ from ruleshift.eval.experiment.references import shipped
 from ruleshift.eval.jobs.folder import Cell, Folder
 
 if TYPE_CHECKING:
-    from ruleshift.train.groups import Group as LearningGroup
+    from ruleshift.train.groups import MarketGroup
 
 Progress = Callable[[float], None]
 CONSTANT_CELL = "constant-constant"
@@ -95,7 +95,7 @@ class Desk:
         """The best constant conduct that the study has found."""
         return Constant(**self.folder.read(CONSTANT_CELL)["result"]["conduct"])
 
-    def best_reply_groups(self, rule: str) -> "list[LearningGroup]":
+    def best_reply_groups(self, rule: str) -> "list[MarketGroup]":
         """Where a best reply learns: the focal seat, in the economies that arms train on, against every panel."""
         from ruleshift.train.arms import FIRST_ECONOMY, NUISANCE
 

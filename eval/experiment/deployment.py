@@ -13,7 +13,7 @@ from ruleshift.eval.panels import Panel, scripted_panel
 from ruleshift.eval.play import CONDUCT, Place, Played, play_all
 
 if TYPE_CHECKING:
-    from ruleshift.train.groups import Group as LearningGroup
+    from ruleshift.train.groups import MarketGroup
 
 Entry = dict[str, Any]
 """One row of a cell's results: target, protocol, panel, economy, and values by measure."""
@@ -113,14 +113,14 @@ class Deployment:
 
     def learning(
         self, rule: str, places: Sequence[tuple[Economy, int, int]], markets: int, *, aware: bool = False
-    ) -> "list[LearningGroup]":
+    ) -> "list[MarketGroup]":
         """Groups of markets with a learner in the focal seat.
 
         Args:
             places: economy, panel and first market of each group.
             markets: of each group.
         """
-        from ruleshift.train.groups import Group as LearningGroup
+        from ruleshift.train.groups import MarketGroup
 
         found = []
         for economy, panel, first_market in places:
@@ -131,7 +131,7 @@ class Deployment:
                     held.setdefault(id(policy), []).append(seat)
             background = tuple((policies[seats[0]], tuple(seats)) for seats in held.values())
             found.append(
-                LearningGroup(
+                MarketGroup(
                     rule=disclosed(self.design.rule(rule), aware),
                     economy=economy,
                     seats=Seats((FOCAL,), background),

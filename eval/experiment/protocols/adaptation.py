@@ -35,29 +35,32 @@ def cells(design: Design) -> Iterator[Cell]:
 
 def compute(cell: Cell, desk: Desk) -> list[Entry]:
     """By group, the mean return over the phase, and by tenth of it."""
-    from ruleshift.train import load_rewards, train
+    from ruleshift.train import TrainingPlan, load_rewards, train
 
     design, preset = desk.design, desk.design.preset
     places = [(design.economies[each.economy], each.panel, FIRST_MARKET + each.first_market) for each in design.groups]
     steps = max(round(preset.steps * cell["budget"] * preset.adaptation), 1)
     own = desk.path(trained(cell["arm"], cell["home"], cell["seed"], cell["budget"]))
-    with tempfile.TemporaryDirectory() as place:
+    plan = TrainingPlan(
+        steps=steps,
+        seed=cell["seed"],
+        arm=cell["arm"],
+        groups=desk.deployment.learning(cell["target"], places, preset.markets, aware=arm_of(cell["arm"]).aware),
+        start=own if is_trained(cell["arm"]) else None,
+        mechanisms=preset.mechanisms,
+        settings=settings(design),
+        snapshots=0,
+        record=True,
+    )
+    with tempfile.TemporaryDirectory() as folder:
         train(
-            out=place,
-            steps=steps,
-            seed=cell["seed"],
-            arm=cell["arm"],
-            groups=desk.deployment.learning(cell["target"], places, preset.markets, aware=arm_of(cell["arm"]).aware),
-            start=own if is_trained(cell["arm"]) else None,
-            mechanisms=preset.mechanisms,
-            settings=settings(design),
-            snapshots=0,
+            plan,
+            folder,
             on_rollout=lambda learner: desk.progress(min(learner.num_timesteps / steps, 1.0)),
-            record=True,
             tensorboard=False,
             quiet=True,
         )
-        earned = load_rewards(place)
+        earned = load_rewards(folder)
     return [
         entry(cell["target"], "adaptation", group, values)
         for group, values in zip(design.groups, _values(earned, steps, preset.markets), strict=True)

@@ -45,17 +45,20 @@ def missing_best_replies(design: Design, rules: list[str]) -> list[str]:
 
 def compute(cell: Cell, desk: Desk) -> None:
     """A run that was killed goes on where it was; its folder moves to its place when it is whole."""
-    from ruleshift.train import train
+    from ruleshift.train import TrainingPlan, train
 
     place, steps = desk.folder.partial(cell["name"]), _steps(cell, desk.design)
-    train(
+    plan = TrainingPlan(
         **_what(cell, desk),
-        out=place,
         steps=steps,
         seed=cell["seed"],
         mechanisms=desk.design.preset.mechanisms,
         settings=settings(desk.design),
         snapshots=desk.design.preset.curve_points,
+    )
+    train(
+        plan,
+        place,
         checkpoint_seconds=_CHECKPOINT_SECONDS,
         on_rollout=lambda learner: desk.progress(min(learner.num_timesteps / steps, 1.0)),
         tensorboard=False,
@@ -78,7 +81,7 @@ def settings(design: Design) -> Any:
 
 
 def _what(cell: Cell, desk: Desk) -> dict[str, Any]:
-    """What the arm trains on, as arguments of `train`."""
+    """What the arm trains on, as fields of its plan."""
     design, arm = desk.design, cell["arm"]
     if arm == "best_reply":
         # From nothing it would learn to stay out: among natives a beginner hardly ever wins.
