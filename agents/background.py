@@ -22,7 +22,7 @@ class Background:
         self._all = Backgrounds([(seats, markets)])
 
     def reset(self) -> None:
-        """Forget everything: a new episode begins."""
+        """Begin a new episode: policies forget everything."""
         self._all.reset(0)
 
     def act(self, observations: np.ndarray, out: np.ndarray, keys: np.ndarray, *, round: int, episode: int) -> None:
@@ -66,7 +66,7 @@ class Backgrounds:
         self._uses_noise = any(each.policy.uses_noise for each in self._seated)
 
     def reset(self, group: int) -> None:
-        """Forget everything of one group: a new episode begins there."""
+        """Begin a new episode in one group: policies forget everything of it."""
         for each in self._seated:
             each.reset(group)
 

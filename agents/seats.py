@@ -40,12 +40,12 @@ class Seats:
 
     @classmethod
     def all_learn(cls, organizations: int) -> "Seats":
-        """Every seat learns."""
+        """The seats of a market in which everybody learns."""
         return cls(tuple(range(organizations)))
 
     @classmethod
     def shared(cls, organizations: int, rivals: Sequence[Policy], learning: int | None = None) -> "Seats":
-        """The first `learning` seats (half by default) learn; `rivals` hold the others, in turn."""
+        """Let the first `learning` seats learn (half of them by default); `rivals` hold the others, in turn."""
         learning = (organizations + 1) // 2 if learning is None else learning
         held: dict[int, list[int]] = {}
         for index, seat in enumerate(range(learning, organizations)):
@@ -53,13 +53,13 @@ class Seats:
         return cls(tuple(range(learning)), tuple((rivals[rival], tuple(seats)) for rival, seats in held.items()))
 
     def check(self, organizations: int) -> None:
-        """Refuse seats that are not exactly 0 .. N - 1."""
+        """Refuse seats that are not exactly 0 .. N - 1: ValueError."""
         taken = sorted([*self.learning, *(seat for _, seats in self.background for seat in seats)])
         if taken != list(range(organizations)):
             raise ValueError(f"seats are {taken}; {organizations} organizations have seats 0 to {organizations - 1}")
 
     def describe(self) -> dict[str, Any]:
-        """Who sits where, in JSON."""
+        """The seats in JSON, with the description of each policy."""
         background = [{"seats": list(seats), **policy.describe()} for policy, seats in self.background]
         return {"learning": list(self.learning), "background": background}
 

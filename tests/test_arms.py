@@ -9,7 +9,7 @@ from ruleshift.agents import Constant, Undisclosed, rival_population
 from ruleshift.envs import Economy, Market, Structure, load_rule, load_structure
 from ruleshift.envs.support import outside
 from ruleshift.train import ARMS, Arm, MixedVecEnv, register_arm, training_groups, variant, variants
-from ruleshift.train.arms import HISTORY, UNITS, central_rule, disclosed
+from ruleshift.train.arms import HISTORY_ROUNDS, LSTM_UNITS, central_rule, disclosed
 
 STRUCTURE = load_structure("platforms")
 GIVEN = {"home": "price_board", "central": "platforms", "structure": "platforms"}
@@ -24,7 +24,11 @@ def test_variants__are_arms_with_every_kind_of_memory():
     assert len(set(variants())) == len(variants()) == 3 * len(ARMS)
     found = [variant(name) for name in ("randomized", "fixed+nuisance+memory", "fixed+nuisance+recurrent")]
     assert [each.arm for each in found] == [ARMS["randomized"], ARMS["fixed+nuisance"], ARMS["fixed+nuisance"]]
-    assert [(each.memory.history, each.memory.units) for each in found] == [(0, 0), (HISTORY, 0), (0, UNITS)]
+    assert [(each.memory.history, each.memory.units) for each in found] == [
+        (0, 0),
+        (HISTORY_ROUNDS, 0),
+        (0, LSTM_UNITS),
+    ]
     for wrong in ("wide+memory", "fixed+memory+recurrent", "+memory", ""):
         told = f"arm {re.escape(repr(wrong))} is unknown; the arms are fixed, .*, each also with"
         with pytest.raises(ValueError, match=rf"{told} \+memory or \+recurrent"):

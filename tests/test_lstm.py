@@ -14,7 +14,7 @@ from ruleshift.envs import Economy, load_rule
 from ruleshift.envs.layout import observation_layout
 from ruleshift.eval import load_preset, study
 from ruleshift.train import MarketVecEnv, PPOSettings, TrainingPlan, train
-from ruleshift.train.arms import UNITS
+from ruleshift.train.arms import LSTM_UNITS
 from ruleshift.train.networks import critic_weights, policy_weights
 from ruleshift.train.ppo import make_learner
 
@@ -34,8 +34,8 @@ def _plan(rule: str, **fields: Any) -> TrainingPlan:
     entries=st.lists(st.booleans(), min_size=1, max_size=9),
     seed=st.integers(0, 99),
 )
-def test_lstm__is_that_of_torch_from_the_entry_of_a_tenant_on(kinds, units, entries, seed):
-    """One seat changes hands, another never does; each has read all that its tenant has seen, and no more."""
+def test_lstm__is_that_of_torch_from_the_entry_of_an_organization_on(kinds, units, entries, seed):
+    """One seat changes hands, another never does; each has read all that its organization has seen, and no more."""
     card, rng = Card(kinds=kinds, units=units), np.random.default_rng(seed)
     size = card.observation_size
     weights = {name: rng.normal(0, 0.5, shape).astype(np.float32) for name, shape in card.shapes().items()}
@@ -140,6 +140,6 @@ def test_train__a_recurrent_arm_learns(tmp_path):
     settings = PPOSettings(markets=32, rollout_size=3200, batch_size=800)
     plan = TrainingPlan("promoted_listing", arm="fixed+recurrent", steps=32_000, settings=settings, snapshots=1)
     policy = train(plan, tmp_path, **QUIET)
-    assert (policy.card.arm, policy.card.units) == ("fixed+recurrent", UNITS)
+    assert (policy.card.arm, policy.card.units) == ("fixed+recurrent", LSTM_UNITS)
     before, after = _earned(load_policy(tmp_path / "curve" / "0")), _earned(policy)
     assert after > before + 0.1

@@ -1,4 +1,7 @@
-"""How organizations learn: arms, native VecEnvs, PPO, and training runs that survive being killed."""
+"""How organizations learn: arms, native VecEnvs, PPO, and training runs that survive being killed.
+
+What decides what a learner learns belongs here; what is asked of it afterwards belongs to `ruleshift.eval`.
+"""
 
 from ruleshift.train.arms import ARMS, Arm, ArmVariant, MemoryKind, register_arm, training_groups, variant, variants
 from ruleshift.train.groups import MarketGroup, MixedVecEnv

@@ -1,8 +1,8 @@
 """The arms: what a learner trains on. The one list of them; everything that names an arm derives from it.
 
 All arms are one code path, `training_groups`: each is a set of markets. What a learner remembers is the other half of
-its name: `NAME+memory` is the arm NAME of a learner with a history of `HISTORY` rounds, `NAME+recurrent` of one with an
-LSTM of `UNITS` units.
+its name: `NAME+memory` is the arm NAME of a learner with a history of `HISTORY_ROUNDS` rounds, `NAME+recurrent` of one
+with an LSTM of `LSTM_UNITS` units.
 """
 
 import re
@@ -20,10 +20,10 @@ from ruleshift.envs.economies import economy_set
 from ruleshift.envs.structure import Part
 from ruleshift.train.groups import MarketGroup
 
-HISTORY, UNITS = 4, 64
-"""Rounds that a learner with a history remembers; width of the LSTM of a recurrent one."""
+HISTORY_ROUNDS, LSTM_UNITS = 4, 64
+"""Rounds that a learner with a history remembers, and the width of the LSTM of a recurrent one."""
 NUISANCE, FIRST_ECONOMY = 8, 1024
-"""Economies of an arm with nuisance, and the number of the first in the frozen set: studies score on other ones."""
+"""Economies of an arm with nuisance, and the number of the first in the frozen set; studies score on other ones."""
 _CANDIDATES = 256
 
 TrainsOn = Literal["home", "central", "structure", "nothing"]
@@ -31,7 +31,7 @@ TrainsOn = Literal["home", "central", "structure", "nothing"]
 
 @dataclass(frozen=True)
 class Arm:
-    """A way to train.
+    """A way to train: in which markets, and what the learner is told of their rule.
 
     Raises:
         ValueError: a name that is no name, or nothing that an arm can train on.
@@ -84,8 +84,8 @@ class MemoryKind:
 
 MEMORIES = {
     "": MemoryKind(),
-    "+memory": MemoryKind("with a memory of the last rounds", history=HISTORY),
-    "+recurrent": MemoryKind("with a recurrent memory (an LSTM)", units=UNITS),
+    "+memory": MemoryKind("with a memory of the last rounds", history=HISTORY_ROUNDS),
+    "+recurrent": MemoryKind("with a recurrent memory (an LSTM)", units=LSTM_UNITS),
 }
 """Memories by the suffix that they add to the name of an arm. The last is an option: no preset asks for it."""
 
@@ -97,7 +97,9 @@ class ArmVariant:
     name: str
     """The whole name."""
     arm: Arm
+    """What the learner trains on."""
     memory: MemoryKind
+    """What the learner remembers."""
 
     @property
     def trains_on(self) -> TrainsOn:
@@ -162,12 +164,12 @@ def register_arm(arm: Arm) -> Arm:
 
 
 def fitting(given: str | Rule | Structure) -> str:
-    """The arm that is meant where none is named: `randomized` for a Structure, else `fixed`."""
+    """The name of the arm that is meant where none is given: `randomized` for a Structure, else `fixed`."""
     return "randomized" if isinstance(given, Structure) else "fixed"
 
 
 def training_rule(arm: Arm, given: str | Rule | Structure) -> Rule | Structure:
-    """What an arm's markets play: from a home rule, or from a structure.
+    """The rule or structure that an arm's markets play, made from a home rule or a structure.
 
     Args:
         arm: a value of `ARMS`.
@@ -230,9 +232,10 @@ def training_groups(
     Args:
         arm: a value of `ARMS`.
         given: as in `training_rule`.
-        markets: in all; they are shared out evenly over the economies.
-        economies: in place of the arm's own: the default economy, or with nuisance `NUISANCE` of the frozen set.
-        rivals: in place of the arm's own: the common population, with nuisance drawn around it for each economy.
+        markets: number of markets, shared out evenly over the economies.
+        economies: those of the markets; by default the default economy, or with nuisance `NUISANCE` of the frozen set.
+        rivals: policies of the other seats, in turn; by default the common population, with nuisance drawn around it
+            for each economy.
         schedule: shifts of the rule in mid-episode.
         first_market: number of the first market.
 

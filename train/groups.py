@@ -128,7 +128,7 @@ class MixedVecEnv(VecEnv):
 
     @property
     def all_markets(self) -> tuple[Market, ...]:
-        """The batched markets that it plays, one of each group."""
+        """The batched markets that this VecEnv plays, one of each group."""
         return tuple(part.market for part in self.parts)
 
     def reset(self) -> np.ndarray:
@@ -161,15 +161,15 @@ class MixedVecEnv(VecEnv):
         return np.concatenate(observations), np.concatenate(rewards), np.concatenate(dones), all_infos
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resource is held."""
 
     def seed(self, seed: int | None = None) -> list[int | None]:
-        """One seed for all markets (their numbers tell them apart), used at the next reset; None draws one."""
+        """Set the seed of all markets (their numbers tell them apart) for the next reset; None draws one."""
         self._seeds = self.parts[0].seed(seed)[:1] * self.num_envs
         return self._seeds
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """The attribute of this VecEnv, or else of each row's market."""
+        """Return the attribute of this VecEnv, or else of each row's market."""
         rows = list(self._get_indices(indices))
         if hasattr(self, attr_name):
             return [getattr(self, attr_name)] * len(rows)
@@ -182,7 +182,7 @@ class MixedVecEnv(VecEnv):
         setattr(self, attr_name, value)
 
     def env_method(self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any) -> list[Any]:
-        """Call a method of this VecEnv once, or else once of each group's market; its result for each row."""
+        """Call a method of this VecEnv once, or else of each group's market once, and return results by row."""
         rows = list(self._get_indices(indices))
         if hasattr(self, method_name):
             return [getattr(self, method_name)(*method_args, **method_kwargs)] * len(rows)
@@ -194,11 +194,11 @@ class MixedVecEnv(VecEnv):
         return [results[int(self.row_group[row])] for row in rows]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """No row is ever wrapped."""
+        """Say for each row that it is not wrapped."""
         return [False] * len(list(self._get_indices(indices)))
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Everything that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
+        """Return all that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
         states = enumerate(part.state_dict() for part in self.parts)
         return {f"group.{index}.{name}": value for index, state in states for name, value in state.items()}
 

@@ -26,18 +26,18 @@ CRITIC_FILE = "critic.safetensors"
 
 
 def policy_weights(model: Learner) -> dict[str, np.ndarray]:
-    """What `LearnedPolicy` takes."""
+    """The weights of the policy network, float32 by name, as `LearnedPolicy` takes them."""
     weights = _weights(_actor(model))
     return {**weights, "log_std": model.policy.log_std.detach().numpy().copy()}
 
 
 def critic_weights(model: Learner) -> dict[str, np.ndarray]:
-    """The same of the value network: its last layer has one output, the discounted profit that it expects."""
+    """The weights of the value network, float32 by name; its one output is the discounted profit that it expects."""
     return _weights(_critic(model))
 
 
 def critic_shapes(card: Card) -> dict[str, tuple[int, ...]]:
-    """Every weight of the critic beside a policy, with its shape."""
+    """The shape of every weight of the critic beside a policy, by name."""
     return card.network_shapes(1)
 
 
@@ -52,7 +52,9 @@ class WarmStart:
     """The networks of a finished run, with which another may begin."""
 
     policy: LearnedPolicy
+    """The policy network, with its card."""
     critic: Mapping[str, np.ndarray]
+    """Weights of the value network, by name."""
     digest: str
     """SHA-256 of the weights of both, hexadecimal."""
 
@@ -72,7 +74,7 @@ class WarmStart:
 
 
 def load_warm_start(folder: str | os.PathLike[str]) -> WarmStart:
-    """The policy and the critic that a finished run left in `folder`.
+    """Read the policy and the critic that a finished run left in `folder`.
 
     Raises:
         ValueError: a file missing, foreign or damaged; one line that names file and key.

@@ -96,7 +96,7 @@ def train(
 
 
 def load_rewards(out: str | os.PathLike[str]) -> np.ndarray:
-    """What a finished run with `record=True` earned as it learned, float32 (steps, rows), in mean job values.
+    """Read the rewards of a finished run whose plan says `record`: (steps, rows) float32, in mean job values.
 
     Raises:
         ValueError: no such file, or not one.
@@ -119,7 +119,7 @@ def _logging(model: Learner, env: MarketEnvs, out: Path, tensorboard: bool) -> l
 
 
 def learning_curve(out: str | os.PathLike[str]) -> list[tuple[int, Path]]:
-    """The policies that a run saved as it learned: (agent-steps, folder), the untrained one first."""
+    """List the policies that a run saved as it learned, as (agent-steps, folder), the untrained one first."""
     folder = Path(out) / CURVE_FOLDER
     if not folder.is_dir():
         return []

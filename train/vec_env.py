@@ -96,7 +96,7 @@ class MarketVecEnv(VecEnv):
 
     @property
     def all_markets(self) -> tuple[Market, ...]:
-        """The batched markets that it plays: one."""
+        """The batched markets that this VecEnv plays: one."""
         return (self.market,)
 
     def reset(self) -> np.ndarray:
@@ -136,7 +136,7 @@ class MarketVecEnv(VecEnv):
 
     @property
     def clock(self) -> tuple[np.ndarray, int, int]:
-        """Generator keys (B, 2) uint64, rounds played in the episode, number of the episode."""
+        """The generator keys (B, 2) uint64, the rounds played in the episode, and the number of the episode."""
         return self.market.key, self.market.round, self.market.episode
 
     @property
@@ -213,17 +213,17 @@ class MarketVecEnv(VecEnv):
         return infos
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resource is held."""
 
     def seed(self, seed: int | None = None) -> list[int | None]:
-        """One seed for all markets (their numbers tell them apart), used at the next reset; None draws one."""
+        """Set the seed of all markets (their numbers tell them apart) for the next reset; None draws one."""
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1)[0])
         self._seeds = [seed] * self.num_envs
         return self._seeds
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """The attribute of this VecEnv, or else of its market, once for each row."""
+        """Return the attribute of this VecEnv, or else of its market, once for each row."""
         owner = self if hasattr(self, attr_name) else self.market
         return [getattr(owner, attr_name)] * len(self._indices(indices))
 
@@ -234,19 +234,19 @@ class MarketVecEnv(VecEnv):
         setattr(self, attr_name, value)
 
     def env_method(self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any) -> list[Any]:
-        """Call a method of this VecEnv, or else of its market, once; its result, once for each row."""
+        """Call a method of this VecEnv, or else of its market, once, and return its result once for each row."""
         owner = self if hasattr(self, method_name) else self.market
         return [getattr(owner, method_name)(*method_args, **method_kwargs)] * len(self._indices(indices))
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """No row is ever wrapped."""
+        """Say for each row that it is not wrapped."""
         return [False] * len(self._indices(indices))
 
     def _indices(self, indices: Any) -> Sequence[int]:
         return list(self._get_indices(indices))
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Everything that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
+        """Return all that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
         state = {f"market.{name}": np.array(value) for name, value in self.market.snapshot().items()}
         state["observations"] = self._observations.copy()
         state["returns"] = self._returns.copy()
