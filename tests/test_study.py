@@ -16,8 +16,9 @@ import pytest
 
 from ruleshift.eval import CellError, study
 from ruleshift.eval.experiment.design import Design
-from ruleshift.eval.experiment.plan import plan, weight
+from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.preset import load_preset
+from ruleshift.eval.experiment.protocols import PROTOCOLS
 
 COMMAND = "import sys; from ruleshift.eval import study; study('testing', sys.argv[1], workers=2)"
 
@@ -194,28 +195,29 @@ def test_plan__asks_for_nothing_before_what_it_needs() -> None:
     for name in ("quick", "standard", "testing"):
         done: set[str] = set()
         for cell in plan(Design.of(load_preset(name))):
-            assert done.issuperset(cell["needs"])
-            assert cell["name"] not in done
-            done.add(cell["name"])
+            assert done.issuperset(cell.needs)
+            assert cell.name not in done
+            done.add(cell.name)
 
 
-def test_weight__grows_with_what_a_cell_does() -> None:
-    """Of every kind of cell one weighs something, four times the budget four times as much, eight times the economies
+def test_seconds__grow_with_what_a_cell_does() -> None:
+    """Every cell takes some time, four times the budget four times as much, eight times the economies
     more."""
     preset = load_preset("standard")
     large = Design.of(replace(preset, economies=128))
     for cell in plan(design := Design.of(preset)):
-        assert 0 < weight(cell, design) < 600
-        if cell["budget"] == 4 and cell["kind"] in ("training", "adaptation"):
-            assert weight(cell, design) == pytest.approx(4 * weight(cell | {"budget": 1.0}, design), rel=0.1)
-        if cell["kind"] not in ("training", "distance"):
-            assert weight(cell, large) > weight(cell, design)
+        seconds = PROTOCOLS[cell.protocol].seconds
+        assert 0 < seconds(cell, design) < 600
+        if cell.budget == 4 and cell.protocol in ("training", "adaptation"):
+            assert seconds(cell, design) == pytest.approx(4 * seconds(replace(cell, budget=1.0), design), rel=0.1)
+        if cell.protocol not in ("training", "distance"):
+            assert seconds(cell, large) > seconds(cell, design)
 
 
 def test_plan__gives_every_arm_the_same_budget_and_nobody_a_second_try() -> None:
     """Equal budgets, one training run an arm, home and seed: the settings were fixed before."""
     preset = load_preset("quick")
-    trained = [cell for cell in plan(Design.of(preset)) if cell["kind"] == "training" and cell["arm"] in preset.arms]
-    assert {cell["budget"] for cell in trained} == {1.0}
-    runs = Counter((cell["arm"], cell["home"], cell["seed"]) for cell in trained)
+    trained = [cell for cell in plan(Design.of(preset)) if cell.protocol == "training" and cell.arm in preset.arms]
+    assert {cell.budget for cell in trained} == {1.0}
+    runs = Counter((cell.arm, cell.home, cell.seed) for cell in trained)
     assert set(runs.values()) == {1}

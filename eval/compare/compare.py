@@ -74,7 +74,7 @@ class Comparison:
         for axis, (name, levels) in enumerate(AXES.items()):
             lines.append(_row(f"  {name}", *(_word(levels[each.best[axis]]) for each in self.returns)))
         profits = (f"{each.profit.max():.3f}" for each in self.returns)
-        return [*lines, _row("  profit a round, in mean job values", *profits)]
+        return [*lines, _row("  profit per round, in mean job values", *profits)]
 
     def _profiles(self) -> list[str]:
         """The picture in the terminal: what the best conduct that has a level keeps of the best profit."""

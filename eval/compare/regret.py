@@ -34,7 +34,7 @@ class Returns:
     """What every conduct of the grid earns in the focal seat under one rule."""
 
     profit: np.ndarray
-    """By ask, effort, promotion and attention, as `AXES`: focal profit a round, in mean job values."""
+    """By ask, effort, promotion and attention, as `AXES`: focal profit per round, in mean job values."""
 
     @property
     def best(self) -> tuple[int, ...]:
@@ -55,7 +55,7 @@ class Returns:
 
 
 def regret(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] = ()) -> float:
-    """Profit a round, in mean job values, that the best reply to `a` loses under `b` against the best reply to `b`.
+    """Profit per round, in mean job values, that the best reply to `a` loses under `b` against the best reply to `b`.
 
     0 or more, 0 where the two call for the same conduct; not symmetric. Both replies are picked and scored in the same
     markets with the same noise, so that a difference is the conduct's. The pick's luck makes it a little large: by .007
