@@ -58,18 +58,18 @@ def test_study__every_arm_is_scored_in_every_economy_among_every_panel(finished:
         scored = [row for row in rows(finished) if row["protocol"] == protocol and row["budget"] == "1"]
         assert {row["arm"] for row in scored} >= set(arms)
         for arm in arms:
-            places = {
+            groups = {
                 (row["seed"], row["panel"], row["economy"])
                 for row in scored
                 if (row["arm"], row["target_rule"], row["measure"]) == (arm, "dispatch_lottery", "return")
             }
-            assert len(places) == 2 * 2 * 2
+            assert len(groups) == 2 * 2 * 2
 
 
 def test_study__adaptation_is_the_mean_over_the_whole_phase(finished: Path) -> None:
     """Not what the learner reaches in the end: a specialist that learns late has paid for it."""
-    place = ("arm", "seed", "panel", "economy", "budget", "protocol", "measure")
-    found = by(finished, *place)
+    keys = ("arm", "seed", "panel", "economy", "budget", "protocol", "measure")
+    found = by(finished, *keys)
     for (arm, seed, panel, economy, budget, protocol, measure), value in found.items():
         if (protocol, measure, budget) == ("adaptation", "return", "1"):
             # 128 agent-steps in 8 rows are 16 rounds: six tenths of two rounds, four of one.

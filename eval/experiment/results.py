@@ -147,7 +147,7 @@ class Numbers:
         return self._held[arm, home, target, seed, budget, protocol, steps].values[measure].T
 
 
-def returns(numbers: Numbers, budget: float = 1.0) -> Returns:
+def returns_of(numbers: Numbers, budget: float = 1.0) -> Returns:
     """The numbers that the verdicts are about, at a budget."""
     design, held_out, homes = numbers.design, numbers.held_out, numbers.homes
     arms = [arm for arm, at in design.budgets if at == budget]

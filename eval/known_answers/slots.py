@@ -52,8 +52,8 @@ def payments(run: Run) -> Iterator[Row]:
         opened.post(np.array([CLICKS]) / UNIT)
         opened.play(conduct(promotion=np.array([VALUES]) / VALUES[0]))
         paid = charges(opened.market)[0] * UNIT * VALUES[0]
-        for place, (found, wanted) in enumerate(zip(paid, expected, strict=False)):
-            yield Row(f"{charge}: the bidder of {VALUES[place]:g} pays", wanted, float(found))
+        for rank, (found, wanted) in enumerate(zip(paid, expected, strict=False)):
+            yield Row(f"{charge}: the bidder of {VALUES[rank]:g} pays", wanted, float(found))
         opened = Opened(slots(charge, 6, 4, run.draws(1_000)), seed=1)
         bids = np.random.default_rng(2).random((opened.market.markets, 6)).astype(np.float32).astype(np.float64)
         values = opened.market.job_values.copy()

@@ -112,8 +112,8 @@ def _table(results: Sequence[Result]) -> str:
 def _lines(result: Result) -> Iterator[tuple[Any, ...]]:
     for number, row in enumerate(result.rows, 1):
         margin = result.answer.tolerance.margin(row)
-        place = (f"{result.answer.id}/{number}", row.name, row.sense)
-        yield (*place, *map(repr, (row.expected, row.measured, row.error, margin)), result.verdict(row))
+        key = (f"{result.answer.id}/{number}", row.name, row.sense)
+        yield (*key, *map(repr, (row.expected, row.measured, row.error, margin)), result.verdict(row))
 
 
 def _claim(root: Path) -> str:
