@@ -158,22 +158,17 @@ def test_study__refuses_a_folder_in_use(tmp_path: Path) -> None:
 
 
 def test_study__refuses_a_folder_of_another_preset(finished: Path) -> None:
-    with pytest.raises(ValueError, match=r"holds another study \(its steps differ"):
+    with pytest.raises(ValueError, match=r"holds another study \(design\.preset\.steps is 1280, not 1281\)"):
         study(replace(load_preset("testing"), steps=1_281), finished, workers=0)
 
 
-@pytest.mark.parametrize(
-    ("key", "message"),
-    [("kernel", "computed by the market of hash 0000"), ("version", "computed by version 0000")],
-)
-def test_study__notices_that_the_market_or_the_version_has_changed(
-    finished: Path, tmp_path: Path, key: str, message: str
-) -> None:
+@pytest.mark.parametrize("key", ["kernel", "version"])
+def test_study__notices_that_the_market_or_the_version_has_changed(finished: Path, tmp_path: Path, key: str) -> None:
     """Cells of two markets never stand side by side."""
     root = shutil.copytree(finished, tmp_path / "study")
     record = json.loads((root / "study.json").read_text())
     (root / "study.json").write_text(json.dumps(record | {key: "0000"}))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=rf"holds another study \({key} is '0000', not"):
         study("testing", root, workers=0)
 
 

@@ -133,7 +133,7 @@ def test_validate__refuses_other_folders_and_unknown_answers(
     other.mkdir()
     (other / "validation.json").write_text(json.dumps({"version": "0", "code": "0"}))
     assert run(other, "wright") == 2
-    assert "holds a validation of other code" in capsys.readouterr().err
+    assert "holds another validation (version is '0', not" in capsys.readouterr().err
 
 
 def test_validate__list_names_every_answer_and_its_time(capsys: pytest.CaptureFixture[str]) -> None:

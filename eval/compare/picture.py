@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ruleshift.envs.files import whole_file
 from ruleshift.eval.compare.compare import Comparison
 from ruleshift.eval.compare.elasticities import odds_answers
 from ruleshift.eval.compare.regret import AXES
@@ -58,7 +59,8 @@ def draw_contrast(comparison: Comparison, path: Path) -> None:
         names = [f"{name} ({earned})" for name, earned in zip(comparison.names, best, strict=True)]
         figure.legend(bars, names, loc="outside upper left", ncols=2, fontsize=11)
         metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(path, dpi=120, metadata=metadata)
+        with whole_file(path) as temporary:
+            figure.savefig(temporary, dpi=120, metadata=metadata)
 
 
 def _odds(axes: Axes, comparison: Comparison) -> None:

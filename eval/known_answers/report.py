@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import ruleshift
-from ruleshift.eval.jobs.folder import write_text
+from ruleshift.envs.files import write_atomically
 from ruleshift.eval.known_answers import Row, Tolerance
 from ruleshift.eval.known_answers.result import Result
 from ruleshift.eval.report.render import render
@@ -32,7 +32,7 @@ def write_validation(root: Path, results: Sequence[Result], code: str) -> Path:
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     }
     path = root / "validation.html"
-    write_text(path, render(Path(__file__).with_name("validation.html.jinja"), content))
+    write_atomically(path, render(Path(__file__).with_name("validation.html.jinja"), content))
     return path
 
 

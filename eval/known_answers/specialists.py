@@ -25,7 +25,7 @@ RIVALS: dict[str, Callable[[int], Policy]] = {"as_asked": equilibrium, "second_p
 
 def specialists(pricing: str, run: Run) -> list[LearnedPolicy]:
     """One specialist a seed, trained in one of two seats against the equilibrium bidder; costs are drawn each round."""
-    from ruleshift.train import Settings, train
+    from ruleshift.train import PPOSettings, train
 
     home, found = procurement(N, pricing, 1, rounds=ROUNDS), []
     with ExitStack() as stack:
@@ -39,7 +39,7 @@ def specialists(pricing: str, run: Run) -> list[LearnedPolicy]:
                     seed=seed,
                     economy=home.economy,
                     rivals=(RIVALS[pricing](N),),
-                    settings=Settings(discount=0.0),
+                    settings=PPOSettings(gamma=0.0),
                     snapshots=0,
                     checkpoint_seconds=10.0,
                     on_rollout=lambda learner, index=index: run.progress(  # type: ignore[misc]
@@ -76,11 +76,11 @@ def transfers(run: Run) -> Iterator[Row]:
 
 def self_play(run: Run) -> Iterator[Row]:
     """All seats learn with one policy; then one deviates."""
-    from ruleshift.train import MarketVecEnv, Settings
+    from ruleshift.train import MarketVecEnv, PPOSettings
     from ruleshift.train.checkpoint import learned_policy, process_state
     from ruleshift.train.ppo import make_learner
 
-    home, settings = procurement(N, "as_asked", 1, rounds=ROUNDS), Settings(discount=0.0)
+    home, settings = procurement(N, "as_asked", 1, rounds=ROUNDS), PPOSettings(gamma=0.0)
     with process_state():
         env = MarketVecEnv(home.rule, settings.markets, 0, 5, home.economy)
         learner = make_learner(env, settings, seed=5)
