@@ -14,7 +14,7 @@ import numpy as np
 from ruleshift.envs import Market, load_rule
 from ruleshift.envs.layout import state_view
 from ruleshift.envs.rule import Weights
-from ruleshift.eval.known_answers.answer import Answer, Row, Run, Tolerance, mean_row
+from ruleshift.eval.known_answers.answer import Answer, Measurement, Row, Tolerance, mean_row
 from ruleshift.eval.known_answers.setting import Opened, bare
 
 BALANCED = ((10, "organizations", 2.393), (10, "jobs", 3.690), (50, "organizations", 4.173), (50, "jobs", 11.81))
@@ -110,7 +110,7 @@ def gains_by_misreport(opened: Opened, truth: np.ndarray) -> np.ndarray:
     return rank_of_match(truth, matched(opened.market))[:, 0] - np.min(got, axis=0)
 
 
-def stability(run: Run) -> Iterator[Row]:
+def stability(run: Measurement) -> Iterator[Row]:
     """Blocking pairs, and organizations that gain by another report."""
     for organizations, jobs in ((8, 8), (9, 6)):
         for proposer in ("organizations", "jobs"):
@@ -142,7 +142,7 @@ def immediate(preferences: np.ndarray, ranking: np.ndarray) -> np.ndarray:
     return got
 
 
-def manipulable(run: Run) -> Iterator[Row]:
+def manipulable(run: Measurement) -> Iterator[Row]:
     """How many organizations gain by some misreport, against the same count in plain Python."""
     n, reports = 3, list(itertools.permutations(range(3)))
     opened = Opened(
@@ -170,14 +170,14 @@ def mean_rank(market: Market, seed: int) -> np.ndarray:
     return np.nanmean(ranks, axis=1)
 
 
-def balanced(run: Run) -> Iterator[Row]:
+def balanced(run: Measurement) -> Iterator[Row]:
     """Mean ranks in random markets with two sides of one size."""
     for n, proposer, expected in BALANCED:
         market = two_sided(n, n, proposer, run.draws(60_000 // n))
         yield mean_row(f"organizations' mean rank, n = {n}, {proposer} propose", expected, mean_rank(market, seed=7))
 
 
-def unbalanced(run: Run) -> Iterator[Row]:
+def unbalanced(run: Measurement) -> Iterator[Row]:
     """Mean ranks where one side has one more."""
     for organizations, jobs, proposer, expected in UNBALANCED:
         market = two_sided(organizations, jobs, proposer, run.draws(400))

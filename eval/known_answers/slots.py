@@ -12,7 +12,7 @@ import numpy as np
 from ruleshift.envs import Market
 from ruleshift.envs.layout import outcome_view
 from ruleshift.envs.rule import Weights
-from ruleshift.eval.known_answers.answer import Answer, Row, Run, Tolerance
+from ruleshift.eval.known_answers.answer import Answer, Measurement, Row, Tolerance
 from ruleshift.eval.known_answers.setting import Opened, bare, conduct, plain_rule
 
 VALUES, CLICKS, UNIT = (10.0, 4.0, 2.0), (200.0, 100.0), 150.0
@@ -45,7 +45,7 @@ def formula(charge: str, bids: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.cumsum(steps[:, ::-1], axis=1)[:, ::-1]
 
 
-def payments(run: Run) -> Iterator[Row]:
+def payments(run: Measurement) -> Iterator[Row]:
     """The published example, and any bids and slots."""
     for charge, expected in PAYMENTS.items():
         opened = Opened(slots(charge, 3, 2, 1), seed=0)

@@ -15,7 +15,7 @@ from ruleshift.eval.extensions import load_extensions
 from ruleshift.eval.jobs.folder import Folder, foreign, owned
 from ruleshift.eval.jobs.pool import compute
 from ruleshift.eval.jobs.task import Job, Report, Task, Work
-from ruleshift.eval.known_answers import ANSWERS, Answer, Row, Run
+from ruleshift.eval.known_answers import ANSWERS, Answer, Measurement, Row
 from ruleshift.eval.known_answers.report import write_validation
 from ruleshift.eval.known_answers.result import Result
 
@@ -83,7 +83,7 @@ def begin(extensions: list[str]) -> Work:
     load_extensions(extensions)
 
     def work(task: str, folder: Folder, report: Report) -> None:
-        run = Run(folder=folder.root / TRAINED, progress=lambda share: report(min(share, 0.99)))
+        run = Measurement(folder=folder.root / TRAINED, progress=lambda share: report(min(share, 0.99)))
         rows = ANSWERS[task].measure(run)
         folder.write(task, {"rows": [asdict(row) for row in rows]})
 
