@@ -11,7 +11,7 @@ from markupsafe import escape
 
 from ruleshift.cli import main
 from ruleshift.eval import validate
-from ruleshift.eval.known_answers import ANSWERS, Answer, Row, Run, Tolerance
+from ruleshift.eval.known_answers import ANSWERS, Answer, Measurement, Row, Tolerance
 from ruleshift.eval.known_answers.validate import COLUMNS
 
 QUICK = ["wright", "tullock_best_reply"]
@@ -103,7 +103,7 @@ def test_validate__goes_on_with_what_is_missing(tmp_path: Path, monkeypatch: pyt
     asked: list[str] = []
 
     def counted(name: str, interrupts: bool = False) -> Answer:
-        def measure(run: Run) -> list[Row]:
+        def measure(run: Measurement) -> list[Row]:
             asked.append(name)
             if interrupts:
                 raise KeyboardInterrupt

@@ -30,7 +30,7 @@ def save_picture(comparison: Comparison, path: Path) -> Path:
 
     Raises:
         ValueError: another ending, or no such folder.
-        OSError: a place that cannot be written.
+        OSError: a path that cannot be written.
     """
     check_picture(path)
     draw_contrast(comparison, path)
@@ -65,13 +65,13 @@ def draw_contrast(comparison: Comparison, path: Path) -> None:
 
 def _odds(axes: Axes, comparison: Comparison) -> None:
     answers = odds_answers(comparison.rules)
-    places = np.arange(len(answers))[::-1]
+    positions = np.arange(len(answers))[::-1]
     for index, colour in enumerate(COLOURS):
         heights = [_shown(each[index]) for _, each in answers]
-        bars = axes.barh(places + 0.2 - 0.4 * index, heights, 0.36, color=colour)
+        bars = axes.barh(positions + 0.2 - 0.4 * index, heights, 0.36, color=colour)
         labels = ["decides" if math.isinf(each[index]) else f"x {each[index]:.3g}" for _, each in answers]
         axes.bar_label(bars, labels, padding=3, fontsize=9)
-    axes.set_yticks(places, [label.replace(" a tenth", "\na tenth") for label, _ in answers])
+    axes.set_yticks(positions, [label.replace(" a tenth", "\na tenth") for label, _ in answers])
     axes.set_xlim(0, 1.25 * max([0.1, *(_shown(value) for _, each in answers for value in each)]))
     axes.set_xticks([])
     axes.grid(False)

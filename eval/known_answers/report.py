@@ -25,7 +25,7 @@ def write_validation(root: Path, results: Sequence[Result], code: str) -> Path:
         "rows": len(rows),
         "chance": sum(row.error > 0 for row in rows),
         "outside": sum(not result.answer.tolerance.holds(row) for result in results for row in result.rows),
-        "place": _place,
+        "position": _position,
         "number": _number,
         "version": ruleshift.__version__,
         "code": code,
@@ -36,7 +36,7 @@ def write_validation(root: Path, results: Sequence[Result], code: str) -> Path:
     return path
 
 
-def _place(row: Row, tolerance: Tolerance) -> float | None:
+def _position(row: Row, tolerance: Tolerance) -> float | None:
     """Where the measurement lies, in per cent of a bar whose middle half is what the tolerance allows."""
     margin = tolerance.margin(row)
     if margin == 0:
