@@ -146,21 +146,19 @@ def variant(name: str) -> ArmVariant:
     raise ValueError(f"arm {name!r} is unknown; the arms are {', '.join(ARMS)}, each also with {also}")
 
 
-def register_arm(arm: Arm) -> Arm:
-    """Add an arm of one's own to the list, for this process: its name then works wherever the name of an arm does.
+def register_arm(arm: Arm) -> None:
+    """Add an arm of one's own, such as from a module that a preset names among its extensions.
 
-    A study trains in processes of its own, which do not know the arm, unless it runs with `workers=0`.
+    Its name then works wherever the name of an arm does, with every kind of memory.
 
     Raises:
-        ValueError: an arm of that name exists, or the name ends as the name of a memory does.
+        ValueError: another arm has its name, or the name ends as that of a memory does.
     """
-    if arm.name in ARMS:
-        raise ValueError(f"arm {arm.name} exists already; choose another name")
     for suffix in MEMORIES:
         if suffix and arm.name.endswith(suffix):
             raise ValueError(f"arm {arm.name}: {suffix} says what a learner remembers; choose another name")
-    ARMS[arm.name] = arm
-    return arm
+    if ARMS.setdefault(arm.name, arm) is not arm:
+        raise ValueError(f"an arm named {arm.name!r} is already registered")
 
 
 def fitting(given: str | Rule | Structure) -> str:
