@@ -46,9 +46,9 @@ def test_variant__says_how_an_arm_is_trained():
 
 def test_register_arm__adds_to_the_one_list(monkeypatch):
     monkeypatch.setattr("ruleshift.train.arms.ARMS", dict(ARMS))
-    own = register_arm(
-        Arm("randomized+plain", "rules drawn from a structure, one economy", "structure", nuisance=False)
-    )
+    own = Arm("randomized+plain", "rules drawn from a structure, one economy", "structure", nuisance=False)
+    register_arm(own)
+    register_arm(own)
     assert variant("randomized+plain+memory").arm is own
     assert "randomized+plain+recurrent" in variants()
     with pytest.raises(ValueError, match=r"an arm named 'randomized\+plain' is already registered"):
