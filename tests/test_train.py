@@ -235,10 +235,12 @@ def test_train__an_arm_with_nuisance_learns_in_its_own_economies(tmp_path):
         ({"arm": "wide"}, "arm 'wide' is unknown; the arms are fixed"),
         ({"arm": "scratch"}, "arm scratch trains on nothing"),
         ({"mechanisms": ["nowhere:fastest"]}, "nowhere"),
+        ({"settings": {"gamma": 0.9}}, r"plan: settings is \{'gamma': 0.9\}; it must be a PPOSettings"),
+        ({"economy": "small"}, "plan: economy is 'small'; it must be an Economy"),
     ],
 )
 def test_training_plan__is_checked_when_it_is_made(fields, message):
-    with pytest.raises((ValueError, ImportError), match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         _plan(**{"rule": "price_board", **fields})
 
 

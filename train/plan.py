@@ -30,7 +30,8 @@ class TrainingPlan:
     A plan is checked when it is made, and the networks that it starts from are read then.
 
     Raises:
-        ValueError: a field that is impossible, or fields that contradict each other; one line that names them.
+        ValueError, TypeError: a field that is impossible, or fields that contradict each other; one line that names
+            them.
 
     >>> plan = TrainingPlan("price_board", arm="fixed+memory", steps=1_000_000, seed=3)
     >>> plan.label, plan.memory.history
@@ -73,6 +74,10 @@ class TrainingPlan:
 
     def __post_init__(self) -> None:
         check_fields(self, "plan")
+        if not isinstance(self.settings, PPOSettings):
+            raise TypeError(f"plan: settings is {self.settings!r}; it must be a PPOSettings")
+        if not isinstance(self.economy, Economy | None):
+            raise TypeError(f"plan: economy is {self.economy!r}; it must be an Economy")
         for name in ("rivals", "schedule", "groups", "mechanisms"):
             value = getattr(self, name)
             if value is not None:
