@@ -14,7 +14,7 @@ from ruleshift.eval.play import play
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Focal profit a round, in mean job values, of one frozen policy; arrays hold one number a market."""
+    """Focal profit per round, in mean job values, of one frozen policy; arrays hold one number a market."""
 
     rule: str
     shift_to: str | None
@@ -47,7 +47,7 @@ class Evaluation:
             rows.append(("the same rounds without the shift (twin)", self.twin_after))
             rows.append(("change, paired", self.change))
         width = max(len(label) for label, _ in rows)
-        lines = [f"focal profit a round, in mean job values; {markets} markets against {self.panel}"]
+        lines = [f"focal profit per round, in mean job values; {markets} markets against {self.panel}"]
         lines += [f"  {label:<{width}}  {value.mean():+.4f}{_error(value)}" for label, value in rows]
         return "\n".join([*lines, "  (+- one standard error over markets: it says nothing about other training seeds)"])
 

@@ -4,14 +4,13 @@ import os
 from pathlib import Path
 
 from ruleshift.eval.experiment.design import Design
-from ruleshift.eval.experiment.plan import describe, job, plan, weight
+from ruleshift.eval.experiment.plan import job, plan, tasks
 from ruleshift.eval.experiment.power import power_table
 from ruleshift.eval.experiment.preset import Preset, load_preset
 from ruleshift.eval.experiment.record import claim
 from ruleshift.eval.experiment.results import write_results
 from ruleshift.eval.jobs.folder import Folder, owned
 from ruleshift.eval.jobs.pool import compute
-from ruleshift.eval.jobs.progress import Progress
 from ruleshift.eval.report import write_report
 
 
@@ -46,9 +45,7 @@ def study(
         folder.clean()
         if not quiet:
             print(_stated_power(asked))
-        cells = plan(design)
-        with Progress(cells, [weight(cell, design) for cell in cells], folder, describe, quiet=quiet) as progress:
-            compute(cells, job(design), folder, workers, progress.report)
+        compute(tasks(plan(design), design), job(design), folder, workers=workers, quiet=quiet)
         write_results(folder, design)
         return write_report(root)
 

@@ -15,7 +15,7 @@ from studies import Planted, make_study
 from ruleshift.cli import parse
 from ruleshift.envs.files import as_toml
 from ruleshift.eval import Preset, compare_rules, load_preset
-from ruleshift.eval.claims import CLAIMS, WORDS, Claim
+from ruleshift.eval.claims import CLAIMS, VERDICTS, Claim
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.power import COMPONENTS
@@ -86,7 +86,7 @@ def test_tutorial__goes_from_a_rule_to_the_number_of_the_verdict(
     planted = Planted(away={"randomized+memory": 0.8, "fixed+nuisance+memory": 0.6}, spread=0.1)
     make_study(tmp_path / "results" / "mine", planted, load_preset("mine.toml"))
     names = run(analyse, "tutorial.md")
-    measure = read_findings(tmp_path / "results" / "mine").verdicts["transfer"].measure
+    measure = read_findings(tmp_path / "results" / "mine").judgement.verdicts["transfer"].measure
     assert measure is not None
     assert names["delta"] == pytest.approx(measure.estimate, abs=1e-12)
     assert 0.1 < names["delta"] < 0.3
@@ -106,15 +106,15 @@ def test_tutorial__says_what_its_study_costs(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "mine.toml").write_text(blocks("tutorial.md", "toml")[0])
     design = Design.of(load_preset("mine.toml"))
     preset, cells = design.preset, plan(design)
-    training = [cell for cell in cells if cell["kind"] == "training"]
-    references = {cell["home"] for cell in training if cell["arm"] not in preset.arms}
+    training = [cell for cell in cells if cell.protocol == "training"]
+    references = {cell.home for cell in training if cell.arm not in preset.arms}
     assert references == {"bestseller_board"}  # those of the preset `quick` come with the suite
-    trained = Counter(cell["arm"] for cell in training)
+    trained = Counter(cell.arm for cell in training)
     natives = len(preset.panel_seeds) * preset.native_steps
     costs = (
         natives + preset.best_reply_steps,
         sum(trained[arm] for arm in preset.arms) * preset.steps,
-        round(sum(cell["kind"] == "adaptation" for cell in cells) * preset.steps * preset.adaptation),
+        round(sum(cell.protocol == "adaptation" for cell in cells) * preset.steps * preset.adaptation),
     )
     assert [line.split("|")[2].strip() for line in rows("tutorial.md") if line.endswith("000 |")] == [
         f"{cost:,}" for cost in costs
@@ -159,7 +159,7 @@ def test_report__its_sections_are_explained() -> None:
 def test_report__explains_every_claim_and_verdict() -> None:
     text = (DOCS / "report.md").read_text()
     assert [name for name in CLAIMS if f"| `{name}` |" not in text] == []
-    assert [word for word in WORDS if f"| {word} |" not in text] == []
+    assert [word for word in VERDICTS if f"| {word} |" not in text] == []
 
 
 # The study
@@ -169,7 +169,7 @@ def test_report__explains_every_claim_and_verdict() -> None:
 def test_study__claims_stand_as_registered(claim: Claim) -> None:
     setting = claim.setting_of(Preset().adaptation)
     lines = [f"Setting: {setting}.", f"Measure: {claim.measure}.", f"Thresholds: {claim.thresholds}."]
-    wanted = f"**`{claim.id}`**: {claim.says}\n\n- " + "\n- ".join(lines)
+    wanted = f"**`{claim.id}`**: {claim.statement}\n\n- " + "\n- ".join(lines)
     assert wanted in (DOCS / "study.md").read_text(), wanted
 
 

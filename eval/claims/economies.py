@@ -7,21 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import (
     CONTRADICTED,
-    GENERALIST,
+    INCONCLUSIVE,
     MARGIN,
     NO_DIFFERENCE,
-    SPECIALIST,
     SUPPORTED,
-    UNDECIDED,
     Claim,
+    Judgement,
     Verdict,
+    as_measured,
     obstacle,
+    unmeasured,
 )
 from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, of_arm
 from ruleshift.eval.claims.transfer import no_scale, scale
+from ruleshift.eval.claims.wording import count, field_label, percent, points
 from ruleshift.eval.statistics import LEVEL, Interval, Statistic, Weights, intervals, partial_mean
 
 _OTHERS = ("home", "target", "seed", "panel")
@@ -97,21 +100,21 @@ def judge(returns: Returns) -> Verdict:
     if not problem and count < 2:
         problem = "one economy: nothing is known of others"
     if problem:
-        return Verdict(CLAIM.id, UNDECIDED, problem)
+        return Verdict(CLAIM.id, INCONCLUSIVE, problem)
     statistic = advantages(returns)
     each = intervals(statistic, returns.sizes)
     strict = intervals(statistic, returns.sizes, level=1 - (1 - LEVEL) / count)
     delta = np.array([one.estimate for one in each])
     found = flip(delta, returns.economies)
-    word, reason = _word(each, strict)
+    outcome, reason = _outcome(each, strict)
     failures = gate_failures(returns, (GENERALIST, SPECIALIST))
     if failures:
-        word, reason = UNDECIDED, failures
+        outcome, reason = INCONCLUSIVE, failures
     named = {f"economy {index}": one for index, one in enumerate(each)}
-    return Verdict(CLAIM.id, word, f"{reason}{_told(found)}", None, named, _numbers(delta, each, found))
+    return Verdict(CLAIM.id, outcome, f"{reason}{_told(found)}", None, named, _numbers(delta, each, found))
 
 
-def _word(each: list[Interval], strict: list[Interval]) -> tuple[str, str]:
+def _outcome(each: list[Interval], strict: list[Interval]) -> tuple[str, str]:
     low, high = np.array([one.low for one in each]), np.array([one.high for one in each])
     reversed_ = sum(one.high < 0 for one in strict)
     if (low > 0).all():
@@ -120,7 +123,7 @@ def _word(each: list[Interval], strict: list[Interval]) -> tuple[str, str]:
         return CONTRADICTED, f"surely behind in {reversed_} of {len(each)} economies"
     if (low >= -MARGIN).all() and (high <= MARGIN).all():
         return NO_DIFFERENCE, f"within +-{MARGIN:g} in each of {len(each)} economies"
-    return UNDECIDED, f"surely ahead in {(low > 0).sum()} of {len(each)} economies, surely behind in none"
+    return INCONCLUSIVE, f"surely ahead in {(low > 0).sum()} of {len(each)} economies, surely behind in none"
 
 
 def _told(found: Flip | None) -> str:
@@ -147,13 +150,45 @@ def _numbers(delta: np.ndarray, each: list[Interval], found: Flip | None) -> dic
     return numbers
 
 
+def answer(judgement: Judgement) -> str:
+    """In how many economies each is ahead, the worst of them, and what tells them apart."""
+    verdict = judgement.verdicts[CLAIM.id]
+    if not verdict.numbers:
+        return unmeasured(verdict)
+    numbers, total = verdict.numbers, len(verdict.intervals)
+    ahead, behind, surely_ahead, surely_behind = (
+        round(numbers[f"share_{name}"] * total) for name in ("ahead", "behind", "surely_ahead", "surely_behind")
+    )
+    text = (
+        f"The generalist was ahead in {ahead} of {count(total, 'economy')} (beyond doubt in {surely_ahead}) and behind "
+        f"in {behind} (beyond doubt in {surely_behind}). In the worst tenth of them, its lead averaged "
+        f"{points(numbers['worst_decile'], signed=True)}."
+    )
+    return f"{as_measured(judgement, text)} {_told_apart(judgement, verdict)}".strip()
+
+
+def _told_apart(judgement: Judgement, verdict: Verdict) -> str:
+    """The field that best separates where the generalist is ahead; empty where the sign never changes."""
+    found = flip(np.array([each.estimate for each in verdict.intervals.values()]), judgement.returns.economies)
+    if found is None:
+        return ""
+    side = "above" if found.ahead_above else "below"
+    chance = "" if found.chance <= 0.05 else f", though chance alone does as well in {percent(found.chance)} of cases"
+    return (
+        f"What tells these economies apart best is {field_label(found.field)}: the generalist is ahead where it is "
+        f"{side} {found.cut:.3g}{chance}."
+    )
+
+
 CLAIM = Claim(
     id="economies",
-    says="Those trained on many rules are ahead after the change in every economy.",
+    question="Does it hold in every economy?",
+    statement="Those trained on many rules are ahead after the change in every economy.",
     setting=f"{GENERALIST} against {SPECIALIST} at held-out rules, economy by economy",
     measure="Delta within each economy; share of each sign, mean of the worst tenth, field that separates the signs",
-    thresholds="supported: every lower 95 % limit above 0; contradicted: an upper limit, corrected for the number of "
-    f"economies, below 0; no material difference: all within +-{MARGIN}; otherwise undecided, as when an arm fails the "
-    "gate of competence",
+    thresholds="supported: every lower 95% limit above 0; contradicted: an upper limit, corrected for the number of "
+    f"economies, below 0; no material difference: all within +-{MARGIN}; otherwise inconclusive, as when an arm fails "
+    "the gate of competence",
     judge=judge,
+    answer=answer,
 )

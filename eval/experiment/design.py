@@ -11,7 +11,7 @@ from ruleshift.envs import Economy, Rule, Structure, load_rule, load_structure
 from ruleshift.envs.economies import economy_set
 from ruleshift.envs.mechanisms import load_mechanisms
 from ruleshift.envs.support import outside
-from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
+from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.experiment.preset import Preset
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ PRIMARY = (GENERALIST, SPECIALIST)
 
 
 @dataclass(frozen=True)
-class Group:
-    """Markets of one economy among one panel."""
+class EvaluationGroup:
+    """Markets in which policies are scored: those of one economy, among one panel."""
 
     economy: int
     """Number in the frozen set."""
@@ -108,11 +108,11 @@ class Design:
         return replace(economy, rounds=self.preset.rounds) if self.preset.rounds else economy
 
     @property
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[EvaluationGroup]:
         """Every economy among every panel; no two share a market's noise."""
         panels, markets = len(self.preset.panel_seeds), self.preset.markets
         return [
-            Group(economy, panel, (economy * panels + panel) * markets)
+            EvaluationGroup(economy, panel, (economy * panels + panel) * markets)
             for economy in range(self.preset.economies)
             for panel in range(panels)
         ]
