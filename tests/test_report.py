@@ -130,14 +130,14 @@ def test_sentences__beating_all_controls_is_called_adaptation() -> None:
     outcome, text = answer(found(AHEAD), "adaptation")
     assert outcome == "supported"
     assert text.startswith("Yes, as far as this study can show")
-    assert "scored 30 there, and the generalist 80" in text
+    assert "scored 30 under these rules, and the generalist 80" in text
 
 
 def test_sentences__where_a_constant_does_better_it_is_not_adaptation() -> None:
     outcome, text = answer(found(replace(AHEAD, constant=0.9)), "adaptation")
     assert outcome == "contradicted"
-    assert text.startswith("No, this is not adaptation. At least as good was the best conduct that never reacts")
-    assert "an untrained constant does at least as well" in text
+    assert text.startswith("No, this is not adaptation: the best policy that never reacts did at least as well.")
+    assert "an untrained constant did at least as well" in text
 
 
 def test_sentences__one_conduct_for_all_rules_is_not_adaptation() -> None:
@@ -178,7 +178,7 @@ def test_sentences__who_learned_faster(slow: dict[str, float], outcome: str, beg
         ((0.7, 0.9), (0.8, 0.2), "The specialist is the better choice if fewer than 25% of rounds"),
         ((0.9, 0.6), (0.8, 0.5), "However rarely rules change, the generalist is the better choice"),
         ((0.6, 0.9), (0.5, 0.8), "However often rules change, the specialist is the better choice"),
-        ((0.9, 0.6), (0.5, 0.8), "Against what one would expect"),
+        ((0.9, 0.6), (0.5, 0.8), "Contrary to expectation"),
     ],
 )
 def test_sentences__break_even(home: tuple[float, float], away: tuple[float, float], says: str) -> None:
@@ -187,16 +187,16 @@ def test_sentences__break_even(home: tuple[float, float], away: tuple[float, flo
     planted = Planted(home=dict(zip(arms, home, strict=True)), away=dict(zip(arms, away, strict=True)), spread=0.0001)
     _, text = answer(found(planted), "break_even")
     assert text.startswith(says)
-    assert "With certainty (95% interval)" in text
+    assert "The 95% interval shows that" in text
 
 
 def test_sentences__where_the_verdict_flips() -> None:
     planted = Planted(away={GENERALIST: 0.5, SPECIALIST: 0.5}, flips=0.3)
     outcome, text = answer(found(planted), "economies")
     assert outcome == "contradicted"
-    assert "ahead in 2 of 4 economies (beyond doubt in 2) and behind in 2 (beyond doubt in 2)" in text
+    assert "ahead in 2 of 4 economies (interval above 0 in 2) and behind in 2 (interval below 0 in 2)" in text
     assert "In the worst tenth of them, its lead averaged −3" in text
-    assert "What tells these economies apart best is" in text
+    assert "What best separates these economies is" in text
 
 
 def test_sentences__where_the_best_reply_learned_nothing_there_is_no_answer() -> None:
@@ -218,7 +218,7 @@ def test_sentences__one_of_a_kind_says_nothing_of_others(change: dict[str, Any])
 def test_sentences__how_long_arms_go_on_learning_is_the_presets(adaptation: float, share: str) -> None:
     text = Page(page(make_findings(AHEAD, replace(SMALL, adaptation=adaptation)))).text
     assert f"both kept learning under it for {share} of their training budget" in text
-    assert f"both learning there for {share} of the budget" in text
+    assert f"both keep learning for {share} of their training budget" in text
 
 
 def test_sentences__a_study_without_an_arm_says_so() -> None:

@@ -120,7 +120,7 @@ def obstacle(returns: Returns) -> str:
     """Why no verdict on arms is possible at all; empty where nothing stands in the way."""
     seeds = returns.sizes[2]
     if seeds < LEAST_SEEDS:
-        return f"{seeds} training seed: nothing is known of how another would have come out"
+        return f"with {count(seeds, 'training seed')}, nothing is known about how another would have turned out"
     return ""
 
 

@@ -25,7 +25,7 @@ from ruleshift.eval.statistics import Statistic, Weights, equal, interval, leave
 
 
 def advantage(returns: Returns, arm: str = GENERALIST, over: str = SPECIALIST) -> Statistic:
-    """How much further one arm gets than another at held-out rules, as a share of the way from floor to best reply."""
+    """How much more one arm earns than another under held-out rules, on the scale from floor (0) to best reply (1)."""
     gained = of_arm(returns.adapted, arm, "the adapted return") - of_arm(returns.adapted, over, "the adapted return")
     return ratio(gained, scale(returns))
 
@@ -99,10 +99,11 @@ CLAIM = Claim(
     id="transfer",
     question="Who earns more after the rule change?",
     statement="After the rule changes, organizations trained on many rules earn more than those trained on one.",
-    setting=f"{GENERALIST} against {SPECIALIST} at held-out rules, both learning there for {{phase}} of the budget",
+    setting=f"{GENERALIST} against {SPECIALIST} under held-out rules, where both keep learning for {{phase}} of their "
+    "training budget",
     measure="Delta = sum over h, g, s, p, e of [Y_generalist - Y_specialist] / sum of [best reply - floor]",
     thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
-    f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the gate of competence",
+    f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the competence gate",
     judge=judge,
     answer=answer,
 )
