@@ -20,6 +20,7 @@ from safetensors.numpy import load, save
 
 from ruleshift.agents.history import History
 from ruleshift.agents.lstm import Lstm, lstm_shapes
+from ruleshift.envs.files import write_atomically
 from ruleshift.envs.layout import action_layout
 
 FORMAT = 3
@@ -213,7 +214,6 @@ def check_shapes(weights: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[i
 def save_policy(policy: LearnedPolicy, folder: str | os.PathLike[str]) -> Path:
     """Write `policy.safetensors` and `policy.json` into `folder`, each whole or not at all; returns the folder."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     blob = save(policy.weights)
     card = {
         "format": FORMAT,
@@ -223,7 +223,7 @@ def save_policy(policy: LearnedPolicy, folder: str | os.PathLike[str]) -> Path:
         "weights_sha256": hashlib.sha256(blob).hexdigest(),
     }
     write_atomically(folder / WEIGHTS_FILE, blob)
-    write_atomically(folder / CARD_FILE, (json.dumps(card, indent=2) + "\n").encode())
+    write_atomically(folder / CARD_FILE, json.dumps(card, indent=2) + "\n")
     return folder
 
 
@@ -303,17 +303,3 @@ def _checked_card(values: dict[str, Any], path: Path) -> Card:
         if values[key] != size:
             raise ValueError(f"{path}: {key}: {values[key]}, but this version has {size} at {card.kinds} kinds")
     return card
-
-
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file that is whole or absent: to a neighbour first, synced, then renamed."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ruleshift.agents import Background, Policy, Seats, load_policy, seat_everyone
 from ruleshift.envs import MEASURES, Market, Scenario, load_scenario
+from ruleshift.envs.files import whole_file
 from ruleshift.envs.layout import outcome_view, state_view
 
 OUTCOMES = {
@@ -76,8 +77,7 @@ class ScenarioRun:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the table as NAME.csv into the folder, one row for each stage and outcome; returns its path."""
         path = Path(folder) / f"{self.scenario.name}.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(
                 ["scenario", "hash", "rule", "first_round", "last_round", "outcome", "value", "twin", "change", "error"]

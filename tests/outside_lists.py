@@ -9,7 +9,7 @@ from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.context import Context
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.protocols import Protocol, register_protocol
-from ruleshift.eval.known_answers import Answer, Row, Run, Tolerance, register_answer
+from ruleshift.eval.known_answers import Answer, Measurement, Row, Tolerance, register_answer
 
 
 @register_mechanism("last_come", reads_odds=False)
@@ -63,7 +63,7 @@ register_claim(
 )
 
 
-def measure(run: Run) -> list[Row]:
+def measure(run: Measurement) -> list[Row]:
     """The sum of the first n whole numbers, for as many as a quick run allows."""
     count = run.draws(1_000)
     return [Row("sum of 1 to n", count * (count + 1) / 2, float(np.arange(count + 1).sum()))]

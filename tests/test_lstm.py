@@ -14,7 +14,7 @@ from ruleshift.agents import Card, Constant, LearnedPolicy, Lstm, Seats, load_po
 from ruleshift.envs import Economy, load_rule
 from ruleshift.envs.layout import observation_layout
 from ruleshift.eval import load_preset, study
-from ruleshift.train import MarketVecEnv, Settings, train
+from ruleshift.train import MarketVecEnv, PPOSettings, train
 from ruleshift.train.arms import UNITS
 from ruleshift.train.networks import critic_weights, policy_weights
 from ruleshift.train.ppo import make_learner
@@ -22,7 +22,7 @@ from ruleshift.train.ppo import make_learner
 ECONOMY = Economy(organizations=4, jobs=4, rounds=7)
 RUN: dict[str, Any] = {
     "economy": ECONOMY,
-    "settings": Settings(markets=4, rollout=40, minibatch=20, epochs=2, hidden=(8,)),
+    "settings": PPOSettings(markets=4, rollout_size=40, batch_size=20, n_epochs=2, net_arch=(8,)),
     "steps": 80,
     "units": 6,
     "tensorboard": False,
@@ -145,7 +145,7 @@ def _earned(policy: LearnedPolicy) -> float:
 
 
 def test_train__a_recurrent_arm_learns(tmp_path):
-    settings = Settings(markets=32, rollout=3200, minibatch=800)
+    settings = PPOSettings(markets=32, rollout_size=3200, batch_size=800)
     policy = train("promoted_listing", arm="fixed+recurrent", out=tmp_path, steps=32_000, settings=settings,
                    snapshots=1, tensorboard=False, quiet=True)  # fmt: skip
     assert (policy.card.arm, policy.card.units) == ("fixed+recurrent", UNITS)

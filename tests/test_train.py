@@ -18,7 +18,7 @@ from ruleshift.train import (
     Group,
     MarketPPO,
     MarketVecEnv,
-    Settings,
+    PPOSettings,
     learning_curve,
     load_rewards,
     train,
@@ -27,7 +27,7 @@ from ruleshift.train import (
 from ruleshift.train.checkpoint import learned_policy
 
 ECONOMY = Economy(organizations=4, jobs=4, rounds=7)
-SETTINGS = Settings(markets=4, rollout=40, minibatch=20, epochs=2, hidden=(8,))
+SETTINGS = PPOSettings(markets=4, rollout_size=40, batch_size=20, n_epochs=2, net_arch=(8,))
 RUN: dict[str, Any] = {
     "economy": ECONOMY,
     "settings": SETTINGS,
@@ -103,11 +103,22 @@ def test_market_ppo__nothing_follows_bankruptcy():
 @pytest.mark.parametrize("rows", [1, 64, 300, 304, 7000])
 def test_settings__minibatches_divide_a_rollout_and_are_near_to_what_was_asked(rows):
     """A rollout of an odd size is not learned from in one batch: eight steps for the price of one learn far better."""
-    settings = Settings()
-    rollout, batch = settings.rounds(rows) * rows, settings.batch(rows)
+    settings = PPOSettings()
+    rollout, batch = settings.n_steps(rows) * rows, settings.fitted_batch_size(rows)
     assert rollout % batch == 0
-    assert rows <= rollout <= max(rows, settings.rollout)
-    assert abs(batch - settings.minibatch) <= 100
+    assert rows <= rollout <= max(rows, settings.rollout_size)
+    assert abs(batch - settings.batch_size) <= 100
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("markets", 0), ("rollout_size", 0.5), ("n_epochs", True), ("gamma", 1.1), ("clip_range", float("nan"))],
+)
+def test_settings__a_value_out_of_range_is_named(field, value):
+    with pytest.raises(ValueError, match=rf"settings: {field} is {value}; it must be "):
+        PPOSettings(**{field: value})
+    with pytest.raises(ValueError, match=r"settings: net_arch is \(8, 0\); it must be a list of whole numbers from 1"):
+        PPOSettings(net_arch=(8, 0))
 
 
 def test_learned_policy__acts_as_the_network_that_learned():
@@ -205,7 +216,12 @@ def test_train__one_group_is_the_arm_itself(tmp_path):
 
 
 def test_train__an_arm_with_nuisance_learns_in_its_own_economies(tmp_path):
-    run = {**RUN, "economy": None, "settings": Settings(markets=8, rollout=40, minibatch=20, hidden=(8,)), "steps": 40}
+    run = {
+        **RUN,
+        "economy": None,
+        "settings": PPOSettings(markets=8, rollout_size=40, batch_size=20, net_arch=(8,)),
+        "steps": 40,
+    }
     policy = train("platforms", arm="aware+memory", out=tmp_path, **run)
     groups = json.loads((tmp_path / "config.json").read_text())["groups"]
     expected = training_groups(ARMS["aware"], "platforms", 8)
@@ -244,7 +260,7 @@ def test_train__refuses_a_start_that_does_not_fit(tmp_path):
     with pytest.raises(ValueError, match="start: history is 0 there, but this run has 3"):
         begin(history=3)
     with pytest.raises(ValueError, match=r"start: hidden is \(8,\) there"):
-        begin(settings=Settings(markets=4, hidden=(4,)))
+        begin(settings=PPOSettings(markets=4, net_arch=(4,)))
     critic = tmp_path / "a" / "critic.safetensors"
     critic.write_bytes((tmp_path / "other" / "critic.safetensors").read_bytes())
     with pytest.raises(ValueError, match=r"critic\.safetensors: policy: not that of the policy beside it"):
@@ -262,10 +278,10 @@ def test_train__refuses_a_start_that_does_not_fit(tmp_path):
 
 def test_train__survives_sigkill(tmp_path):
     code = (
-        "import os, signal, sys; from ruleshift.envs import Economy; from ruleshift.train import Settings, train\n"
+        "import os, signal, sys; from ruleshift.envs import Economy; from ruleshift.train import PPOSettings, train\n"
         "train('promoted_listing', out=sys.argv[1], steps=360, seed=5, tensorboard=False, quiet=True, snapshots=6,\n"
         "    economy=Economy(organizations=4, jobs=4, rounds=7), checkpoint_rollouts=1,\n"
-        "    settings=Settings(markets=4, rollout=40, minibatch=20, epochs=2, hidden=(8,)),\n"
+        "    settings=PPOSettings(markets=4, rollout_size=40, batch_size=20, n_epochs=2, net_arch=(8,)),\n"
         "    on_rollout=lambda model: model.num_timesteps == 200 and os.kill(os.getpid(), signal.SIGKILL))"
     )
     killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / "killed")], check=False)
@@ -291,7 +307,10 @@ def test_train__a_complete_run_is_not_trained_again(tmp_path):
     [
         ({"seed": 6}, r"seed is 5, not 6"),
         ({"steps": 400}, r"steps is 360, not 400"),
-        ({"rivals": [Constant()]}, r"holds another run \(groups is"),
+        (
+            {"rivals": [Constant()]},
+            r"holds another run \(groups\.0\.seats\.background\.0\.policy is \'PostedPrice\', not \'Constant\'\)",
+        ),
     ],
 )
 def test_train__refuses_the_folder_of_another_run(tmp_path, change, message):
@@ -334,7 +353,7 @@ def _mean_return(policy, rule):
 
 
 def test_train__learns(tmp_path):
-    settings = Settings(markets=32, rollout=3200, minibatch=800)
+    settings = PPOSettings(markets=32, rollout_size=3200, batch_size=800)
     policy = train("promoted_listing", out=tmp_path, steps=64_000, settings=settings, snapshots=1, tensorboard=False,
                    quiet=True)  # fmt: skip
     untrained = load_policy(learning_curve(tmp_path)[0][1])

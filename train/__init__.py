@@ -3,7 +3,7 @@
 from ruleshift.train.arms import ARMS, Arm, MemoryKind, training_groups, variant, variants
 from ruleshift.train.groups import Group, MixedVecEnv
 from ruleshift.train.history import HistoryVecEnv
-from ruleshift.train.ppo import MarketPPO, Settings
+from ruleshift.train.ppo import MarketPPO, PPOSettings
 from ruleshift.train.run import learning_curve, load_rewards, train
 from ruleshift.train.vec_env import MarketVecEnv
 
@@ -16,7 +16,7 @@ __all__ = [
     "MarketVecEnv",
     "MemoryKind",
     "MixedVecEnv",
-    "Settings",
+    "PPOSettings",
     "learning_curve",
     "load_rewards",
     "train",

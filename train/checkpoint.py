@@ -16,7 +16,8 @@ import torch as th
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from ruleshift.agents.policy import Card, LearnedPolicy, write_atomically
+from ruleshift.agents.policy import Card, LearnedPolicy
+from ruleshift.envs.files import write_atomically
 from ruleshift.train.groups import MixedVecEnv
 from ruleshift.train.history import HistoryVecEnv
 from ruleshift.train.networks import policy_weights

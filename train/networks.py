@@ -17,7 +17,8 @@ import torch as th
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from ruleshift.agents.policy import Card, LearnedPolicy, check_shapes, load_policy, write_atomically
+from ruleshift.agents.policy import Card, LearnedPolicy, check_shapes, load_policy
+from ruleshift.envs.files import write_atomically
 from ruleshift.train.ppo import Learner
 from ruleshift.train.recurrent import lstm_weights, put_lstm_weights
 

@@ -12,11 +12,11 @@ from ruleshift.train.checkpoint import MarketEnvs
 from ruleshift.train.groups import Group, MixedVecEnv, check_groups
 from ruleshift.train.history import HistoryVecEnv
 from ruleshift.train.networks import Start
-from ruleshift.train.ppo import Learner, Settings, make_learner
+from ruleshift.train.ppo import Learner, PPOSettings, make_learner
 from ruleshift.train.recurrent import check_installed
 from ruleshift.train.vec_env import MarketVecEnv
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Plan:
     mechanisms: tuple[str, ...]
     steps: int
     seed: int
-    settings: Settings
+    settings: PPOSettings
     counts: tuple[int, ...]
     """Agent-steps after which a policy is kept."""
     record: bool
@@ -86,7 +86,7 @@ class Plan:
         digest = hashlib.sha256("".join(rules).encode()).hexdigest()[:16]
         return Card(
             kinds=self.groups[0].economy.kinds,
-            hidden=self.settings.hidden,
+            hidden=self.settings.net_arch,
             history=self.history,
             units=self.units,
             arm=self.arm,

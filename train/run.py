@@ -3,20 +3,18 @@
 One network is shared by all learning seats of all markets: they are one learner's experience, not several learners.
 """
 
-import io
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, configure
 
-from ruleshift.agents.policy import CARD_FILE, LearnedPolicy, Policy, load_policy, save_policy, write_atomically
+from ruleshift.agents.policy import CARD_FILE, LearnedPolicy, Policy, load_policy, save_policy
 from ruleshift.envs import Economy, Rule, Shift, Structure
+from ruleshift.envs.files import claim_folder, whole_file
 from ruleshift.envs.mechanisms import load_mechanisms
 from ruleshift.train.callbacks import (
     CheckpointCallback,
@@ -30,7 +28,7 @@ from ruleshift.train.checkpoint import MarketEnvs, learned_policy, load_checkpoi
 from ruleshift.train.groups import Group
 from ruleshift.train.networks import load_start, save_critic
 from ruleshift.train.plan import Plan, markets_of, memory_of
-from ruleshift.train.ppo import Learner, Settings
+from ruleshift.train.ppo import Learner, PPOSettings
 
 CONFIG_FILE, CHECKPOINT_FILE, CURVE_FOLDER = "config.json", "checkpoint.safetensors", "curve"
 REWARDS_FILE = "rewards.npy"
@@ -51,7 +49,7 @@ def train(
     units: int | None = None,
     start: str | os.PathLike[str] | None = None,
     mechanisms: Sequence[str] = (),
-    settings: Settings | None = None,
+    settings: PPOSettings | None = None,
     snapshots: int | Sequence[int] = 10,
     checkpoint_seconds: float = 60.0,
     checkpoint_rollouts: int | None = None,
@@ -101,7 +99,7 @@ def train(
     if steps < 1:
         raise ValueError(f"steps is {steps}; it must be at least 1")
     load_mechanisms(tuple(mechanisms))  # a rule's file may name them
-    settings = settings or Settings()
+    settings = settings or PPOSettings()
     begin = None if start is None else load_start(start)
     name, markets = markets_of(rule, arm, groups, settings.markets, economy, rivals, schedule)
     plan = Plan(
@@ -109,7 +107,7 @@ def train(
         tuple(_counts(snapshots, steps)), record,
     )  # fmt: skip
     out = Path(out)
-    _claim_folder(out, plan.config())
+    claim_folder(out, CONFIG_FILE, plan.config(), what="run", foreign=lambda name: name == CARD_FILE)
     if (out / CARD_FILE).exists():
         return load_policy(out)
     hooks: list[BaseCallback] = [] if on_rollout is None else [HookCallback(on_rollout)]
@@ -193,36 +191,11 @@ def _learn(
         if progress:
             progress.stop()
     if recorder is not None:
-        file = io.BytesIO()
-        np.save(file, recorder.rewards, allow_pickle=False)
-        write_atomically(out / REWARDS_FILE, file.getvalue())
+        with whole_file(out / REWARDS_FILE) as temporary:
+            np.save(temporary, recorder.rewards, allow_pickle=False)
 
 
 def _counts(snapshots: int | Sequence[int], steps: int) -> list[int]:
     if isinstance(snapshots, int):
         return [steps * index // snapshots for index in range(snapshots + 1)] if snapshots > 0 else []
     return sorted(set(snapshots))
-
-
-def _claim_folder(out: Path, config: dict[str, Any]) -> None:
-    """Make `out` this run's folder; ValueError where it is another's."""
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / CONFIG_FILE
-    text = json.dumps(config, indent=2) + "\n"
-    if not path.exists():
-        if (out / CARD_FILE).exists():
-            raise ValueError(f"{out}: holds a policy but no {CONFIG_FILE}; choose another folder")
-        write_atomically(path, text.encode())
-        return
-    try:
-        found = json.loads(path.read_bytes())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: not JSON ({error})") from None
-    wanted = json.loads(text)
-    if found == wanted:
-        return
-    for key, value in wanted.items():
-        if not isinstance(found, dict) or found.get(key) != value:
-            there = found.get(key) if isinstance(found, dict) else found
-            raise ValueError(f"{path}: holds another run ({key} is {there!r}, not {value!r}); choose another folder")
-    raise ValueError(f"{path}: holds a run of another version; choose another folder")

@@ -12,7 +12,7 @@ from ruleshift.envs.support import flat_fields
 from ruleshift.eval.compare.distance import rule_distance
 from ruleshift.eval.compare.elasticities import odds_answers
 from ruleshift.eval.compare.phrases import idle, phrase
-from ruleshift.eval.compare.regret import AXES, Returns, returns
+from ruleshift.eval.compare.regret import AXES, ConductReturns, conduct_returns
 
 _WIDTH = 110
 _BAR = 20
@@ -35,7 +35,7 @@ class Comparison:
     differences: tuple[Difference, ...]
     distance: float
     """Of their assignment probabilities, 0 (alike) .. 1; see `rule_distance`."""
-    returns: tuple[Returns, Returns]
+    returns: tuple[ConductReturns, ConductReturns]
     """What constant conducts earn under each."""
     regrets: tuple[float, float]
     """What the best reply to the second loses under the first, and that to the first under the second."""
@@ -110,7 +110,7 @@ def compare_rules(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] =
     """
     first, second = load_rule(a), load_rule(b)
     left, right = flat_fields(first), dict(flat_fields(second))
-    found = (returns(first, mechanisms), returns(second, mechanisms))
+    found = (conduct_returns(first, mechanisms), conduct_returns(second, mechanisms))
     return Comparison(
         rules=(first, second),
         differences=tuple(Difference(name, value, right[name]) for name, value in left if value != right[name]),

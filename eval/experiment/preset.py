@@ -66,11 +66,11 @@ class Preset:
 
     learning_markets: int = option(64, Count(1, 100_000))
     """Markets that an arm learns in at once."""
-    rollout: int = option(6_400, Count(1, 10**9))
-    """Agent-steps between two updates."""
-    minibatch: int = option(800, Count(1, 10**9))
+    rollout_size: int = option(6_400, Count(1, 10**9))
+    """Agent-steps between two updates, over all learning seats."""
+    batch_size: int = option(800, Count(1, 10**9))
     """Agent-steps of one gradient step."""
-    epochs: int = option(5, Count(1, 1000))
+    n_epochs: int = option(5, Count(1, 1000))
     """Passes over each rollout."""
     mechanisms: tuple[str, ...] = option((), Words(0))
     """Mechanisms from outside, as `module:function`."""
@@ -84,10 +84,10 @@ class Preset:
         self._check_arms()
         if 0 < self.rounds < 50:
             raise ValueError(f"study: rounds is {self.rounds}; it must be 0, or at least 50")
-        if self.steps < self.curve_points * self.rollout:
+        if self.steps < self.curve_points * self.rollout_size:
             raise ValueError(
                 f"study: curve_points is {self.curve_points}; {self.steps} steps are at most "
-                f"{self.steps // self.rollout} rollouts of {self.rollout}, and no more policies can be kept"
+                f"{self.steps // self.rollout_size} rollouts of {self.rollout_size}, and no more policies can be kept"
             )
         if any(each <= 0 for each in self.budgets):
             raise ValueError(f"study: budgets is {list(self.budgets)}; each must be above 0")

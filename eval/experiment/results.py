@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from ruleshift.envs.files import whole_file
 from ruleshift.eval.claims.returns import Returns, Run
 from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.design import Design, arm_of, by_home, is_trained
@@ -13,7 +14,7 @@ from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.protocols import PROTOCOLS
 from ruleshift.eval.experiment.protocols.curve import ARMS as CURVED
 from ruleshift.eval.experiment.protocols.reference import SCRIPTED
-from ruleshift.eval.jobs.folder import Folder, writing
+from ruleshift.eval.jobs.folder import Folder
 from ruleshift.eval.play import CONDUCT
 
 COLUMNS = (
@@ -37,7 +38,8 @@ def read_entries(folder: Folder, design: Design) -> Iterator[tuple[Cell, Entry]]
 def write_results(folder: Folder, design: Design) -> None:
     """Write `results.csv` of a finished study, cell by cell: that of `full` has tens of millions of rows."""
     inside = {rule.name: int(design.inside(rule.name)) for rule in design.scored}
-    with writing(folder.root / "results.csv") as file:
+    path = folder.root / "results.csv"
+    with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for cell, entry in read_entries(folder, design):
@@ -147,7 +149,7 @@ class Numbers:
         return self._held[arm, home, target, seed, budget, protocol, steps].values[measure].T
 
 
-def returns(numbers: Numbers, budget: float = 1.0) -> Returns:
+def returns_of(numbers: Numbers, budget: float = 1.0) -> Returns:
     """The numbers that the verdicts are about, at a budget."""
     design, held_out, homes = numbers.design, numbers.held_out, numbers.homes
     arms = [arm for arm, at in design.budgets if at == budget]

@@ -2,52 +2,14 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from ruleshift.envs.files import PARTIAL, write_atomically
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file that is either whole or absent."""
-    with writing(path) as file:
-        file.write(text)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[TextIO]:
-    """A file to write to that is either whole or absent: a temporary one, synced and renamed at the end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-
-
-def publish(folder: Path, place: Path) -> None:
-    """Move a finished folder to its place in one step, with all that it holds on the disk."""
-    for each in [*folder.rglob("*"), folder]:
-        _sync(each)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    os.rename(folder, place)
-    _sync(place.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+LOCK, WORKERS = ".lock", ".workers"
 
 
 class Folder:
@@ -70,7 +32,7 @@ class Folder:
 
     def write(self, task: str, result: dict[str, Any]) -> None:
         """Store the result of a task."""
-        write_text(self._result(task), json.dumps(result, indent=1, allow_nan=False) + "\n")
+        write_atomically(self._result(task), json.dumps(result, indent=1, allow_nan=False) + "\n")
 
     def read(self, task: str) -> dict[str, Any]:
         """The result of a task.
@@ -88,11 +50,16 @@ class Folder:
 
     def clean(self) -> None:
         """Remove what interrupted writers left behind."""
-        for path in [*self.root.glob(".partial-*"), *self.root.glob("cells/.partial-*")]:
+        for path in [*self.root.glob(f"{PARTIAL}*"), *self.root.glob(f"cells/{PARTIAL}*")]:
             path.unlink()
 
     def _result(self, task: str) -> Path:
         return self.root / "cells" / f"{task}.json"
+
+
+def foreign(name: str) -> bool:
+    """Whether a file of that name shows that a folder without a record is in use for something else."""
+    return name not in (LOCK, WORKERS) and not name.startswith(PARTIAL)
 
 
 @contextmanager
@@ -105,12 +72,12 @@ def owned(root: Path) -> Iterator[None]:
     import fcntl
 
     root.mkdir(parents=True, exist_ok=True)
-    with open(root / ".lock", "a+") as file:
+    with open(root / LOCK, "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ValueError(f"{root}: another study is running in this folder; choose another") from None
-        with open(root / ".workers", "a+") as workers:
+        with open(root / WORKERS, "a+") as workers:
             fcntl.flock(workers, fcntl.LOCK_EX)  # workers of a killed study end within moments
         yield
 
@@ -120,6 +87,6 @@ def working(root: Path) -> Iterator[None]:
     """Say, as a worker, that this process may still write to the folder."""
     import fcntl
 
-    with open(root / ".workers", "a+") as file:
+    with open(root / WORKERS, "a+") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         yield

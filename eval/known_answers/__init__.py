@@ -13,9 +13,9 @@ from ruleshift.eval.known_answers import (
     specialists,
     urns,
 )
-from ruleshift.eval.known_answers.answer import Answer, Row, Run, Tolerance
+from ruleshift.eval.known_answers.answer import Answer, Measurement, Row, Tolerance
 
-__all__ = ["ANSWERS", "Answer", "Row", "Run", "Tolerance", "register_answer"]
+__all__ = ["ANSWERS", "Answer", "Measurement", "Row", "Tolerance", "register_answer"]
 
 MODULES = (
     auctions, monopolistic, contests, slots, matching, assignments, urns, entry, learning_curve, collusion, specialists,

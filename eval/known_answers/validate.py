@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import io
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import ruleshift
+from ruleshift.envs.files import claim_folder, write_atomically
 from ruleshift.eval.extensions import load_extensions
-from ruleshift.eval.jobs.folder import Folder, owned, write_text
+from ruleshift.eval.jobs.folder import Folder, foreign, owned
 from ruleshift.eval.jobs.pool import compute
 from ruleshift.eval.jobs.task import Job, Report, Task, Work
-from ruleshift.eval.known_answers import ANSWERS, Answer, Row, Run
+from ruleshift.eval.known_answers import ANSWERS, Answer, Measurement, Row
 from ruleshift.eval.known_answers.report import write_validation
 from ruleshift.eval.known_answers.result import Result
 
 COLUMNS = ("id", "quantity", "sense", "expected", "measured", "standard_error", "tolerance", "verdict")
 RECORD, TRAINED = "validation.json", "trained"
-_OWN = (".lock", ".workers", RECORD)
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,9 @@ def validate(
     asked, root = _asked(only), Path(out)
     workers = min(2, os.cpu_count() or 1) if workers is None else workers
     with owned(root):
-        code = _claim(root)
+        code = code_hash()
+        record = {"version": ruleshift.__version__, "code": code}
+        claim_folder(root, RECORD, record, what="validation", foreign=foreign)
         folder = Folder(root)
         folder.clean()
         tasks = [Task(each.id, each.title, each.needs, each.seconds) for each in asked]
@@ -73,7 +74,7 @@ def validate(
         compute(tasks, Job(f"{__name__}:begin", list(extensions)), folder, workers=workers, quiet=quiet)
         results = tuple(_result(folder, answer) for answer in asked)
         table = root / "validation.csv"
-        write_text(table, _table(results))
+        write_atomically(table, _table(results))
         return Validation(results, write_validation(root, results, code), table)
 
 
@@ -82,7 +83,7 @@ def begin(extensions: list[str]) -> Work:
     load_extensions(extensions)
 
     def work(task: str, folder: Folder, report: Report) -> None:
-        run = Run(folder=folder.root / TRAINED, progress=lambda share: report(min(share, 0.99)))
+        run = Measurement(folder=folder.root / TRAINED, progress=lambda share: report(min(share, 0.99)))
         rows = ANSWERS[task].measure(run)
         folder.write(task, {"rows": [asdict(row) for row in rows]})
 
@@ -112,22 +113,8 @@ def _table(results: Sequence[Result]) -> str:
 def _lines(result: Result) -> Iterator[tuple[Any, ...]]:
     for number, row in enumerate(result.rows, 1):
         margin = result.answer.tolerance.margin(row)
-        place = (f"{result.answer.id}/{number}", row.name, row.sense)
-        yield (*place, *map(repr, (row.expected, row.measured, row.error, margin)), result.verdict(row))
-
-
-def _claim(root: Path) -> str:
-    """Write down which code the folder's answers are measured with, or refuse a folder that holds something else."""
-    record = {"version": ruleshift.__version__, "code": code_hash()}
-    path = root / RECORD
-    if path.exists():
-        if json.loads(path.read_text(encoding="utf-8")) != record:
-            raise ValueError(f"{root}: holds a validation of other code; choose another folder")
-    elif any(each.name not in _OWN and not each.name.startswith(".partial-") for each in root.iterdir()):
-        raise ValueError(f"{root}: is not empty and holds no validation; choose another folder")
-    else:
-        write_text(path, json.dumps(record, indent=1) + "\n")
-    return record["code"]
+        key = (f"{result.answer.id}/{number}", row.name, row.sense)
+        yield (*key, *map(repr, (row.expected, row.measured, row.error, margin)), result.verdict(row))
 
 
 def code_hash() -> str:

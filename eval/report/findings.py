@@ -10,7 +10,7 @@ from ruleshift.eval.experiment.context import CONSTANT_CELL
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.power import Power, power_table
 from ruleshift.eval.experiment.record import Record, read_record
-from ruleshift.eval.experiment.results import Numbers, Run, read_entries, returns
+from ruleshift.eval.experiment.results import Numbers, Run, read_entries, returns_of
 from ruleshift.eval.jobs.folder import Folder
 
 
@@ -83,7 +83,7 @@ def findings_of(record: Record, folder: Folder) -> Findings:
     """Judge every claim on the cells of a folder."""
     numbers = Numbers(record.design, read_entries(folder, record.design))
     constant = folder.read(CONSTANT_CELL)["result"]["conduct"]
-    return Findings(record, numbers, judge_all(returns(numbers), constant))
+    return Findings(record, numbers, judge_all(returns_of(numbers), constant))
 
 
 def short_names(design: Design) -> dict[str, str]:

@@ -9,7 +9,7 @@ from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.competence import LEAST, competence
 from ruleshift.eval.claims.returns import at_targets
 from ruleshift.eval.claims.wording import in_order, label
-from ruleshift.eval.experiment.results import returns
+from ruleshift.eval.experiment.results import returns_of
 from ruleshift.eval.report.findings import Findings
 from ruleshift.eval.statistics import (
     Interval,
@@ -69,9 +69,9 @@ def transfer_matrix(findings: Findings) -> list[tuple[str, list[Box]]]:
     inside = _difference(findings, "frozen", numbers.homes)
     outside = _difference(findings, "adaptation", numbers.held_out)
     rows = np.concatenate([inside, outside], axis=1)
-    places = [(target, spans[target]) for target in numbers.targets]
+    columns = [(target, spans[target]) for target in numbers.targets]
     return [
-        (home, [_box(findings, target, value, span) for (target, span), value in zip(places, row, strict=True)])
+        (home, [_box(findings, target, value, span) for (target, span), value in zip(columns, row, strict=True)])
         for home, row in zip(numbers.homes, rows, strict=True)
     ]
 
@@ -160,7 +160,7 @@ def budgets(findings: Findings) -> list[Line]:
     """The primary contrast at every budget that was asked for, the least first."""
     lines = []
     for budget in sorted({1.0, *findings.design.preset.budgets}):
-        own = findings.returns if budget == 1.0 else returns(findings.numbers, budget)
+        own = findings.returns if budget == 1.0 else returns_of(findings.numbers, budget)
         if GENERALIST in own.adapted and SPECIALIST in own.adapted:
             lines.append(Line(f"{budget:g} times the budget", transfer.judge(own).measure, strong=budget == 1.0))
     return lines

@@ -6,13 +6,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ruleshift.envs.files import write_atomically
 from ruleshift.eval.claims import CLAIMS, wording
 from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import MARGIN
 from ruleshift.eval.claims.competence import LEAST
 from ruleshift.eval.claims.transfer import headline
 from ruleshift.eval.compare.phrases import summary
-from ruleshift.eval.jobs.folder import write_text
 from ruleshift.eval.report import figures, sentences, tables, views
 from ruleshift.eval.report.findings import Findings, read_findings
 from ruleshift.eval.report.render import render
@@ -32,7 +32,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
     """
     root = Path(folder)
     path = root / "report.html"
-    write_text(path, page(read_findings(root)))
+    write_atomically(path, page(read_findings(root)))
     return path
 
 

@@ -164,14 +164,18 @@ class Validate:
     """Folder of the validation."""
     only: tuple[str, ...] = ()
     """Ids of the answers to ask for; all of them without it."""
+    extensions: tuple[str, ...] = ()
+    """Modules of your own that register further answers."""
     listing: Annotated[bool, arg(name="list")] = False
     """Print the answers, with their ids and rough times on one core, and do nothing else."""
     workers: int | None = None
     """Processes, one core each; at most two by default."""
 
     def run(self) -> int:
+        from ruleshift.eval.extensions import load_extensions
         from ruleshift.eval.known_answers import ANSWERS
 
+        load_extensions(self.extensions)
         if self.listing:
             width = max(map(len, ANSWERS))
             for answer in ANSWERS.values():
@@ -183,7 +187,7 @@ class Validate:
         from ruleshift.eval import validate
 
         _say_if_compiling()
-        found = validate(self.out, only=self.only, workers=self.workers)
+        found = validate(self.out, only=self.only, extensions=self.extensions, workers=self.workers)
         print(f"{len(found.results) - len(found.failed)} of {len(found.results)} known answers hold")
         if found.failed:
             print(f"failed: {', '.join(found.failed)}")

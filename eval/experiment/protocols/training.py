@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+from ruleshift.envs.files import publish
 from ruleshift.eval.experiment.cell import Cell
 from ruleshift.eval.experiment.context import TRAINING, Context, best_reply_cell, native_cell
 from ruleshift.eval.experiment.design import Design, home_names, is_trained
 from ruleshift.eval.experiment.protocols.protocol import Protocol
 from ruleshift.eval.experiment.references import shipped
-from ruleshift.eval.jobs.folder import publish
 
 _CHECKPOINT_SECONDS = 20.0
 
@@ -69,11 +69,14 @@ def compute(cell: Cell, context: Context) -> None:
 
 def settings(design: Design) -> Any:
     """Hyper-parameters, the same for every arm."""
-    from ruleshift.train import Settings
+    from ruleshift.train import PPOSettings
 
     preset = design.preset
-    return Settings(
-        markets=preset.learning_markets, rollout=preset.rollout, minibatch=preset.minibatch, epochs=preset.epochs
+    return PPOSettings(
+        markets=preset.learning_markets,
+        rollout_size=preset.rollout_size,
+        batch_size=preset.batch_size,
+        n_epochs=preset.n_epochs,
     )
 
 
