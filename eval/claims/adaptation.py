@@ -48,7 +48,7 @@ def conduct_moves(conduct: np.ndarray) -> float:
 
 
 def differences(returns: Returns) -> dict[str, Interval]:
-    """The generalist less each control at the held-out rules, on the scale of the primary contrast."""
+    """The generalist minus each control under the held-out rules, on the scale of the primary contrast."""
     scale, sizes = transfer.scale(returns), returns.sizes
     own = of_arm(returns.adapted, GENERALIST, "the adapted return")
     controls = {arm: of_arm(returns.adapted, arm, "the adapted return") for arm in (CENTRAL, WITHOUT_MEMORY)}
@@ -61,7 +61,9 @@ def judge(returns: Returns) -> Verdict:
     advantage = transfer.judge(returns)
     if advantage.outcome != SUPPORTED:
         return Verdict(
-            CLAIM.id, INCONCLUSIVE, f"the claim transfer is {advantage.outcome}, so there is no advantage to explain"
+            CLAIM.id,
+            INCONCLUSIVE,
+            f"the verdict on transfer is “{advantage.outcome}”, so there is no advantage to explain",
         )
     failures = gate_failures(returns, (CENTRAL, WITHOUT_MEMORY))
     found = differences(returns)
@@ -131,8 +133,8 @@ def _constant(judgement: Judgement) -> str:
     generalist = float(own.adapted[GENERALIST].mean() - own.floor.mean()) / scale
     what = ", ".join(f"{part} {value:.2g}" for part, value in judgement.constant.items())
     text = (
-        f"A policy that never reacts ({what}; the best of its kind on the training rules) scored {score(constant)} "
-        f"under these rules, and the generalist {score(generalist)}."
+        f"The best policy that never reacts ({what}; chosen on the training rules) scored {score(constant)} under the "
+        f"held-out rules, and the generalist {score(generalist)}."
     )
     if constant >= generalist:
         text += " So an untrained constant did at least as well, and beating a specialist shows nothing by itself."

@@ -6,12 +6,14 @@ from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import (
     INCONCLUSIVE,
     MARGIN,
+    NO_DIFFERENCE,
     Claim,
     Judgement,
     Verdict,
     as_measured,
     decide,
     explain,
+    measured,
     obstacle,
     unmeasured,
 )
@@ -100,7 +102,7 @@ def answer(judgement: Judgement) -> str:
     if verdict.measure is None:
         return unmeasured(verdict)
     loss, gain = (verdict.intervals[name].estimate for name in ("loss at home", "gain away"))
-    share = percent(break_even(loss, gain))
+    share = percent(min(max(break_even(loss, gain), 0.01), 0.99))
     text = {
         "always": "However rarely rules change, the generalist is the better choice: it loses nothing at home.",
         "never": "However often rules change, the specialist is the better choice: the generalist gains nothing away.",
@@ -109,7 +111,13 @@ def answer(judgement: Judgement) -> str:
         "reversed": "Contrary to expectation, the generalist gains at home and loses away. It is the better "
         f"choice only if fewer than {share} of rounds are played under changed rules.",
     }[CASES[cases(np.array([[loss, gain]]))[0]]]
-    return f"{as_measured(judgement, text)} {_sure(verdict)}"
+    if judgement.incompetent:
+        text = as_measured(judgement, text)
+    elif verdict.outcome == INCONCLUSIVE:
+        text = f"Inconclusive. {measured(text)}"
+    elif verdict.outcome == NO_DIFFERENCE:
+        text = f"If half of the rounds are under changed rules, there is no material difference. {measured(text)}"
+    return f"{text} {_sure(verdict)}"
 
 
 def _sure(verdict: Verdict) -> str:

@@ -24,7 +24,7 @@ from ruleshift.eval.claims.claim import (
 from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, of_arm
 from ruleshift.eval.claims.transfer import no_scale, scale
-from ruleshift.eval.claims.wording import count, field_label, percent, points
+from ruleshift.eval.claims.wording import count, field_label, level, percent, points
 from ruleshift.eval.statistics import LEVEL, Interval, Statistic, Weights, intervals, partial_mean
 
 _OTHERS = ("home", "target", "seed", "panel")
@@ -96,7 +96,7 @@ def judge(returns: Returns) -> Verdict:
     count = returns.sizes[4]
     problem = obstacle(returns) or no_scale(returns, scale(returns))
     if not problem and (returns.best_reply - returns.floor).mean(axis=(0, 1)).min() <= 0:
-        problem = "in some economy the best replies earn no more than the floor: there is no scale"
+        problem = "in some economy the best replies earn no more than the floor, so there is no scale"
     if not problem and count < 2:
         problem = "with one economy, nothing is known about others"
     if problem:
@@ -160,11 +160,26 @@ def answer(judgement: Judgement) -> str:
         round(numbers[f"share_{name}"] * total) for name in ("ahead", "behind", "surely_ahead", "surely_behind")
     )
     text = (
-        f"The generalist was ahead in {ahead} of {count(total, 'economy')} (interval above 0 in {surely_ahead}) and "
-        f"behind in {behind} (interval below 0 in {surely_behind}). In the worst tenth of them, its lead averaged "
+        f"Out of {count(total, 'economy')}, the generalist was ahead in {_many(ahead, surely_ahead, 'above')} and "
+        f"behind in {_many(behind, surely_behind, 'below')}. In the worst tenth, its lead averaged "
         f"{points(numbers['worst_decile'], signed=True)}."
     )
+    if not judgement.incompetent:
+        text = f"{_SHORT[verdict.outcome]} {text}"
     return f"{as_measured(judgement, text)} {_told_apart(judgement, verdict)}".strip()
+
+
+_SHORT = {
+    SUPPORTED: "Yes.",
+    CONTRADICTED: "No. In some economies, the specialist is ahead.",
+    NO_DIFFERENCE: "No. There is no material difference in any economy.",
+    INCONCLUSIVE: "Inconclusive.",
+}
+
+
+def _many(number: int, sure: int, side: str) -> str:
+    """How many economies, and in how many of them the interval agrees: `3 (the 95% interval is above 0 in 2)`."""
+    return f"{number} (the {level()} is {side} 0 in {sure})" if number else "none"
 
 
 def _told_apart(judgement: Judgement, verdict: Verdict) -> str:

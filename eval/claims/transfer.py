@@ -31,7 +31,7 @@ def advantage(returns: Returns, arm: str = GENERALIST, over: str = SPECIALIST) -
 
 
 def scale(returns: Returns) -> np.ndarray:
-    """The best reply less the floor at the targets, (1, G, 1, P, E)."""
+    """The best reply minus the floor at the targets, (1, G, 1, P, E)."""
     return at_targets(returns.best_reply - returns.floor)
 
 
@@ -40,7 +40,11 @@ def no_scale(returns: Returns, denominator: np.ndarray) -> str:
     sizes = returns.sizes
     rows: list[Weights] = [equal(sizes), *(leave_out(sizes, axis) for axis, size in enumerate(sizes) if size > 1)]
     lowest = min(float(mean(denominator, weights).min()) for weights in rows)
-    return "" if lowest > 0 else f"the best replies earn no more than the floor ({lowest:.3g}): there is no scale"
+    return (
+        ""
+        if lowest > 0
+        else f"the best replies earn no more than the floor (difference {lowest:.3g}), so there is no scale"
+    )
 
 
 def judge(returns: Returns) -> Verdict:
@@ -71,9 +75,8 @@ def answer(judgement: Judgement) -> str:
     if verdict.outcome == NO_DIFFERENCE:
         return f"Neither. T{scored} ({interval_}), and a difference of less than {points(MARGIN)} counts as none."
     if verdict.outcome == INCONCLUSIVE:
-        return (
-            f"Inconclusive. T{scored}, but the {level()} runs from {ends(found, swapped=swapped, signed=True)} points."
-        )
+        limits = ends(found, signed=True)
+        return f"Inconclusive. T{scored}, but the {level()} of the difference runs from {limits} points."
     winner, loser = ("generalist", "specialist") if verdict.outcome == SUPPORTED else ("specialist", "generalist")
     return (
         f"The {winner}. While both kept learning under the new rule, it scored {points(abs(found.estimate))} higher "

@@ -59,7 +59,7 @@ def _score(rule: Rule) -> str:
         for name, value in sorted(weights.items(), key=lambda item: -item[1])
         if value >= 0.005
     ]
-    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    listed = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else f"{parts[0].partition('% ')[2]} alone"
     power = rule.scoring.amplification
     how = "the highest wins" if math.isinf(power) else f"raised to the power of {power:.2g}"
     return f"the score is {listed} ({how})"
@@ -69,7 +69,7 @@ def _pay(rule: Rule) -> str:
     payment = rule.payment
     text = phrase("payment.pricing", payment.pricing)
     if payment.reserve < 1:
-        text += f", at most {100 * payment.reserve:.0f}% of the value"
+        text += f" (the reserve is {100 * payment.reserve:.0f}% of the value)"
     if payment.commission > 0:
         text += f", minus {100 * payment.commission:.0f}% commission"
     if rule.scoring.weights.promotion > 0 or payment.charge in ("next_bid", "externality"):
