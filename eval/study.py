@@ -56,7 +56,7 @@ def _check_learners(preset: Preset) -> None:
     from ruleshift.train.recurrent import check_installed
 
     for arm in preset.arms:
-        if variant(arm)[1].units:
+        if variant(arm).memory.units:
             check_installed(arm)
 
 

@@ -15,7 +15,7 @@ from ruleshift.eval.jobs.folder import Folder
 from ruleshift.eval.jobs.task import Report
 
 if TYPE_CHECKING:
-    from ruleshift.train.groups import Group as LearningGroup
+    from ruleshift.train.groups import MarketGroup
 
 TRAINING, CONSTANT = "training", "constant"
 """Names of the protocols whose results other cells read: policies, and the best constant conduct."""
@@ -82,7 +82,7 @@ class Context:
         """The best constant conduct that the study has found."""
         return Constant(**self.folder.read(CONSTANT_CELL)["result"]["conduct"])
 
-    def best_reply_groups(self, rule: str) -> "list[LearningGroup]":
+    def best_reply_groups(self, rule: str) -> "list[MarketGroup]":
         """Where a best reply learns: the focal seat, in the economies that arms train on, against every panel."""
         from ruleshift.train.arms import FIRST_ECONOMY, NUISANCE
 

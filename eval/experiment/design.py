@@ -15,7 +15,7 @@ from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.experiment.preset import Preset
 
 if TYPE_CHECKING:
-    from ruleshift.train.arms import Arm
+    from ruleshift.train.arms import Arm, ArmVariant
 
 SAMPLE_SEED = 2026
 """Seed of the frozen sample of a structure's parts, which presets take rules from by number."""
@@ -157,19 +157,17 @@ class Design:
 
 def arm_of(name: str) -> "Arm":
     """The arm of a name, whatever its memory."""
-    from ruleshift.train.arms import variant
-
-    return variant(name)[0]
+    return _variant(name).arm
 
 
 def by_home(arm: str) -> bool:
     """Whether an arm has a policy for each home rule, rather than one for all."""
-    return arm_of(arm).trains_on == "home"
+    return _variant(arm).has_policy_per_home
 
 
 def is_trained(arm: str) -> bool:
     """Whether an arm is trained before the shift."""
-    return arm_of(arm).trains_on != "nothing"
+    return _variant(arm).is_trained
 
 
 def gate_names(design: Design, arm: str, home: str) -> list[str]:
@@ -181,6 +179,12 @@ def gate_names(design: Design, arm: str, home: str) -> list[str]:
 def home_names(design: Design, arm: str) -> Iterator[str]:
     """Names of the home rules that an arm has a policy for; one empty name where it has one for all."""
     yield from ([rule.name for rule in design.homes] if by_home(arm) else [""])
+
+
+def _variant(name: str) -> "ArmVariant":
+    from ruleshift.train.arms import variant
+
+    return variant(name)
 
 
 def _rule(key: str, given: str, structure: Structure) -> Rule:

@@ -61,7 +61,7 @@ def _content(findings: Findings) -> dict[str, Any]:
         "returns_table": tables.returns_table(findings),
         "gates": tables.gates(findings),
         "least": LEAST,
-        "arms": [(arm, variant(arm)) for arm in findings.arms],
+        "arms": [variant(arm) for arm in findings.arms],
         "about": {rule.name: summary(rule) for rule in findings.design.targets},
         "outside": findings.design.outside,
         "market_names": _MARKET,

@@ -33,26 +33,29 @@ def cells(design: Design) -> Iterator[Cell]:
 
 def compute(cell: Cell, context: Context) -> list[Entry]:
     """By group, the mean return over the phase, and by tenth of it."""
-    from ruleshift.train import load_rewards, train
+    from ruleshift.train import TrainingPlan, load_rewards, train
 
     design, preset = context.design, context.design.preset
     assert cell.seed is not None
     groups = [(design.economies[each.economy], each.panel, FIRST_MARKET + each.first_market) for each in design.groups]
     steps = max(round(preset.steps * cell.budget * preset.adaptation), 1)
     own = context.policy_folder(cell)
+    plan = TrainingPlan(
+        steps=steps,
+        seed=cell.seed,
+        arm=cell.arm,
+        groups=context.deployment.learning(cell.target, groups, preset.markets, aware=arm_of(cell.arm).aware),
+        start=own if is_trained(cell.arm) else None,
+        mechanisms=preset.mechanisms,
+        settings=settings(design),
+        snapshots=0,
+        record=True,
+    )
     with tempfile.TemporaryDirectory() as folder:
         train(
-            out=folder,
-            steps=steps,
-            seed=cell.seed,
-            arm=cell.arm,
-            groups=context.deployment.learning(cell.target, groups, preset.markets, aware=arm_of(cell.arm).aware),
-            start=own if is_trained(cell.arm) else None,
-            mechanisms=preset.mechanisms,
-            settings=settings(design),
-            snapshots=0,
+            plan,
+            folder,
             on_rollout=lambda learner: context.report(min(learner.num_timesteps / steps, 1.0)),
-            record=True,
             tensorboard=False,
             quiet=True,
         )

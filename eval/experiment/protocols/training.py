@@ -47,18 +47,21 @@ def missing_best_replies(design: Design, rules: list[str]) -> tuple[str, ...]:
 
 def compute(cell: Cell, context: Context) -> None:
     """A run that was killed goes on where it was; its folder moves to where policies are kept when it is whole."""
-    from ruleshift.train import train
+    from ruleshift.train import TrainingPlan, train
 
     assert cell.seed is not None
     folder, steps = context.folder.partial(cell.name), _steps(cell, context.design)
-    train(
+    plan = TrainingPlan(
         **_what(cell, context),
-        out=folder,
         steps=steps,
         seed=cell.seed,
         mechanisms=context.design.preset.mechanisms,
         settings=settings(context.design),
         snapshots=context.design.preset.curve_points,
+    )
+    train(
+        plan,
+        folder,
         checkpoint_seconds=_CHECKPOINT_SECONDS,
         on_rollout=lambda learner: context.report(min(learner.num_timesteps / steps, 1.0)),
         tensorboard=False,
@@ -81,7 +84,7 @@ def settings(design: Design) -> Any:
 
 
 def _what(cell: Cell, context: Context) -> dict[str, Any]:
-    """What the arm trains on, as arguments of `train`."""
+    """What the arm trains on, as fields of its plan."""
     design, arm = context.design, cell.arm
     if arm == "best_reply":
         # From nothing it would learn to stay out: among natives a beginner hardly ever wins.
