@@ -38,7 +38,7 @@ def _public(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.ClassDef]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)
-def test_imports__flow_one_way(path):
+def test_imports__flow_one_way(path: Path) -> None:
     allowed = MAY_IMPORT[path.relative_to(ROOT).parts[0]]
     for module in _imported(ast.parse(path.read_text())):
         assert not module.startswith("."), f"{_name(path)} imports {module}: imports are absolute"
@@ -47,7 +47,7 @@ def test_imports__flow_one_way(path):
 
 
 @pytest.mark.parametrize("layer", ["agents", "train"])
-def test_imports__within_a_layer_go_round_in_no_circle(layer):
+def test_imports__within_a_layer_go_round_in_no_circle(layer: str) -> None:
     """Imports inside functions and for type checkers count, too: the files of a layer can be read in one order."""
     files = {f"ruleshift.{layer}.{path.stem}": path for path in (ROOT / layer).glob("*.py") if path.stem != "__init__"}
     needs = {name: set(_imported(ast.parse(path.read_text()))) & set(files) for name, path in files.items()}
@@ -55,7 +55,7 @@ def test_imports__within_a_layer_go_round_in_no_circle(layer):
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)
-def test_docstrings__every_public_function_and_class_is_explained(path):
+def test_docstrings__every_public_function_and_class_is_explained(path: Path) -> None:
     tree = ast.parse(path.read_text())
     if path.name != "__init__.py" or tree.body:
         assert ast.get_docstring(tree), f"{_name(path)} does not say what it is for"
@@ -63,19 +63,19 @@ def test_docstrings__every_public_function_and_class_is_explained(path):
     assert not missing, f"{_name(path)}: no docstring on {', '.join(missing)}"
 
 
-def test_rules__every_file_is_a_rule_of_its_own():
+def test_rules__every_file_is_a_rule_of_its_own() -> None:
     hashes = {load_rule(name).hash: name for name in list_rules()}
     assert len(hashes) == len(list_rules()) >= 6
 
 
 @pytest.mark.parametrize("name", list_rules())
-def test_rules__each_is_named_as_its_file_and_says_what_it_stylizes(name):
+def test_rules__each_is_named_as_its_file_and_says_what_it_stylizes(name: str) -> None:
     rule = load_rule(name)
     assert rule.name == name
     assert len(rule.rationale) > 40
 
 
-def test_structures__every_file_is_a_structure_of_its_own():
+def test_structures__every_file_is_a_structure_of_its_own() -> None:
     names = list_structures()
     assert names
     assert len({load_structure(name).hash for name in names}) == len(names)
