@@ -1,4 +1,4 @@
-"""What the report says in sentences beside the answers to the claims: all of them follow from the numbers."""
+"""Sentences of the report beyond the answers to the claims; all of them follow from the numbers."""
 
 from ruleshift.eval.claims.adaptation import LEAST_MOVE, conduct_moves
 from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
@@ -9,7 +9,7 @@ from ruleshift.eval.report.findings import Findings
 
 
 def what_was_compared(findings: Findings) -> str:
-    """Under the headline: what specialists and the generalist are, and what is measured."""
+    """Say what specialists and the generalist are, and what is measured; it stands under the headline."""
     homes, targets, _, _, _ = findings.returns.sizes
     one = f"one of {homes} rules" if homes > 1 else "one rule"
     new = f"one of {targets} rules" if targets > 1 else "a rule"
@@ -23,7 +23,7 @@ def what_was_compared(findings: Findings) -> str:
 
 
 def incompetence(findings: Findings) -> str:
-    """The warning that comes first; empty where both arms of the primary contrast pass the gate."""
+    """Warn that an arm of the primary contrast fails the gate of competence; empty if both pass it."""
     judgement = findings.judgement
     if not judgement.incompetent:
         return ""
@@ -36,7 +36,7 @@ def incompetence(findings: Findings) -> str:
 
 
 def what_intervals_cover(findings: Findings) -> str:
-    """What was resampled, and what the intervals do not speak of."""
+    """Say what was resampled, and what the intervals say nothing about."""
     names = ("home rule", "target rule", "training seed", "panel", "economy")
     sizes = dict(zip(names, findings.returns.sizes, strict=True))
     varied = [count(size, name) for name, size in sizes.items() if size > 1]
@@ -48,7 +48,7 @@ def what_intervals_cover(findings: Findings) -> str:
 
 
 def what_it_could_find(findings: Findings) -> str:
-    """The power of a study of this size, stated whatever was found."""
+    """State the power of a study of this size, whatever was found."""
     parts = [
         f"{percent(each.shares[SUPPORTED])} of the time if it is {score(each.effect)}"
         for each in findings.power
@@ -64,7 +64,7 @@ def what_it_could_find(findings: Findings) -> str:
 
 
 def limits(findings: Findings) -> list[str]:
-    """What does not follow from this study."""
+    """List what does not follow from this study."""
     preset = findings.design.preset
     return [
         f"{what_intervals_cover(findings)} They speak of rules and economies like these. How often such intervals hold "
@@ -79,7 +79,7 @@ def limits(findings: Findings) -> list[str]:
 
 
 def moves(findings: Findings) -> str:
-    """How much the generalist's late conduct differs between rules."""
+    """Say how much the generalist's late conduct differs between rules; empty if it was not measured."""
     if GENERALIST not in findings.returns.conduct:
         return ""
     moved = conduct_moves(findings.returns.conduct[GENERALIST])
