@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ PAGES = sorted(DOCS.glob("*.md"))
 
 def blocks(page: str, language: str) -> list[str]:
     """What stands in the fenced blocks of a language; those without one are commands."""
-    return re.findall(rf"^```{language}\n(.*?)^```", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+    return [block for written_in, block in fenced if written_in == language]
 
 
 def rows(page: str) -> list[str]:
@@ -63,6 +64,12 @@ def test_page__commands_parse(path: Path) -> None:
 
 def test_api__is_what_the_docstrings_say() -> None:
     assert (DOCS / "api.md").read_text() == api_page(), "python docs/build/api_page.py > docs/api.md"
+
+
+def test_environment__code_runs() -> None:
+    names = run(blocks("environment.md", "python")[0], "environment.md")
+    assert names["capability"].shape == (3,)
+    assert names["action"][2] == -1
 
 
 # The tutorial
@@ -122,16 +129,18 @@ def test_tutorial__explains_every_column() -> None:
 # Other libraries
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(6))
 def test_other_libraries__code_runs(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     all_blocks = blocks("other_libraries.md", "python")
-    assert len(all_blocks) == 5
+    assert len(all_blocks) == 6
     names = run(all_blocks[number], "other_libraries.md")
     if "first" in names:
         assert names["score"] > names["first"]  # the hill was climbed
     if "last" in names:
         assert names["last"].shape == names["observations"].shape
+    if "plan" in names:
+        assert names["policy"].card == replace(names["plan"].card, steps=1_280)
     if "native" in names:  # it acts as the policy that it was made from
         seen = np.random.default_rng(0).uniform(-1, 1, (5, 64)).astype(np.float32)
         theirs, _ = names["learner"].predict(seen, deterministic=True)

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,14 @@ def test_imports__flow_one_way(path):
         assert not module.startswith("."), f"{_name(path)} imports {module}: imports are absolute"
         if module.startswith("ruleshift."):
             assert module.split(".")[1] in allowed, f"{_name(path)} imports {module}"
+
+
+@pytest.mark.parametrize("layer", ["agents", "train"])
+def test_imports__within_a_layer_go_round_in_no_circle(layer):
+    """Imports inside functions and for type checkers count, too: the files of a layer can be read in one order."""
+    files = {f"ruleshift.{layer}.{path.stem}": path for path in (ROOT / layer).glob("*.py") if path.stem != "__init__"}
+    needs = {name: set(_imported(ast.parse(path.read_text()))) & set(files) for name, path in files.items()}
+    TopologicalSorter(needs).prepare()
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)

@@ -1,5 +1,6 @@
 """Wording: how names of arms, references and fields, and how shares and scores, are written for readers."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -77,7 +78,9 @@ def score(value: float) -> str:
 
 
 def whole(value: float, *, signed: bool = False) -> str:
-    """Write a number without decimals, with a true minus sign, and with a plus sign if `signed`."""
+    """Write a number without decimals, with a true minus sign, and with a plus sign if `signed`; infinity as `∞`."""
+    if math.isinf(value):
+        return f"{_MINUS if value < 0 else '+' if signed else ''}∞"
     rounded = round(value)
     sign = _MINUS if rounded < 0 else "+" if signed and rounded > 0 else ""
     return f"{sign}{abs(rounded)}"

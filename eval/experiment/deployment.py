@@ -14,7 +14,7 @@ from ruleshift.eval.panels import Panel, scripted_panel
 from ruleshift.eval.play import CONDUCT, MarketSetup, Played, play_all
 
 if TYPE_CHECKING:
-    from ruleshift.train.groups import Group as LearningGroup
+    from ruleshift.train.groups import MarketGroup
 
 FOCAL = 0
 """Index of the seat that is scored."""
@@ -129,7 +129,7 @@ class Deployment:
 
     def learning(
         self, rule: str, groups: Sequence[tuple[Economy, int, int]], markets: int, *, aware: bool = False
-    ) -> "list[LearningGroup]":
+    ) -> "list[MarketGroup]":
         """Return groups of markets with a learner in the focal seat.
 
         Args:
@@ -138,7 +138,7 @@ class Deployment:
             markets: number of markets of each group.
             aware: whether the rule is disclosed to the focal seat.
         """
-        from ruleshift.train.groups import Group as LearningGroup
+        from ruleshift.train.groups import MarketGroup
 
         found = []
         for economy, panel, first_market in groups:
@@ -149,7 +149,7 @@ class Deployment:
                     held.setdefault(id(policy), []).append(seat)
             background = tuple((policies[seats[0]], tuple(seats)) for seats in held.values())
             found.append(
-                LearningGroup(
+                MarketGroup(
                     rule=disclosed(self.design.rule(rule), aware),
                     economy=economy,
                     seats=Seats((FOCAL,), background),

@@ -50,9 +50,9 @@ class Train:
     """Mechanisms of your own that rules name, as module:function."""
 
     def run(self) -> None:
-        from ruleshift.train import train, variant
+        from ruleshift.train import TrainingPlan, train, variant
 
-        arm, _ = variant(self.arm)
+        arm = variant(self.arm).arm
         home: dict[str, Any] = {"rule": self.rule}
         if arm.trains_on == "home":
             home = _find(self.rule)
@@ -60,8 +60,8 @@ class Train:
             if arm.nuisance:
                 home.pop("economy", None)
         _say_if_compiling()
-        options = {name: getattr(self, name) for name in ("out", "arm", "steps", "seed", "mechanisms")}
-        train(**home, **options)
+        options = {name: getattr(self, name) for name in ("arm", "steps", "seed", "mechanisms")}
+        train(TrainingPlan(**home, **options), self.out)
         print(f"policy: {self.out}")
 
 
