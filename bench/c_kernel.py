@@ -1,7 +1,7 @@
 """The compiled kernel against a plain C translation of the same round (bench/c), after checking that both agree.
 
-64 markets of N = J = 8, K = 3, observations written, one core: under a ranking, a lottery, deferred acceptance, and a
-mix of the three. Prints nanoseconds an agent-step of both, and C's time as a share of numba's.
+64 markets of N = J = 8, K = 3 run on one core, with observations written, under a ranking, a lottery, deferred
+acceptance, and a mix of the three. It prints nanoseconds per agent-step of both, and C's time as a share of numba's.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ from ruleshift.envs import Market, Rule, Structure, load_rule
 from ruleshift.envs import layout as at
 
 SOURCE = Path(__file__).parent / "c" / "round.c"
-FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-fno-trapping-math")  # the last: what LLVM takes for granted
+FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-fno-trapping-math")  # the last is what LLVM assumes
 RULES = ("sealed_tender", "dispatch_lottery", "clearing_house")
 MECHANISMS, PRICINGS = ("serial", "deferred_acceptance"), ("as_asked", "posted")
 LEVELS = ("opaque", "outcomes", "scores")
@@ -41,7 +41,7 @@ STATE = (
 
 
 class CRule(ctypes.Structure):
-    """`Rule` of round.c."""
+    """The structure `Rule` of round.c."""
 
     _fields_ = [(name, ctypes.c_double) for name in SCORING] + [
         (name, ctypes.c_int64) for name in ("level", "mechanism", "pricing")
@@ -66,7 +66,7 @@ class CRule(ctypes.Structure):
 
 
 class CEconomy(ctypes.Structure):
-    """`Economy` of round.c."""
+    """The structure `Economy` of round.c."""
 
     _fields_ = [(name, ctypes.c_double) for name in ECONOMY] + [("capacity", ctypes.c_int64)]
 
@@ -76,7 +76,7 @@ class CEconomy(ctypes.Structure):
 
 
 def compile_c(folder: str) -> ctypes.CDLL:
-    """The library that `cc` makes of round.c for this machine."""
+    """Compile round.c for this machine with `cc`, and load it."""
     if shutil.which("cc") is None:
         raise SystemExit("c_kernel: there is no C compiler named cc on the path")
     target = Path(folder) / "round.so"
@@ -92,7 +92,7 @@ def compile_c(folder: str) -> ctypes.CDLL:
 
 
 class CKernel:
-    """The markets of a `Market` that was just reset, from the same keys, played by the C library."""
+    """The markets of a `Market` that was just reset, with the same keys, played by the C library."""
 
     def __init__(self, library: ctypes.CDLL, market: Market) -> None:
         self._library = library
@@ -119,7 +119,7 @@ class CKernel:
 
 
 def mixed(names: tuple[str, ...]) -> Structure:
-    """A structure in which each market is under one of these rules, equally likely."""
+    """Return a structure that puts each market under one of these rules, all equally likely."""
     rules = [load_rule(name) for name in names]
     return Structure("mix", rules[0], {"train": [_fields(rule) for rule in rules]})
 
@@ -135,23 +135,23 @@ def _fields(rule: Rule) -> dict[str, dict[str, list]]:
 
 
 def state_of(market: Market) -> np.ndarray:
-    """What round.c keeps of the state, in its order: float64 (B, 5 + 5K, N)."""
+    """The part of the state that round.c keeps, in its order: float64 (B, 5 + 5K, N)."""
     views = [at.state_view(rows, market.kinds) for rows in market.state]
     return np.array([np.concatenate([np.atleast_2d(getattr(view, name)) for name in STATE]) for view in views])
 
 
 def opened(rule: str | Structure) -> Market:
-    """64 markets at the start of their first episode."""
+    """Return 64 markets at the start of their first episode."""
     market = Market(rule, markets=MARKETS)
     market.reset(seed=SEED)
     return market
 
 
 def check(library: ctypes.CDLL, rule: str | Structure) -> None:
-    """Play an episode and its reset by both; every number must be the same.
+    """Play an episode and its reset with both; every number must be the same.
 
     Raises:
-        AssertionError: names what differs, and in which round.
+        AssertionError: a number differs; the message says which, and in which round.
     """
     market = Market(rule, markets=MARKETS)
     observations = market.reset(seed=SEED)
@@ -171,7 +171,7 @@ def check(library: ctypes.CDLL, rule: str | Structure) -> None:
 
 
 def c_block(library: ctypes.CDLL, rule: str | Structure):
-    """Episodes by the C library, as `bare_kernel_block` plays them."""
+    """Return a block of episodes played by the C library, as `bare_kernel_block` plays them."""
     market = opened(rule)
     c, actions = CKernel(library, market), random_actions(market)
     addresses = [action.ctypes.data for action in actions]
@@ -197,9 +197,9 @@ if __name__ == "__main__":
     options = arguments(__doc__)
     with tempfile.TemporaryDirectory() as folder:
         compiled = compile_c(folder)
-        print("each row is timed after winners, state, rewards, observations and measures of an episode, reset")
-        print("included, were found the same to the bit")
-        print(f"{'ns an agent-step':<20}{'C':>6}{'numba':>8}   C / numba, target {TARGET} on the mix")
+        print("Before a row is timed, both play an episode and its reset; winners, state, rewards, observations and")
+        print("measures were the same to the bit.")
+        print(f"{'ns per agent-step':<20}{'C':>6}{'numba':>8}   C / numba, target {TARGET} on the mix")
         for each in RULES:
             compare(compiled, each, each, options.seconds / 4)
         compare(compiled, "a third each", mixed(RULES), options.seconds / 4)

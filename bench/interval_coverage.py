@@ -1,8 +1,8 @@
-"""How often intervals hold the truth, at the sizes of the presets, on simulated studies whose effects are known.
+"""How often intervals contain the truth, at the sizes of the presets, on simulated studies with known effects.
 
 Rows are kinds of studies: which factors make the results differ, and whether their effects are normal or skewed
-(exponential). Columns are ways to make an interval; the first is the one that the suite uses. What is wanted is at
-least 93 %. In brackets: the median half width.
+(exponential). Columns are methods to make an interval; the first is the one that the suite uses. A method should
+contain the truth in at least 93 % of studies. The median half-width stands in brackets.
 """
 
 import argparse
@@ -42,13 +42,13 @@ STUDIES: dict[str, Components] = {
     "noise only": {FACTORS: 0.5},
 }  # fmt: skip
 EVEN: Components = {("target",): 0.3, ("economy",): 0.2, ("target", "economy"): 0.1, ("panel",): 0.05}
-"""Of the scale, in all studies but the first."""
+"""Components of the scale in all studies but the first."""
 DRAWS = 500
 Limits = tuple[float, float]
 
 
 def ways(statistic: Statistic, sizes: Sizes) -> dict[str, Limits]:
-    """The limits that each way gives."""
+    """Return the limits that each method gives."""
     draws = bootstrap(statistic, sizes, DRAWS)
     estimate, error = float(statistic(equal(sizes))[0]), float(draws.std(ddof=1))
     used = interval(statistic, sizes, count=DRAWS)
@@ -64,13 +64,13 @@ def ways(statistic: Statistic, sizes: Sizes) -> dict[str, Limits]:
 
 
 def limits(draws: np.ndarray, low: float, high: float) -> Limits:
-    """Two quantiles."""
+    """Return two quantiles of the draws."""
     found = np.quantile(draws, [low, high])
     return float(found[0]), float(found[1])
 
 
 def accelerated(statistic: Statistic, sizes: Sizes, draws: np.ndarray, estimate: float) -> Limits:
-    """Bias-corrected and accelerated percentiles (Efron 1987), the acceleration from the levels of all factors."""
+    """Bias-corrected and accelerated percentiles (Efron 1987), with acceleration from the levels of all factors."""
     left_out = [statistic(leave_out(sizes, axis)) for axis, size in enumerate(sizes) if size > 1]
     influence = np.concatenate([(len(each) - 1) / len(each) * (each.mean() - each) for each in left_out])
     acceleration = (influence**3).sum() / (6 * (influence**2).sum() ** 1.5)
@@ -81,7 +81,7 @@ def accelerated(statistic: Statistic, sizes: Sizes, draws: np.ndarray, estimate:
 
 
 def jackknifed(estimate: float, sizes: Sizes, variances: dict[str, float]) -> Limits:
-    """As the first, but for the error: the factors' own contributions only."""
+    """The same as the suite's intervals, but with an error from the jackknife contributions of the factors alone."""
     total = sum(variances.values())
     levels = dict(zip(FACTORS, sizes, strict=True))
     freedom = total**2 / sum(each**2 / (levels[name] - 1) for name, each in variances.items())
@@ -90,7 +90,7 @@ def jackknifed(estimate: float, sizes: Sizes, variances: dict[str, float]) -> Li
 
 
 def seeds_only(statistic: Statistic, sizes: Sizes) -> Limits:
-    """The usual practice: percentiles with nothing but the training seeds resampled, n of n."""
+    """The usual practice: percentiles with only the training seeds resampled, n of n."""
     rng = np.random.default_rng(0)
     rows = resample(sizes, DRAWS, rng, ())
     seeds = sizes[2]
@@ -99,7 +99,7 @@ def seeds_only(statistic: Statistic, sizes: Sizes) -> Limits:
 
 
 def measure(sizes: Sizes, components: Components, skewed: bool, repetitions: int, seed: int = 0) -> dict[str, Limits]:
-    """By way, the share of simulated studies whose interval holds the true effect, and the median half width."""
+    """By method, the share of simulated studies whose interval contains the truth, and the median half-width."""
     rng, scales = np.random.default_rng(seed), SCALES if components is COMPONENTS else EVEN
     held, widths = defaultdict(list), defaultdict(list)
     for _ in range(repetitions):
@@ -114,10 +114,10 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS))
-    parser.add_argument("--repetitions", type=int, default=1_000, help="simulated studies a row")
+    parser.add_argument("--repetitions", type=int, default=1_000, help="simulated studies per row")
     given = parser.parse_args()
     error = 100 * (0.95 * 0.05 / given.repetitions) ** 0.5
-    print(f"share of intervals that hold the truth, % (Monte Carlo error {error:.1f} at 95 %), and median half width")
+    print(f"share of intervals that contain the truth, % (Monte Carlo error {error:.1f} at 95 %), median half-width")
     for preset in given.presets:
         print(f"\n{preset}: homes, targets, seeds, panels, economies = {PRESETS[preset]}")
         for name, components in STUDIES.items():

@@ -1,4 +1,4 @@
-"""The blocks of work that several benchmarks time: a market's step, its bare kernel, the VecEnv."""
+"""The blocks of work that several benchmarks time: steps of a market, of its bare kernel, and of the VecEnv."""
 
 import numpy as np
 
@@ -10,13 +10,13 @@ STEPS = 100  # an episode, so that every block ends with a reset inside the kern
 
 
 def random_actions(market: Market, steps: int = STEPS) -> np.ndarray:
-    """Uniform actions, float32 (steps, B, N, A)."""
+    """Draw uniform actions, float32 (steps, B, N, A)."""
     shape = (steps, market.markets, market.organizations, market.action_size)
     return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
 
 
 def step_block(market: Market):
-    """Steps of `Market.step`."""
+    """Return a block of one episode of `Market.step`."""
     actions = random_actions(market)
     market.reset(seed=0)
 
@@ -29,7 +29,7 @@ def step_block(market: Market):
 
 
 def bare_kernel_block(rule: str | Rule | Structure, markets: int, economy: Economy | None = None, seed: int = 0):
-    """Episodes of the compiled kernel alone, on arrays that are already there: no checks, no fresh arrays."""
+    """Return a block of one episode of the compiled kernel alone, without checks and without new arrays."""
     market = Market(rule, markets=markets, economy=economy)
     actions = random_actions(market)
     observations = market.reset(seed=seed)
@@ -48,7 +48,7 @@ def bare_kernel_block(rule: str | Rule | Structure, markets: int, economy: Econo
 
 
 def vec_env_block(rule: str, markets: int, threads: int = 1):
-    """Steps of the native VecEnv, every seat learning."""
+    """Return a block of one episode of the native VecEnv, in which every seat learns."""
     env = MarketVecEnv(rule, markets=markets, threads=threads)
     env.reset()
     actions = random_actions(env.market).reshape(STEPS, env.num_envs, -1)

@@ -1,4 +1,4 @@
-"""Time and memory a round and organization, for N = J organizations in one market; the ranking at 100,000 and 1,000."""
+"""Time and memory per agent-step by the number of organizations N = J in one market, and how the ranking scales."""
 
 import math
 
@@ -12,12 +12,12 @@ RANKING = "sealed_tender"
 
 
 def of_size(rule: str, size: int) -> Market:
-    """One market of that many organizations and jobs."""
+    """Return one market with this number of organizations and of jobs."""
     return Market(rule, economy=Economy(organizations=size, jobs=size))
 
 
 def rounds_block(market: Market):
-    """Some rounds: two of a large market, more of a small one."""
+    """Return a block of rounds: two of a large market, more of a small one."""
     actions = random_actions(market, 2)
     market.reset(seed=0)
     rounds = max(2, 10_000 // market.organizations)
@@ -31,7 +31,7 @@ def rounds_block(market: Market):
 
 
 def bytes_held(market: Market) -> int:
-    """Memory of a market that was played, its scratch and one array of observations."""
+    """Bytes that a market which was played holds, with its scratch and one array of observations."""
     home = market._homes[0]
     observations = 4 * market.organizations * market.observation_size
     held = sum(array.nbytes for array in (*market.arrays, *home.interim, home.floats, home.integers))
@@ -39,17 +39,17 @@ def bytes_held(market: Market) -> int:
 
 
 def table(rule: str, seconds: float) -> None:
-    """Print a rule's figures by size."""
+    """Print the figures of a rule by size."""
     markets = {f"{size:,}": of_size(rule, size) for size in SIZES}
     rates = interleave({name: rounds_block(market) for name, market in markets.items()}, seconds, CPU)
-    print(f"{rule}: organizations, ns and bytes an organization and round")
+    print(f"{rule}: organizations, ns per agent-step, bytes per organization")
     for name, market in markets.items():
         print(f"  {name:>8}{1e9 / median(rates[name]):10.0f}{bytes_held(market) / market.organizations:10.0f}")
     slope = math.log(median(rates["1,000"]) / median(rates["100,000"])) / math.log(100)
-    print(f"  cost a round grows as N to the {1 + slope:.3f} from 1,000 to 100,000")
+    print(f"  from 1,000 to 100,000 the cost of a round grows as N to the power {1 + slope:.3f}")
     if rule == RANKING:
         times = ratio(rates, "1,000", "100,000")
-        print(f"  ranking, cost an organization at 100,000 / at 1,000: {times}, target at most 1.5")
+        print(f"  ranking, cost per organization at 100,000 / at 1,000: {times}, target at most 1.5")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Two threads against one: steps of 512 and 2,048 markets of N = J = 8, K = 3."""
+"""Two threads against one, for steps of 512 and of 2,048 markets of N = J = 8, K = 3."""
 
 import os
 
@@ -16,4 +16,4 @@ if __name__ == "__main__":
             "one": step_block(Market("price_board", markets=markets)),
         }
         rates = interleave(blocks, options.seconds / 2)
-        print(f"{markets} markets: two threads / one {ratio(rates, 'two', 'one')}, target 1.6 from 512")
+        print(f"{markets} markets: two threads / one {ratio(rates, 'two', 'one')}, target 1.6")

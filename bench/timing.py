@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable, Mapping
 
 REPETITIONS = 9
+"""Timed repetitions of each block."""
 
 Block = Callable[[], int]
-"""Does a block of work and returns how many units (agent-steps) it did."""
+"""A function that does a block of work and returns the number of units (agent-steps) that it did."""
 
 
 def arguments(description: str | None, seconds: float = 10.0) -> argparse.Namespace:
-    """The arguments of every benchmark, with the process bound to one core where the system can."""
+    """Parse the arguments of a benchmark, and bind the process to one core if the system can."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--seconds", type=float, default=seconds, help="timed seconds in all")
-    parser.add_argument("--core", type=int, default=0, help="the core to run on; -1 for all")
+    parser.add_argument("--seconds", type=float, default=seconds, help="timed seconds in total")
+    parser.add_argument("--core", type=int, default=0, help="core to run on; -1 for all cores")
     parsed = parser.parse_args()
     if parsed.core >= 0 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {parsed.core})
@@ -24,15 +25,23 @@ def arguments(description: str | None, seconds: float = 10.0) -> argparse.Namesp
 
 
 CPU = time.process_time
-"""The clock for work of one thread: what other processes take does not count."""
+"""The clock for work of one thread, which ignores the time that other processes take."""
 
 
 def interleave(
     blocks: Mapping[str, Block], seconds: float, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, list[float]]:
-    """Units per second of each block, `REPETITIONS` of each in turn (A B A B ...), after one warm-up of each.
+    """Time blocks in turn (A B A B ...), `REPETITIONS` times after one warm-up of each.
 
-    Taking turns lets a ratio hold while the machine's speed drifts.
+    Because they take turns, a ratio holds even while the speed of the machine drifts.
+
+    Args:
+        blocks: the blocks by name.
+        seconds: timed seconds in total.
+        clock: clock to read, in seconds.
+
+    Returns:
+        Units per second in each repetition of each block, by name.
     """
     share = seconds / (REPETITIONS * len(blocks))
     for block in blocks.values():
@@ -51,12 +60,12 @@ def interleave(
 
 
 def median(rates: list[float]) -> float:
-    """The median rate."""
+    """Return the median rate."""
     return statistics.median(rates)
 
 
 def ratio(rates: dict[str, list[float]], above: str, below: str) -> str:
-    """The median of the ratios, pair by pair, with their quartiles, as text."""
+    """Return the median of the ratios, repetition by repetition, with their quartiles, as text."""
     pairs = [a / b for a, b in zip(rates[above], rates[below], strict=True)]
     low, middle, high = statistics.quantiles(pairs, n=4)
     return f"{middle:.3g} ({low:.3g} .. {high:.3g})"

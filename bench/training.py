@@ -1,4 +1,4 @@
-"""PPO on the market against PPO on a VecEnv that does nothing: the same shapes, truncations bootstrapped in both."""
+"""PPO on the market against PPO on a VecEnv that does nothing, with the same shapes and the same bootstrapping."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ MARKETS, ROUNDS, EPISODE = 64, 50, 100
 
 
 class Idle(VecEnv):
-    """As many rows, observations and truncations as the market, and nothing behind them."""
+    """A VecEnv with as many rows, observations and truncations as the market, which computes nothing."""
 
     def __init__(self, like: MarketVecEnv) -> None:
         super().__init__(like.num_envs, like.observation_space, like.action_space)
@@ -51,7 +51,7 @@ class Idle(VecEnv):
 
 
 def learner_block(env: VecEnv):
-    """One rollout and its five epochs of updates."""
+    """Return a block of one rollout and its five epochs of updates."""
     steps = ROUNDS * env.num_envs
     learner = MarketPPO(
         "MlpPolicy", env, n_steps=ROUNDS, batch_size=steps // 4, n_epochs=5, device="cpu", seed=0,

@@ -1,4 +1,4 @@
-"""The native VecEnv: agent-steps a second, against its own kernel, Market.step, and the peers (where set up)."""
+"""Agent-steps per second of the native VecEnv, against its own kernel, `Market.step`, and the peers that are set up."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ PEERS = {
 
 
 def against_kernel(seconds: float) -> None:
-    """Print the VecEnv's speed and its share of the bare kernel's, at 64 and 512 markets."""
+    """Print the speed of the VecEnv, and its ratio to that of the bare kernel, at 64 and 512 markets."""
     for markets, target in ((64, 0.8), (512, 0.9)):
         blocks = {
             "kernel": bare_kernel_block("price_board", markets),
@@ -33,17 +33,17 @@ def against_kernel(seconds: float) -> None:
 
 
 def against_peer(name: str, target: float, extra: list[str], seconds: float, core: int) -> None:
-    """Print the VecEnv's speed over a peer's, ours timed right before and right after it."""
+    """Print the speed of the VecEnv over that of a peer; ours is timed right before and right after the peer's."""
     python = ROOT / ".venv-peers" / name / "bin" / "python"
     if not python.exists():
-        print(f"{name}: not set up; see bench/peers/README.md")
+        print(f"{name}: this peer is not set up; see bench/peers/README.md")
         return
     ours = {"vec_env": vec_env_block("price_board", 64)}
     before = median(interleave(ours, seconds / 16)["vec_env"])
     command = [python, f"bench/peers/{name}/run.py", "--seconds", str(seconds / 4), "--core", str(core), *extra]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
-        print(f"{name}: failed: {done.stderr.strip().splitlines()[-1]}")
+        print(f"{name}: the peer's program failed: {done.stderr.strip().splitlines()[-1]}")
         return
     theirs = json.loads(done.stdout.splitlines()[-1])["agent_steps_per_second"]
     after = median(interleave(ours, seconds / 16)["vec_env"])

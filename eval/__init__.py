@@ -1,4 +1,4 @@
-"""What is asked: one policy under a shift, a study of arms, and the report of it."""
+"""Evaluation: a policy under a shift, studies of arms with their reports, comparisons of rules, and known answers."""
 
 from ruleshift.eval.compare.compare import Comparison, Difference, compare_rules
 from ruleshift.eval.compare.distance import rule_distance

@@ -1,4 +1,4 @@
-"""One policy, one shift: the focal return before and after, beside its unshifted twin."""
+"""Evaluation of one policy under one shift: the focal return before and after it, and that of the unshifted twin."""
 
 import os
 from collections.abc import Iterable
@@ -14,27 +14,30 @@ from ruleshift.eval.play import play
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Focal profit per round, in mean job values, of one frozen policy; arrays hold one number per market."""
+    """Focal profit per round, in mean job values, of one frozen policy in B markets over T rounds."""
 
     rule: str
+    """Name of the rule in force at the start."""
     shift_to: str | None
+    """Name of the rule in force from round `at` on; None if the rule stays."""
     at: int
+    """Round of the shift, 1 .. T - 1."""
     panel: str
-    """The background in words."""
+    """Description of the background."""
     before: np.ndarray
-    """(B,) before round `at`."""
+    """(B,) mean over the rounds before `at`."""
     after: np.ndarray
-    """(B,) from round `at` on."""
+    """(B,) mean over the rounds from `at` on."""
     twin_after: np.ndarray
-    """(B,) the same rounds of the twin: the same noise and the same rule throughout."""
+    """(B,) mean over the same rounds of the twin, which has the same noise and keeps the first rule throughout."""
     profile: np.ndarray
-    """(T,) by round, mean over markets."""
+    """(T,) mean over markets, by round."""
     twin_profile: np.ndarray
-    """(T,) of the twin."""
+    """(T,) the same for the twin."""
 
     @property
     def change(self) -> np.ndarray:
-        """(B,) what the shift did, paired market by market: after minus the twin's."""
+        """Effect of the shift, (B,), paired market by market: `after` minus `twin_after`."""
         return self.after - self.twin_after
 
     def __str__(self) -> str:
@@ -71,13 +74,19 @@ def evaluate(
 
     Args:
         policy: a policy, or the folder of a saved one.
-        shift_to: the rule that comes; the rule stays where None.
-        panel: the background; scripted organizations where None. Natives change with the rule.
-        seed: of the markets; no policy should have been trained on it.
-        deterministic: mean actions in place of sampled ones.
+        rule: the rule in force at the start, or its name or path.
+        shift_to: the rule in force from round `at` on; if None, the rule stays.
+        at: round of the shift, 1 .. rounds - 1.
+        panel: the background; scripted organizations if None. Natives change with the rule.
+        markets: number of markets, B.
+        seed: seed of the markets; choose one that no policy was trained on.
+        economy: economy of the markets; the default economy if None.
+        mechanisms: mechanisms of your own that the rules name, as `module:function`.
+        deterministic: play mean actions instead of sampled ones.
 
     Raises:
-        ValueError: no such rule or policy, `at` outside the episode, or a panel that does not know a rule.
+        ValueError: there is no such rule or policy, `at` lies outside the episode, or the panel has natives, but none
+            of one of the rules.
     """
     economy = economy or Economy()
     if not 0 < at < economy.rounds:

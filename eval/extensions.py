@@ -1,4 +1,4 @@
-"""Extensions: modules of one's own that add to the lists of the suite when they are imported."""
+"""Extensions: modules of your own that add to the lists of the suite when they are imported."""
 
 import importlib
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ def load_extensions(modules: Sequence[str]) -> None:
     """Import modules, each of which registers what it adds: arms, mechanisms, protocols, claims, known answers.
 
     Args:
-        modules: names as in `import NAME`; workers import them, too.
+        modules: names as in `import NAME`; worker processes import them, too.
 
     Raises:
-        ValueError: a module cannot be imported; names it and the reason.
+        ValueError: a module cannot be imported; the message names it and the reason.
     """
     for name in modules:
         try:

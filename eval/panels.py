@@ -9,14 +9,18 @@ from ruleshift.envs import Economy
 
 @dataclass(frozen=True)
 class Panel:
-    """Half native specialists of the rule in force, half scripted.
+    """A background population: half native specialists of the rule in force, half scripted organizations.
 
-    `natives` maps the name of a rule to a specialist of it, trained with a seed that no judged policy has. A panel
-    without natives is scripted throughout; a panel with natives knows every rule that it is asked for.
+    A panel without natives is scripted throughout; a panel with natives needs one for every rule that it is used under.
+
+    Raises:
+        ValueError: there is no scripted policy.
     """
 
     scripted: tuple[Policy, ...]
+    """Scripted policies, which take turns over the seats that they hold; at least one."""
     natives: Mapping[str, Policy] = field(default_factory=dict)
+    """Specialist of each rule, by the rule's name, trained with a seed that no judged policy has."""
 
     def __post_init__(self) -> None:
         if not self.scripted:
@@ -24,13 +28,19 @@ class Panel:
 
     @property
     def description(self) -> str:
-        """In words, for tables and reports."""
+        """Who sits in the background, as tables and reports say it."""
         return "half native specialists, half scripted" if self.natives else "scripted organizations only"
 
     def seats(self, rule: str, focal: Policy, organizations: int, seat: int = 0) -> tuple[Policy, ...]:
-        """The N policies of a market under `rule`, with `focal` in `seat`.
+        """Return the N policies of a market under `rule`, with `focal` in `seat`.
 
         Natives and scripted organizations alternate over the background seats, a native first.
+
+        Args:
+            rule: name of the rule in force.
+            focal: the policy that is scored.
+            organizations: number of seats, N.
+            seat: the focal seat, 0 .. N - 1.
 
         Raises:
             ValueError: the panel has natives, but none of this rule.
@@ -48,6 +58,6 @@ class Panel:
 
 
 def scripted_panel(economy: Economy | None = None) -> Panel:
-    """A posted price, a follower of the public winner statistics and a constant conduct, and no natives."""
+    """Return a panel of a posted price, a follower of the public winner statistics and a constant, without natives."""
     economy = economy or Economy()
     return Panel((PostedPrice(economy=economy), Follower(economy=economy), Constant()))

@@ -1,4 +1,4 @@
-"""Frozen policies play markets, and one focal seat is scored."""
+"""Play: episodes of markets with a frozen policy in every seat, one of which, the focal seat, is scored."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,41 +13,46 @@ from ruleshift.agents.seats import Seats
 from ruleshift.envs import Economy, Market, Rule, Shift
 
 CONDUCT = ("ask", "effort", "promotion")
+"""The parts of a conduct that are recorded."""
 
 
 @dataclass(frozen=True)
 class Played:
-    """What one episode of B markets over T rounds gave."""
+    """Outcome of one episode of B markets over T rounds."""
 
     focal: np.ndarray
-    """(B, T) profit of the focal seat by round, in mean job values."""
+    """(B, T) profit of the focal seat in each round, in mean job values."""
     conduct: np.ndarray
-    """(T, 3) ask, effort and promotion of the focal seat by round, means over markets."""
+    """(T, 3) ask, effort and promotion of the focal seat in each round, averaged over markets."""
     seats: np.ndarray
-    """(N,) mean profit per round of each seat."""
+    """(N,) mean profit per round of each seat, in mean job values."""
     measures: np.ndarray
-    """(T, len(MEASURES)) market measures by round, means over the B markets."""
+    """(T, len(MEASURES)) market measures in each round, averaged over markets."""
 
 
 @dataclass(frozen=True)
 class MarketSetup:
-    """Markets that are alike, and who sits where in them.
+    """A set of markets with one rule, schedule and economy, and the policies that hold their seats.
 
     Raises:
-        ValueError: not one policy for each organization.
+        ValueError: the number of policies differs from the number of organizations.
     """
 
     rule: Rule | str
+    """The rule in force at the start, or its name or path."""
     seats: Sequence[Policy]
-    """N policies, organization i plays `seats[i]`."""
+    """N policies; organization i follows `seats[i]`."""
     economy: Economy
+    """Economy of every market."""
     markets: int
-    """B."""
+    """Number of markets, B."""
     first_market: int = 0
+    """Number of the first market; the noise of a market depends on its number."""
     schedule: tuple[Shift, ...] = ()
+    """Shifts of the rule during the episode."""
     successors: Mapping[int, Sequence[Policy]] = field(default_factory=dict)
-    """Round -> N policies that hold the seats from that round on. A policy that keeps its seats keeps its memory; a
-    newly seated one begins without."""
+    """By round, the N policies that hold the seats from that round on. A policy that keeps its seats keeps its memory;
+    a newly seated one begins without any."""
 
     def __post_init__(self) -> None:
         for at, seats in self.tenants.items():
@@ -58,7 +63,7 @@ class MarketSetup:
 
     @property
     def tenants(self) -> dict[int, Sequence[Policy]]:
-        """Round -> who sits where from then on."""
+        """By round, beginning with round 0, the N policies that hold the seats from then on."""
         return {0: self.seats, **self.successors}
 
 
@@ -76,18 +81,20 @@ def play(
     focal: int = 0,
     deterministic: bool = False,
 ) -> Played:
-    """One episode of `markets` markets with a frozen policy in every seat.
+    """Play one episode of B markets with a frozen policy in every seat.
 
     Actions are sampled with noise keyed by (seed, market, round, seat): another policy in the same seat meets the
     same noise, so two runs differ by what was changed and by nothing else.
 
     Args:
         seats, rule, schedule, successors, markets, first_market, economy: as in `MarketSetup`.
-        focal: the seat that is scored, 0 .. N-1.
-        deterministic: mean actions in setup of sampled ones, in every seat.
+        seed: seed of the markets and of the sampled actions.
+        mechanisms: mechanisms of your own that the rules name, as `module:function`.
+        focal: the seat that is scored, 0 .. N - 1.
+        deterministic: play mean actions instead of sampled ones, in every seat.
 
     Raises:
-        ValueError: not one policy for each organization, or no such focal seat.
+        ValueError: the number of policies differs from the number of organizations, or there is no such focal seat.
     """
     changes = {at: tuple(new) for at, new in (successors or {}).items()}
     if deterministic:
@@ -101,15 +108,19 @@ def play(
 def play_all(
     setups: Sequence[MarketSetup], *, seed: int = 0, mechanisms: Iterable[str] = (), focal: int = 0
 ) -> list[Played]:
-    """One episode everywhere at once: a policy that sits in several set-ups is called once a round for all of them.
+    """Play one episode of several set-ups at once; a policy that sits in several is called once per round for all.
 
     Args:
-        setups: with the same number of rounds, and successors in the same rounds.
-        seed: of all markets; `first_market` tells set-ups apart.
-        focal: the seat that is scored in each.
+        setups: set-ups that agree in the number of rounds and in the rounds at which successors come.
+        seed: seed of all markets; `first_market` keeps the noise of set-ups apart.
+        mechanisms: mechanisms of your own that the rules name, as `module:function`.
+        focal: the seat that is scored in each, 0 .. N - 1.
+
+    Returns:
+        The outcome of each set-up, in the same order.
 
     Raises:
-        ValueError: set-ups that differ in rounds, or no such focal seat.
+        ValueError: the set-ups differ in rounds, or there is no such focal seat.
     """
     if len({(setup.economy.rounds, tuple(setup.tenants)) for setup in setups}) != 1:
         raise ValueError("play: setups that are played at once have the same rounds and successors in the same rounds")
@@ -133,7 +144,7 @@ def play_all(
 
 
 class MeanActions(Policy):
-    """Another policy without its noise."""
+    """A policy that takes the mean actions of another policy, without its noise."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
@@ -151,7 +162,7 @@ class MeanActions(Policy):
 
 
 class _Record:
-    """What a market's episode gave, round by round."""
+    """Record of the episode of a set-up's markets, round by round."""
 
     def __init__(self, market: Market, focal: int) -> None:
         self._market, self._focal = market, focal
@@ -162,7 +173,7 @@ class _Record:
         self._measures: list[np.ndarray] = []
 
     def step(self, actions: np.ndarray) -> np.ndarray:
-        """Play a round with actions (B, N, A), take note, and return the next observations."""
+        """Play a round with actions (B, N, A), record it, and return the next observations (B, N, F)."""
         market = self._market
         observations, rewards, truncated = market.step(actions)
         seen = market.last_observations if truncated else observations
@@ -194,7 +205,7 @@ def _market(setup: MarketSetup, mechanisms: tuple[str, ...]) -> Market:
 
 
 def _seats(policies: Sequence[Policy]) -> Seats:
-    """Policies and the seats that each holds; one object in several seats acts in one batch."""
+    """Group the seats by policy, so that one object in several seats acts in one batch."""
     held: dict[int, list[int]] = {}
     for seat, policy in enumerate(policies):
         held.setdefault(id(policy), []).append(seat)
@@ -202,7 +213,7 @@ def _seats(policies: Sequence[Policy]) -> Seats:
 
 
 def _act(tenants: Backgrounds, markets: list[Market], observations: list[np.ndarray]) -> list[np.ndarray]:
-    """Actions (B, N, A) of each setup."""
+    """Actions (B, N, A) of each set-up."""
     shapes = [(market.markets, market.organizations, market.action_size) for market in markets]
     seen = np.concatenate([each.reshape(-1, each.shape[2]) for each in observations])
     out = np.empty((len(seen), markets[0].action_size), np.float32)

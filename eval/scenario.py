@@ -1,4 +1,4 @@
-"""A scenario's experiment: its markets with the changes on record, and their twins without, side by side."""
+"""A scenario's experiment: its markets with the recorded changes of rule, compared with twins without them."""
 
 import csv
 import os
@@ -28,37 +28,39 @@ OUTCOMES = {
     "gini": "Gini index of what organizations were paid over the stage; 0 if all were paid alike",
     "top_share": "share of the payments that went to the organization paid most over the stage",
 }
-"""What is compared, each with its unit; money in mean job values."""
+"""The outcomes that are compared, each with its meaning and unit; money is in mean job values."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The rounds under one rule of a scenario's schedule; arrays hold one number per market (B,)."""
+    """The rounds under one rule of a scenario's schedule, in B markets."""
 
     rule: str
-    """Name of the rule in force, without the twin's."""
+    """Name of the rule in force; the twin stays under the first rule."""
     first: int
-    """The first of its rounds."""
+    """First round of the stage, counted from 0."""
     last: int
-    """The last of its rounds."""
+    """Last round of the stage."""
     shifted: dict[str, np.ndarray]
-    """Means over the rounds, by the names of `OUTCOMES`."""
+    """Each of `OUTCOMES` over the rounds of the stage, (B,), by name."""
     twin: dict[str, np.ndarray]
-    """The same of the twin: the same noise, under the first rule throughout."""
+    """The same for the twin, which has the same noise and stays under the first rule throughout."""
 
     def change(self, name: str) -> np.ndarray:
-        """(B,) what the change of rule did, market by market."""
+        """Effect of the change of rule on an outcome, (B,), market by market: `shifted` minus `twin`."""
         return self.shifted[name] - self.twin[name]
 
 
 @dataclass(frozen=True)
 class ScenarioRun:
-    """What a scenario's experiment gave. The first stage is before any change: there the twin is the same."""
+    """Results of a scenario's experiment."""
 
     scenario: Scenario
+    """The scenario that was played."""
     population: str
-    """Who played, in words."""
+    """Description of the policies that held the seats."""
     stages: tuple[Stage, ...]
+    """Stages in order. The first one comes before any change, so the twin is the same there."""
 
     def __str__(self) -> str:
         markets = len(next(iter(self.stages[0].shifted.values())))
@@ -75,7 +77,11 @@ class ScenarioRun:
         return "\n".join([*lines, "", "+- is one standard error over markets; money is in mean job values"])
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the table as NAME.csv into the folder, one row for each stage and outcome; returns its path."""
+        """Write the table as NAME.csv into a folder, one row per stage and outcome, and return its path.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         path = Path(folder) / f"{self.scenario.name}.csv"
         with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
@@ -102,15 +108,15 @@ def run_scenario(
     """Play a scenario and its twin, which stays under the first rule, with the same noise.
 
     Args:
-        scenario: a name, the path of a file, or a Scenario.
-        policy: a policy or the folder of a saved one, for the first half of the seats; scripted organizations hold
-            the others, or all.
-        markets: B, to average over.
-        seed: of the markets.
-        mechanisms: mechanisms of your own that the rules name, as module:function.
+        scenario: a scenario, its name or the path of its file.
+        policy: a policy, or the folder of a saved one, for the first half of the seats; scripted organizations hold
+            the others, or all seats if None.
+        markets: number of markets to average over, B.
+        seed: seed of the markets.
+        mechanisms: mechanisms of your own that the rules name, as `module:function`.
 
     Raises:
-        ValueError: no such scenario or policy, or a policy of another number of kinds.
+        ValueError: there is no such scenario or policy, or the policy is for another number of kinds.
     """
     scenario = load_scenario(scenario if isinstance(scenario, Scenario) else os.fspath(scenario))
     if policy is not None and not isinstance(policy, Policy):
@@ -138,7 +144,7 @@ class _Round:
 
 
 def _played(market: Market, seats: Seats, seed: int) -> list[_Round]:
-    """One episode, round by round."""
+    """Play one episode, and record it round by round."""
     background = Background(seats, market.markets)
     observations = market.reset(seed=seed)
     actions = np.zeros((market.markets, market.organizations, market.action_size), np.float32)
@@ -154,7 +160,7 @@ def _played(market: Market, seats: Seats, seed: int) -> list[_Round]:
 
 
 def _outcomes(rounds: Sequence[_Round]) -> dict[str, np.ndarray]:
-    """`OUTCOMES` over some rounds, each (B,)."""
+    """Each of `OUTCOMES` over these rounds, (B,), by name."""
     means = dict(zip(MEASURES, np.mean([each.measures for each in rounds], axis=0).T, strict=True))
     paid = np.sum([each.paid for each in rounds], axis=0)
     kept = np.sum([each.kept for each in rounds], axis=0)
@@ -169,9 +175,9 @@ def _outcomes(rounds: Sequence[_Round]) -> dict[str, np.ndarray]:
 
 
 def gini(amounts: np.ndarray) -> np.ndarray:
-    """Gini index of each row of amounts (B, N) >= 0: 0 where all are alike or nothing is there, (N - 1) / N at most.
+    """Gini index (B,) of each row of amounts (B, N) >= 0, from 0 (all are equal, or all are 0) to (N - 1) / N.
 
-    Half the mean absolute difference of two draws over the mean (Gini 1912).
+    It is half the mean absolute difference of two draws, divided by the mean (Gini 1912).
 
     >>> gini(np.array([[1.0, 1.0], [0.0, 2.0]]))
     array([0. , 0.5])
@@ -182,5 +188,5 @@ def gini(amounts: np.ndarray) -> np.ndarray:
 
 
 def _error(values: np.ndarray) -> float:
-    """Standard error of the mean over markets, which are independent; nan for one market."""
+    """Standard error of the mean over markets, which are independent; NaN for one market."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")

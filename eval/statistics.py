@@ -1,9 +1,10 @@
-"""How sure: intervals over crossed factors, and the aggregates of Agarwal et al. (2021) with the same intervals.
+"""Statistics: intervals over crossed factors, and the aggregates of Agarwal et al. (2021) with the same intervals.
 
-Home rule, target rule, seed, panel and economy are crossed: every level of one meets every level of the others, so a
+Home rule, target rule, seed, panel and economy are crossed: every level of one meets every level of the others. So a
 level is resampled whole, with all that it met, and all arms share the draw. A statistic is a function of the weights
-of the levels; counts of a bootstrap, the equal weights of the estimate and those of a jackknife go through the same
-function. An array has five axes in the order of `FACTORS`, of length 1 where a factor does not enter.
+of the levels; the counts of a bootstrap, the equal weights of the estimate and those of a jackknife go through the same
+function. An array has five axes in the order of `FACTORS`, of length 1 where a factor does not enter; H, G, S, P and E
+stand for their lengths.
 
 An interval is estimate +- t * error. The error is the standard deviation of the bootstrap; t has the degrees of freedom
 of Satterthwaite (1946), to which each factor contributes the variance that a jackknife over its levels finds. So two
@@ -11,7 +12,7 @@ seeds that matter make a wide interval, and two that hardly matter do not. Resam
 interactions more than once, which errs on the wide side; no bootstrap gets all of them right (McCullagh 2000,
 "Resampling and exchangeable arrays", Bernoulli 6; Owen & Eckles 2012, "Bootstrapping data arrays of arbitrary order",
 Annals of Applied Statistics 6).
-`bench/interval_coverage.py` measures how often these intervals, and those that were turned down, hold the truth.
+`bench/interval_coverage.py` measures how often these intervals, and those that were rejected, contain the truth.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,32 +23,37 @@ import numpy as np
 from scipy import stats
 
 FACTORS = ("home", "target", "seed", "panel", "economy")
+"""The crossed factors, in the order of the axes H, G, S, P, E."""
 LEVEL = 0.95
+"""Coverage of an interval unless another one is asked for, 0 .. 1."""
 _CHUNK = 256
 
 Sizes = tuple[int, int, int, int, int]
-"""Levels of each factor."""
+"""Number of levels of each factor."""
 Weights = Sequence[np.ndarray]
-"""By factor, (B, levels): rows of weights that sum to 1."""
+"""One array (B, levels) per factor; each of its B rows of weights sums to 1."""
 Statistic = Callable[[Weights], np.ndarray]
-"""From B rows of weights to B values."""
+"""A function from B rows of weights to values (B, ...)."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A number with what is known about it."""
+    """An estimate with its confidence interval."""
 
     estimate: float
+    """The estimate, in the unit of the statistic, like both limits and the error."""
     low: float
+    """Lower limit."""
     high: float
+    """Upper limit."""
     error: float
-    """Standard error."""
+    """Standard error of the estimate."""
     freedom: float
-    """Degrees of freedom of the error."""
+    """Degrees of freedom of the standard error."""
     variances: dict[str, float] = field(default_factory=dict)
-    """Of each factor that varies, what it adds to the squared error."""
+    """Contribution to the squared error of each factor that varies, by name, from the jackknife."""
     fixed: tuple[str, ...] = ()
-    """Factors of one level that the numbers depend on: the interval does not speak of other levels of these."""
+    """Factors that have one level only; the interval says nothing about other levels of these."""
 
     def __str__(self) -> str:
         only = f", for this {' and '.join(self.fixed)} only" if self.fixed else ""
@@ -55,13 +61,13 @@ class Interval:
 
 
 def mean(array: np.ndarray, weights: Weights) -> np.ndarray:
-    """Weighted mean of an array (H, G, S, P, E), some of them 1, under B rows of weights: (B,)."""
+    """Weighted means (B,) of an array (H, G, S, P, E), any axis of which may be 1, under B rows of weights."""
     left = partial_mean(array, weights, FACTORS)
     return left.reshape(len(left))
 
 
 def partial_mean(array: np.ndarray, weights: Weights, over: Sequence[str]) -> np.ndarray:
-    """Weighted mean over the named factors, under B rows of weights: (B, H, G, S, P, E), 1 where averaged."""
+    """Weighted means over the named factors, under B rows of weights: (B, H, G, S, P, E), with 1 where averaged."""
     result = array[None]
     for axis in reversed(range(len(FACTORS))):
         if FACTORS[axis] in over and array.shape[axis] > 1:
@@ -71,24 +77,24 @@ def partial_mean(array: np.ndarray, weights: Weights, over: Sequence[str]) -> np
 
 
 def _contract(moved: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sum over the last axis. Not by BLAS, whose threads would change the last bits, and fight over busy cores."""
+    """Weighted sum over the last axis. Not by BLAS: its threads would change the last bits and compete for cores."""
     if len(moved) > 1:
         return np.einsum("b...n,bn->b...", moved, weights)
     return np.einsum("...n,bn->b...", moved[0], weights)
 
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> Statistic:
-    """Ratio of sums, the numerator's and the denominator's each repeated where a factor does not enter."""
+    """Ratio of the weighted sums of two arrays (H, G, S, P, E); an axis of length 1 counts for every level."""
     return lambda weights: mean(numerator, weights) / mean(denominator, weights)
 
 
 def equal(sizes: Sizes) -> list[np.ndarray]:
-    """The weights of the estimate: one row, all levels alike."""
+    """The weights of the estimate: one row per factor, in which all levels weigh the same."""
     return [np.full((1, size), 1 / size) for size in sizes]
 
 
 def leave_out(sizes: Sizes, factor: int) -> list[np.ndarray]:
-    """The weights of a jackknife over one factor: as many rows as it has levels, each without one of them."""
+    """The weights of a jackknife over one factor, given by its axis: one row per level, which leaves that level out."""
     size = sizes[factor]
     rows = [np.repeat(row, size, axis=0) for row in equal(sizes)]
     rows[factor] = (1 - np.eye(size)) / (size - 1)
@@ -96,9 +102,9 @@ def leave_out(sizes: Sizes, factor: int) -> list[np.ndarray]:
 
 
 def resample(sizes: Sizes, count: int, rng: np.random.Generator, factors: Sequence[str] = FACTORS) -> list[np.ndarray]:
-    """The weights of a bootstrap: levels of each named factor drawn independently, n - 1 of n with replacement.
+    """The weights of a bootstrap, in `count` rows: n - 1 of the n levels of each named factor, with replacement.
 
-    One fewer than there are makes the variance of a mean unbiased, which matters with two or three levels (Rao & Wu
+    Drawing n - 1 instead of n makes the variance of a mean unbiased, which matters with two or three levels (Rao & Wu
     1988, "Resampling inference with complex survey data", JASA 83). A factor of one level stays as it is.
     """
     rows = [np.repeat(row, count, axis=0) for row in equal(sizes)]
@@ -109,7 +115,7 @@ def resample(sizes: Sizes, count: int, rng: np.random.Generator, factors: Sequen
 
 
 def bootstrap(statistic: Statistic, sizes: Sizes, count: int = 2_000, seed: int = 0) -> np.ndarray:
-    """Values (count, ...) of a statistic with all factors resampled; memory is bounded, whatever the count."""
+    """Values (count, ...) of a statistic with all factors resampled; memory stays bounded whatever the count."""
     rng = np.random.default_rng(seed)
     chunks = [min(_CHUNK, count - start) for start in range(0, count, _CHUNK)]
     return np.concatenate([statistic(resample(sizes, each, rng)) for each in chunks])
@@ -124,14 +130,15 @@ def intervals(
     count: int = 2_000,
     seed: int = 0,
 ) -> list[Interval]:
-    """The values of a statistic, each with its interval over all factors that have more than one level.
+    """Return the n values of a statistic, each with its interval over all factors that have more than one level.
 
     Args:
-        statistic: from B rows of weights to (B,) or (B, n).
-        sizes: levels of each factor.
-        level: probability that an interval holds the truth.
-        bounds: what the values cannot leave, 0 and 1 for a share.
-        count: draws of the bootstrap, and their `seed`.
+        statistic: function from B rows of weights to (B,) or (B, n).
+        sizes: number of levels of each factor.
+        level: nominal coverage, 0 .. 1.
+        bounds: limits that the values cannot leave, such as 0 and 1 for a share.
+        count: number of bootstrap draws.
+        seed: seed of the draws.
     """
     varied = {axis: size - 1 for axis, size in enumerate(sizes) if size > 1}
     fixed = tuple(FACTORS[axis] for axis in range(len(FACTORS)) if axis not in varied)
@@ -150,7 +157,7 @@ def intervals(
 
 
 def interval(statistic: Statistic, sizes: Sizes, **settings: Any) -> Interval:
-    """The one value of a statistic with its interval; see `intervals`."""
+    """The value of a statistic that has only one, with its interval; see `intervals`."""
     return intervals(statistic, sizes, **settings)[0]
 
 
@@ -159,12 +166,12 @@ def _columns(values: np.ndarray) -> np.ndarray:
 
 
 def _jackknife(values: np.ndarray) -> np.ndarray:
-    """Variances (n,) of values (levels, n), from each level left out in turn."""
+    """Jackknife variances (n,) from values (levels, n), in each row of which one level is left out."""
     return (len(values) - 1) * np.var(values, axis=0)
 
 
 def _freedom(squared: float, parts: dict[int, float], varied: dict[int, int]) -> float:
-    """Degrees of freedom (Satterthwaite 1946): between those of the scarcest factor and all together."""
+    """Degrees of freedom (Satterthwaite 1946), at least those of the scarcest factor and at most those of all."""
     least, most = min(varied.values(), default=0), sum(varied.values())
     if max(parts.values(), default=0.0) == 0:
         return float(least)
@@ -173,9 +180,12 @@ def _freedom(squared: float, parts: dict[int, float], varied: dict[int, int]) ->
 
 
 def scores(returns: np.ndarray, floor: np.ndarray, best_reply: np.ndarray) -> Statistic:
-    """Of each run (home, seed) on each task (home, target): 0 at the floor, 1 at the best reply, (B, H, G, S).
+    """Scores (B, H, G, S) of each run (home, seed) on each task (home, target): 0 at the floor, 1 at the best reply.
 
-    A run's score is a ratio of sums over panels and economies, as rliable's is a mean over episodes.
+    The score of a run is a ratio of sums over panels and economies, just as in rliable it is a mean over episodes.
+
+    Args:
+        returns, floor, best_reply: arrays (H, G, S, P, E), any axis of which may be 1.
     """
 
     def score(weights: Weights) -> np.ndarray:
@@ -188,7 +198,7 @@ def scores(returns: np.ndarray, floor: np.ndarray, best_reply: np.ndarray) -> St
 
 
 def interquartile_mean(of: Statistic) -> Statistic:
-    """Mean of the middle half of all scores (Agarwal et al. 2021): those of all runs on all tasks together."""
+    """Mean of the middle half of the scores (B, H, G, S) of all runs on all tasks together (Agarwal et al. 2021)."""
 
     def statistic(weights: Weights) -> np.ndarray:
         values = of(weights)
@@ -204,7 +214,10 @@ def interquartile_mean(of: Statistic) -> Statistic:
 
 
 def probability_of_improvement(of: Statistic, over: Statistic) -> Statistic:
-    """How likely a run of the one scores above a run of the other, ties half, mean over tasks (Agarwal et al. 2021)."""
+    """Probability that a run of one arm scores above a run of another, averaged over tasks (Agarwal et al. 2021).
+
+    Ties count as half.
+    """
 
     def statistic(weights: Weights) -> np.ndarray:
         ours, theirs = of(weights)[..., :, None], over(weights)[..., None, :]
@@ -216,7 +229,7 @@ def probability_of_improvement(of: Statistic, over: Statistic) -> Statistic:
 
 
 def performance_profile(of: Statistic, thresholds: np.ndarray) -> Statistic:
-    """Share of the scores above each threshold (Agarwal et al. 2021): (B, thresholds)."""
+    """Share of the scores above each threshold, (B, thresholds), 0 .. 1 (Agarwal et al. 2021)."""
 
     def statistic(weights: Weights) -> np.ndarray:
         values = of(weights)

@@ -1,4 +1,4 @@
-"""A study: train the arms, score them before and after the shift, leave a report."""
+"""Studies: arms are trained, scored before and after the shift, and compared in a report."""
 
 import os
 from pathlib import Path
@@ -21,18 +21,18 @@ def study(
     workers: int | None = None,
     quiet: bool = False,
 ) -> Path:
-    """Run a study in the folder `out`, or go on with the one that is there, and return the path of its report.
+    """Run a study in the folder `out`, or continue the one that is there, and return the path of its report.
 
-    A study that was killed ends with the same results as one never interrupted.
+    A study that was killed and started again ends with the same results as one that was never interrupted.
 
     Args:
-        preset: a preset, its name (`quick`, `standard`, `full`) or the path of a study's file.
-        out: folder of this study alone.
-        workers: processes, one core each; as many as there are cores by default, 0 for none beside this one.
+        preset: a preset, its name (`quick`, `standard`, `full`) or the path of a study file.
+        out: folder of the study, which holds nothing else.
+        workers: number of processes, one core each; by default one per core, and 0 to compute in this process.
         quiet: show no progress.
 
     Raises:
-        ValueError: a study file that is wrong, a folder that holds another study or in which one is running.
+        ValueError: the study file is wrong, the folder holds another study, or a study is running in it.
         CellError: a part of the study failed.
     """
     asked = load_preset(preset)
@@ -51,7 +51,7 @@ def study(
 
 
 def _check_learners(design: Design) -> None:
-    """Refuse arms that could not learn here before anything is trained."""
+    """Refuse arms that cannot learn with the installed packages, before anything is trained."""
     from ruleshift.train.recurrent import check_installed
 
     for arm in design.arms.values():
@@ -60,7 +60,7 @@ def _check_learners(design: Design) -> None:
 
 
 def _stated_power(preset: Preset) -> str:
-    """What a study of this size can find, said before it runs."""
+    """The power of a study of this size, as text that is printed before it runs."""
     sizes = (
         len(preset.homes), len(preset.held_out), len(preset.seeds), len(preset.panel_seeds), preset.economies,
     )  # fmt: skip

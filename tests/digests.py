@@ -1,8 +1,8 @@
-"""Short trajectories, one for each thing that a rule or an economy can say, and the digests that they are frozen by.
+"""Short trajectories, one for each thing that a rule or an economy can say, and the digests that freeze them.
 
-`python tests/digests.py` writes `digests.json` anew. Whoever has to do that has changed bits: it is a Breaking change
-in CHANGELOG.md, and `RECIPE` in `eval/experiment/references.py` has to be raised first, as reference policies were
-trained on the bits before.
+`python tests/digests.py` writes `digests.json` anew. If that is necessary, trajectories have changed: this is a
+Breaking change for CHANGELOG.md, and `RECIPE` in `eval/experiment/references.py` must be raised first, since the
+reference policies were trained on the old trajectories.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ MECHANISMS: dict[str, dict[str, Any]] = {
     "greedy": {"matching.parameters": (0.6, 0.0)},
     "position_auction": {"payment.charge": "externality"},
 }
-"""Each with a payment that it supports."""
+"""Each mechanism, with a payment that it supports."""
 
 PRICINGS = {
     "as_asked": "serial",
@@ -50,7 +50,7 @@ CHARGES = {
     "next_bid": "position_auction",
     "externality": "position_auction",
 }
-"""Each with a mechanism that supports it."""
+"""Each charge, with a mechanism that supports it."""
 
 CHANGES: dict[str, dict[str, Any]] = {
     "ranking": {"scoring.amplification": np.inf, "payment.pricing": "second_price"},
@@ -68,7 +68,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 CROWD = {"organizations": 8, "jobs": 8, "outside_share": 0.0}
 TWO_SIDES = {"matching.mechanism": "deferred_acceptance", "scoring.amplification": 0.0}
-"""Here it matters which side proposes: stable matchings differ."""
+"""A rule under which it matters which side proposes, because stable matchings differ."""
 
 ECONOMIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "expected shares": ({"shares": "expected", "capacity": 7}, {"payment.charge": "sunk"}),
@@ -83,11 +83,11 @@ ECONOMIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "exponential shocks": ({"shock_law": "exponential", "shock_mean": 0.1}, {}),
     "exogenous capability": ({"learning": "exogenous", "quality_noise": 0.0, "shock_sd": 0.0}, {}),
 }  # fmt: skip
-"""What else an economy can say, and changes of the common rule."""
+"""What else an economy can say, each with changes of the common rule."""
 
 
 def common_rule() -> Rule:
-    """A rule that heeds every signal and takes a commission."""
+    """Return a rule that weighs every signal and takes a commission."""
     weights = {"price": 0.3, "capability": 0.1, "reputation": 0.2, "promotion": 0.1, "popularity": 0.1}
     weights |= {"focus": 0.1, "proximity": 0.1}
     return load_rule("price_board").replace(
@@ -97,7 +97,7 @@ def common_rule() -> Rule:
 
 
 def cases() -> dict[str, dict[str, Any]]:
-    """The arguments of `Market` for each case, by its name."""
+    """Return the arguments of `Market` for each case, by the name of the case."""
     economy, common = Economy(**ECONOMY), common_rule()
     changes = {f"mechanism/{name}": {"matching.mechanism": name, **more} for name, more in MECHANISMS.items()}
     for key, table in (("pricing", PRICINGS), ("charge", CHARGES)):
@@ -123,7 +123,7 @@ def _schedules(common: Rule, economy: Economy) -> dict[str, dict[str, Any]]:
 
 
 def digest(arguments: dict[str, Any]) -> str:
-    """Sixteen hexadecimal digits of all that a market says and holds, over one episode and into the next."""
+    """Hash everything that a market returns and holds, over one episode and into the next: sixteen hex digits."""
     market = Market(markets=MARKETS, first_market=3, **arguments)
     rng = np.random.default_rng(2026)
     found = hashlib.sha256(market.reset(seed=11).tobytes())
@@ -144,7 +144,7 @@ def digest(arguments: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Freeze the digests of now."""
+    """Write the digests of the present code."""
     content = {"recipe": RECIPE, "digests": {name: digest(arguments) for name, arguments in cases().items()}}
     FILE.write_text(json.dumps(content, indent=2) + "\n")
 

@@ -29,12 +29,12 @@ def last_come(problem: Any, match: Any, floats: Any, integers: Any) -> None:
 
 
 def cells(design: Design) -> list[Cell]:
-    """One per target."""
+    """One cell per target."""
     return [Cell("reserve", "rules", target=rule.name) for rule in design.targets]
 
 
 def compute(cell: Cell, context: Context) -> list[Entry]:
-    """The reserve of the target."""
+    """Return one entry, with the reserve of the target."""
     return [Entry(cell.target, "reserve", {"reserve": context.design.rule(cell.target).payment.reserve})]
 
 
@@ -42,14 +42,14 @@ register_protocol(Protocol("reserve", cells, compute, seconds=lambda cell, desig
 
 
 def judge(returns: Returns) -> Verdict:
-    """Supported where no rule of the study has a reserve above 1."""
+    """The claim is supported if no rule of the study has a reserve above 1."""
     reserves = [float(run.values["reserve"].mean()) for run in returns.runs if run.protocol == "reserve"]
     outcome = "supported" if max(reserves) <= 1 else "contradicted"
     return Verdict("reserves", outcome, f"{len(reserves)} rules", numbers={"highest": max(reserves)})
 
 
 def answer(judgement: Judgement) -> str:
-    """The highest reserve in a sentence."""
+    """Say in a sentence what the highest reserve is."""
     highest = judgement.verdicts["reserves"].numbers["highest"]
     return f"The highest reserve of all rules was {highest:g} times the value of a job."
 
@@ -69,7 +69,7 @@ register_claim(
 
 
 def measure(run: Measurement) -> list[Row]:
-    """The sum of the first n whole numbers, for as many as a quick run allows."""
+    """Measure the sum of the first n whole numbers, where n is the number of draws of the run."""
     count = run.draws(1_000)
     return [Row("sum of 1 to n", count * (count + 1) / 2, float(np.arange(count + 1).sum()))]
 

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: any rule, economy and schedule that a market takes, small enough to play at once."""
+"""Hypothesis strategies: any rule, economy and schedule that a market accepts, small enough to play quickly."""
 
 from typing import Any
 
@@ -30,28 +30,28 @@ BUILT_IN = tuple(
 MOST_ROUNDS = 9
 
 few = settings(max_examples=40, deadline=None, derandomize=True)
-"""The same few examples at every run."""
+"""Settings with few examples, which are the same in every run."""
 
 
 def numbers(low: float, high: float) -> st.SearchStrategy[float]:
-    """Floats in low .. high, the ends more often than chance would have it."""
+    """Floats in low .. high, in which both ends are frequent."""
     return st.sampled_from([low, high]) | st.floats(low, high, allow_subnormal=False)
 
 
 def weights(signals: tuple[str, ...] = SIGNALS) -> st.SearchStrategy[Weights]:
-    """Weights on some of these signals."""
+    """Weights on some or all of these signals."""
     parts = st.lists(st.integers(0, 4), min_size=len(signals), max_size=len(signals)).filter(any)
     return parts.map(lambda each: Weights(**{name: part / sum(each) for name, part in zip(signals, each, strict=True)}))
 
 
 def pairs(thresholds: st.SearchStrategy[float]) -> st.SearchStrategy[tuple[tuple[float, float], ...]]:
-    """Tiers of commission: at most two pairs, with thresholds that rise."""
+    """Tiers of commission: at most two pairs, with rising thresholds."""
     starts = st.lists(thresholds, max_size=2, unique=True).map(sorted)
     return starts.flatmap(lambda each: st.tuples(*(st.tuples(st.just(start), numbers(0, 1)) for start in each)))
 
 
 def supports(mechanism: str, **payment: Any) -> bool:
-    """Whether the mechanism tells what a payment needs."""
+    """Whether the mechanism provides what a payment needs."""
     try:
         Rule(matching=Matching(mechanism=mechanism), payment=Payment(**payment)).check_payment()
     except ValueError:
@@ -61,7 +61,7 @@ def supports(mechanism: str, **payment: Any) -> bool:
 
 @st.composite
 def payments(draw: st.DrawFn, mechanism: str, divisible: bool = False) -> Payment:
-    """A payment that the mechanism supports, and, where asked, divisible demand."""
+    """A payment that the mechanism supports, and that divisible demand supports if there is any."""
     pricings = [each for each in PRICINGS if supports(mechanism, pricing=each)]
     return Payment(
         pricing=draw(st.sampled_from(["as_asked", "posted"] if divisible else pricings)),
@@ -74,7 +74,7 @@ def payments(draw: st.DrawFn, mechanism: str, divisible: bool = False) -> Paymen
 
 @st.composite
 def rules(draw: st.DrawFn, economy: Economy, **fixed: Any) -> Rule:
-    """Any rule that can be played in the economy; `fixed` fields by their dotted names, with __ for the dot."""
+    """Any rule that can be played in the economy, except for `fixed` fields (dotted names with __ for the dot)."""
     divisible = economy.shares == "expected"
     mechanism = "serial" if divisible else draw(st.sampled_from(BUILT_IN))
     mechanism = fixed.pop("matching__mechanism", mechanism)
@@ -126,7 +126,7 @@ def economies(draw: st.DrawFn, **fixed: Any) -> Economy:
 
 @st.composite
 def schedules(draw: st.DrawFn, economy: Economy) -> tuple[Shift, ...]:
-    """At most two shifts, of any rule, announced or not, sure or not."""
+    """At most two shifts to any rules, announced or not, reliably or not."""
     rounds = st.integers(1, economy.rounds - 1) if economy.rounds > 1 else st.nothing()
     times = draw(st.lists(rounds, max_size=2, unique=True)) if economy.rounds > 1 else []
     return tuple(
@@ -140,12 +140,12 @@ def schedules(draw: st.DrawFn, economy: Economy) -> tuple[Shift, ...]:
 
 @st.composite
 def arguments(draw: st.DrawFn, **fixed: Any) -> dict[str, Any]:
-    """What a market is made of: rule, economy and schedule."""
+    """The arguments of a market: rule, economy and schedule."""
     economy = draw(economies(**fixed))
     return {"rule": draw(rules(economy)), "economy": economy, "schedule": draw(schedules(economy))}
 
 
 def actions(market: Market, rng: np.random.Generator) -> np.ndarray:
-    """Random actions, some beyond the box."""
+    """Draw random actions, some of them outside the box."""
     shape = (market.markets, market.organizations, market.action_size)
     return rng.uniform(-1.2, 1.2, shape).astype(np.float32)

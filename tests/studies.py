@@ -21,32 +21,34 @@ from ruleshift.eval.play import CONDUCT
 from ruleshift.eval.report.findings import Findings, findings_of
 
 FLOOR, BEST = 0.1, 0.5
-"""Returns of scripted organizations and of the best reply, everywhere."""
+"""Return of the scripted organizations, and of the best reply, under every rule."""
 
 
 @dataclass(frozen=True)
 class Planted:
-    """How far each arm gets, as a share of the way from floor to best reply, give or take the noise."""
+    """The score that each arm is given, where 0 is the floor and 1 the best reply; noise is added to it."""
 
     away: dict[str, float] = field(default_factory=dict)
-    """By arm, at held-out targets while it learns on; others get .5."""
+    """By arm, at held-out targets while it keeps learning; .5 for arms that are not named."""
     home: dict[str, float] = field(default_factory=dict)
-    """By arm, on home rules; others get .8."""
+    """By arm, on home rules; .8 for arms that are not named."""
     gate: dict[str, float] = field(default_factory=dict)
-    """By arm, in the markets of the gate; others get what they get at home."""
+    """By arm, in the markets of the gate; the score at home for arms that are not named."""
     constant: float = 0.3
+    """The best constant conduct."""
     best_reply: float = 1.0
-    """At 0 or below there is no way to go: the best reply learned nothing."""
+    """The best reply; at 0 or below it learned nothing, and there is no scale."""
     flips: float = 0.0
     """What the generalist gains in odd economies and loses in even ones."""
     moves: float = 0.3
     """How much late conduct differs between targets."""
     slow: dict[str, float] = field(default_factory=dict)
-    """By arm, the share of the budget in which it goes two thirds of the way; others take .2."""
+    """By arm, the share of the budget in which it learns two thirds of the way; .2 for arms that are not named."""
     spread: float = 0.005
+    """Standard deviation of the noise."""
 
     def share(self, arm: str, target: str, home: bool, economy: int = 0) -> float:
-        """Of an arm or reference at a target."""
+        """Return the score of an arm or reference at a target, without noise."""
         references = {"best_reply": self.best_reply, "native": 0.9, "constant": self.constant}
         references |= dict.fromkeys(("posted_price", "follower", "steady"), 0.0)
         if arm in references:
@@ -70,14 +72,14 @@ class InMemory(Folder):
 
 
 def make_findings(planted: Planted, preset: Preset) -> Findings:
-    """What a report would read of a finished study in which arms get as far as planted."""
+    """Return what a report would read from a finished study in which arms get the planted scores."""
     design, folder = Design.of(preset), InMemory()
     _fill(folder, design, planted)
     return findings_of(Record(version="0", kernel="0" * 16, design=design, references={}), folder)
 
 
 def make_study(root: Path, planted: Planted, preset: Preset) -> Path:
-    """The folder of such a study."""
+    """Write the folder of such a study."""
     design, folder = Design.of(preset), Folder(root)
     root.mkdir(parents=True, exist_ok=True)
     claim(root, design)
@@ -104,7 +106,7 @@ def _noise(*key: object) -> np.random.Generator:
 def _entries(
     cell: Cell, design: Design, planted: Planted, target: str, protocol: str, share: float | None = None, **more: Any
 ) -> Iterator[Entry]:
-    """One a group, with a return."""
+    """Yield one entry per group, with a return."""
     home = target not in [rule.name for rule in design.held_out]
     for group in design.groups:
         own = planted.share(cell.arm, target, home, group.economy) if share is None else share

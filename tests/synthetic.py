@@ -1,4 +1,4 @@
-"""Returns with known effects: what a study would find, without a market. 0 is the floor and 1 the best reply."""
+"""Returns with known effects, as a study would find them, but without a market; 0 is the floor and 1 the best reply."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,14 +13,14 @@ GENERALIST, SPECIALIST = "randomized+memory", "fixed+nuisance+memory"
 QUICK: Sizes = (3, 4, 2, 2, 8)
 
 AWAY = {GENERALIST: 0.8, SPECIALIST: 0.5, "central+memory": 0.6, "randomized": 0.6}
-"""Share of the way from floor to best reply that arms get at held-out rules, and"""
+"""Scores of arms at held-out rules, where 0 is the floor and 1 the best reply."""
 HOME = {GENERALIST: 0.85, SPECIALIST: 0.95, "central+memory": 0.7, "randomized": 0.8}
-"""at home."""
+"""Scores of arms on the home rules."""
 CONSTANT = 0.4
 
 
 def noise(rng: np.random.Generator, sizes: Sizes, spread: float) -> np.ndarray:
-    """Effects of each factor, of each pair of them and of each cell, (H, G, S, P, E)."""
+    """Draw noise (H, G, S, P, E): random effects of each factor, of each pair of factors and of each cell."""
     axes = range(len(FACTORS))
     subsets = [(i,) for i in axes] + [(i, j) for i in axes for j in axes if i < j] + [tuple(axes)]
     shapes = [tuple(sizes[k] if k in subset else 1 for k in axes) for subset in subsets]
@@ -37,7 +37,7 @@ def make_returns(
     spread: float = 0.01,
     seed: int = 0,
 ) -> Returns:
-    """A study in which arms get as far as stated, give or take the noise.
+    """Make the returns of a study in which arms get these scores, plus noise.
 
     Args:
         moves: how much the generalist's conduct differs between rules.
@@ -82,7 +82,7 @@ OF_GATE = ("gate_best_reply", "gate_floor")
 
 
 def changed(returns: Returns, change: Callable[[np.ndarray], np.ndarray]) -> Returns:
-    """The same study with a function applied to every return, of arms and of references."""
+    """Apply a function to every return of a study, of arms and of references."""
     fields: dict[str, Any] = {name: change(getattr(returns, name)) for name in (*OF_REFERENCES, *OF_GATE)}
     for name in BY_ARM:
         fields[name] = {arm: change(array) for arm, array in getattr(returns, name).items()}

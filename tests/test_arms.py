@@ -143,7 +143,7 @@ def test_rivals__vary_around_the_common_population() -> None:
 
 
 def test_undisclosed__sees_no_features() -> None:
-    """Under a rule that is told, another policy plays as it does where it is not."""
+    """A policy that does not read the rule's features acts the same whether the rule is disclosed or not."""
     told = load_rule("price_board").replace(**{"disclosure.level": "full"})
     silent = load_rule("price_board").replace(**{"disclosure.level": "scores"})
     seen = {rule: Market(rule, markets=2).reset(seed=3).reshape(16, -1) for rule in (told, silent)}

@@ -27,7 +27,7 @@ def test_check_market__passes_an_instance_with_a_shift() -> None:
 
 
 class Broken(ParallelMarket):
-    """A market of which `spoil` may change what round 4 returns (see `results`), before it is handed out."""
+    """A market in which `spoil` may change what round 4 returns (see `results`) before the caller gets it."""
 
     def __init__(self) -> None:
         super().__init__("price_board", ECONOMY)
@@ -205,7 +205,7 @@ class ReusedDict(Broken):
 
 
 class ReadsWhatItHandedOut(Broken):
-    """Lets the caller's hands into its state: next round's observations start from the dict given away."""
+    """Lets the caller change its state: the next observations are made from the dict that it handed out."""
 
     given = None
 

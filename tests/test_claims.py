@@ -187,7 +187,7 @@ def test_conduct_moves__tells_movement_from_noise() -> None:
 
 
 def test_scores__a_lazy_self_player_never_scores_above_a_native() -> None:
-    """Among its like it would earn a lot; what counts is what it earns among natives, and that is nothing."""
+    """In self-play it would earn a lot, but what counts is what it earns among natives, which is nothing."""
     returns = make_returns(spread=0.003)
     lazy, native = np.zeros_like(returns.adapted[GENERALIST]), returns.adapted[GENERALIST]
     gate = {**returns.gate, GENERALIST: lazy[:, 0]}

@@ -21,7 +21,7 @@ COMMANDS = (
 
 @pytest.fixture
 def policy(tmp_path: Path) -> str:
-    """A policy that has learned nothing: all weights 0, and next to no noise."""
+    """Save a policy that has learned nothing, with all weights 0 and almost no noise."""
     card = Card(kinds=3)
     weights = {name: np.zeros(shape, np.float32) for name, shape in card.shapes().items()}
     weights["layer.2.bias"][0] = 0.5

@@ -67,7 +67,7 @@ def test_compare_rules__a_rule_and_itself() -> None:
 
 
 def test_odds_answers__are_the_factor_that_a_tenth_makes() -> None:
-    """Against the odds themselves: score a signal twice and divide."""
+    """The oracle is the odds themselves: score a signal twice, and divide."""
     rule = load_rule("promoted_listing")
     answers = dict(odds_answers((rule, OTHER)))
     power, weights = rule.scoring.amplification, rule.scoring.weights
@@ -120,7 +120,7 @@ def _earned(rule: Rule) -> np.ndarray:
 
 @pytest.mark.parametrize("name", list_rules())
 def test_idle__another_value_changes_no_profit_and_elsewhere_it_does(name: str) -> None:
-    """A ranking by price alone keeps its order under any price signal, which `idle` leaves unsaid."""
+    """The exception: a ranking by price alone keeps its order under any price signal, which `idle` does not say."""
     rule = load_rule(name)
     for field, value in OTHERWISE.items():
         same = np.array_equal(_earned(rule), _earned(rule.replace(**{field: value})))

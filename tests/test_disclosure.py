@@ -55,7 +55,7 @@ def test_noise__on_scores_is_each_organizations_own() -> None:
 
 
 def _shown(market: Market, seen: np.ndarray) -> np.ndarray:
-    """What is late where something is: public statistics, scores and their masks, (rounds, B, N, 10)."""
+    """The observations that a delay applies to: public statistics, scores and their masks, (rounds, B, N, 10)."""
     parts = ("public", "public_mask", "priority", "rank", "scores_mask")
     return np.concatenate([seen[..., market.layout[name]] for name in parts], axis=-1)
 
@@ -100,7 +100,7 @@ def test_delay__an_episode_does_not_see_the_one_before() -> None:
 
 
 def test_scores__are_told_to_nobody_who_is_not_to_see_them() -> None:
-    """What infos tell of priority and rank is what is disclosed: nothing of an earlier rule, nothing too early."""
+    """Infos give only the priority and rank that are disclosed, none of an earlier rule and none too early."""
     scores, late = _rule(level="scores"), _rule(level="scores", delay=2)
     for schedule in ((Shift(4, _rule()),), (Shift(4, _rule(level="opaque")),)):
         market = Market(scores, economy=ECONOMY, schedule=schedule)

@@ -15,9 +15,9 @@ BOARD, LISTING, LADDER = (load_rule(name) for name in ("price_board", "promoted_
 
 
 def _shares(rule: Rule) -> np.ndarray:
-    """Exact law of who serves a job of each kind under serial draws, (STATES, K, N + 1), the last for nobody.
+    """Exact probabilities of who serves a job of each kind under serial draws, (STATES, K, N + 1); the last is nobody.
 
-    A plain sum over all orders of capacities left, with the odds written down anew from the design's formula.
+    They are a plain sum over all orders of remaining capacities, with the odds written anew from the formula.
     """
     f, n, k = frozen_states(), ECONOMY.organizations, ECONOMY.kinds
     weights, power = rule.scoring.weights, rule.scoring.amplification
@@ -81,7 +81,10 @@ def test_rule_distance__grows_with_the_dose() -> None:
 
 
 def test_rule_distance__of_rules_that_never_agree_is_1() -> None:
-    """One refuses every ask above .1, that is all; the other never leaves a job to nobody."""
+    """One refuses every ask above .1, so nobody is served; the other serves as many jobs as it can.
+
+    They agree on the jobs that the other one leaves to the outside option.
+    """
     nobody = BOARD.replace(**{"payment.reserve": 0.1})
     lowest = BOARD.replace(**{"scoring.amplification": float("inf"), "scoring.weights.price": 1.0,
                               "scoring.weights.reputation": 0.0})  # fmt: skip
@@ -90,7 +93,7 @@ def test_rule_distance__of_rules_that_never_agree_is_1() -> None:
 
 
 def _outside_share_of_a_ranking() -> float:
-    """Jobs left to nobody where the lowest ask below the reference of .75 wins: counted by hand."""
+    """Share of the jobs left to nobody if the lowest ask below that of the outside option, .75, wins."""
     f = frozen_states()
     capacity = (f["ask"] < 0.75).sum(axis=1) * ECONOMY.capacity
     return float((1 - np.minimum(capacity, ECONOMY.jobs) / ECONOMY.jobs).mean())

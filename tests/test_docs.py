@@ -28,13 +28,13 @@ PAGES = sorted(DOCS.glob("*.md"))
 
 
 def blocks(page: str, language: str) -> list[str]:
-    """What stands in the fenced blocks of a language; those without one are commands."""
+    """Return the content of the fenced blocks of a language; blocks without a language are commands."""
     fenced = re.findall(r"^```(\w*)\n(.*?)^```$", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
     return [block for written_in, block in fenced if written_in == language]
 
 
 def rows(page: str) -> list[str]:
-    """Lines of its tables."""
+    """Return the lines of a page's tables."""
     return [line for line in (DOCS / page).read_text().splitlines() if line.startswith("|")]
 
 
@@ -78,7 +78,7 @@ def test_environment__code_runs() -> None:
 def test_tutorial__goes_from_a_rule_to_the_number_of_the_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its rule, its study and its analysis, on results with planted effects in place of those of an hour."""
+    """Its rule, study and analysis all run, on results with planted effects instead of an hour of computing."""
     monkeypatch.chdir(tmp_path)
     write_rule, analyse = blocks("tutorial.md", "python")
     run(write_rule, "tutorial.md")

@@ -33,7 +33,7 @@ def test_economy_set__stays_in_the_ranges_of_the_design() -> None:
 
 
 def test_economy_set__fills_the_ranges_more_evenly_than_chance() -> None:
-    """64 economies have each size 16 times, and a lower discrepancy than most random samples of as many."""
+    """64 economies have each size 16 times, and a lower discrepancy than most random samples of the same number."""
     drawn = economy_set(64)
     sizes = [(each.organizations, each.capacity) for each in drawn]
     assert [sizes.count(size) for size in SIZES] == [16, 16, 16, 16]

@@ -1,4 +1,4 @@
-"""Demand and shocks: their laws, their drifts, and demand that is divided in place of drawn for."""
+"""Demand and shocks: their distributions and drifts, and demand that is divided instead of drawn."""
 
 from dataclasses import replace
 from typing import Any
@@ -30,7 +30,7 @@ def test_shocks__have_their_law_mean_and_spread(law: str) -> None:
 
 
 def _wave(phase: np.ndarray) -> np.ndarray:
-    """A triangle: through (0, 0), (1/4, 1), (3/4, -1), and again."""
+    """A triangle wave of period 1 through (0, 0), (1/4, 1) and (3/4, -1)."""
     return np.interp(np.asarray(phase) % 1, [0, 0.25, 0.75, 1], [0, 1, -1, 0])
 
 
@@ -167,7 +167,7 @@ def test_expected_shares__of_a_ranking_go_evenly_to_the_best() -> None:
 
 
 def test_expected_shares__reputation_moves_as_if_job_by_job() -> None:
-    """Two halves of a job move reputation as one does: its distance to the rating shrinks by 1 - gain a job."""
+    """Two halves of a job move reputation as one job does: its distance to the rating shrinks by 1 - gain per job."""
     rule = _rule(feedback__reputation_gain=0.4, feedback__inflation=0.2)
     market, rng = Market(rule, economy=DIVISIBLE), np.random.default_rng(0)
     market.reset(seed=0)
@@ -180,7 +180,7 @@ def test_expected_shares__reputation_moves_as_if_job_by_job() -> None:
 
 
 def test_expected_shares__are_the_mean_of_what_is_drawn() -> None:
-    """With many jobs a market that draws does, on average, what the divisible one does exactly."""
+    """With many jobs a market that draws gives, on average, what the divisible one gives exactly."""
     sizes: dict[str, Any] = {"jobs": 300, "capacity": 300, "initial_reputation": 0.01, "quality_noise": 0.0}
     rule = _rule(feedback__reputation_gain=0.03, payment__tiers=((20.0, 0.3),))
     drawn = Market(rule, economy=replace(DIVISIBLE, shares="sampled", **sizes), markets=200)
@@ -205,7 +205,7 @@ def test_expected_shares__are_the_mean_of_what_is_drawn() -> None:
 
 
 def test_expected_shares__scores_are_those_of_the_market_that_draws() -> None:
-    """Priority and rank follow from the odds, however demand then is served."""
+    """Priority and rank follow from the odds, however demand is then served."""
     rule = _rule(disclosure__level="scores")
     seen: list[Any] = []
     for shares in ("sampled", "expected"):
@@ -234,7 +234,7 @@ def test_expected_shares__refuse_what_cannot_be_divided(changes: dict[str, Any])
 
 @pytest.mark.parametrize("mu", [0.05, 0.25, 2.0])
 def test_logit__odds_fall_exponentially_with_the_ask(mu: float) -> None:
-    """Shares of sampled demand: exp(-amplification * ask / mu), and the outside option's, each in its frequency."""
+    """Sampled demand has the frequencies of exp(-amplification * ask / mu), the outside option included."""
     economy = Economy(organizations=4, jobs=1, kinds=1, capacity=1, rounds=1, outside_share=0.2)
     rule = _rule(
         scoring__weights=Weights(price=1.0), scoring__amplification=1.0, scoring__price_signal="logit",

@@ -20,7 +20,7 @@ CLOSED = OPEN.replace(**{"feedback.entry": "closed"})
 
 
 def _actions(market: Market, round_: int) -> np.ndarray:
-    """Too cheap for the effort: about half of the jobs are served at a loss."""
+    """Actions with asks that are low for the effort, so that about half of the jobs are served at a loss."""
     rng = np.random.default_rng(round_)
     n = market.organizations
     one = to_action(ask=rng.uniform(0.2, 0.9, n), effort=0.8, promotion=rng.uniform(0, 1, n), kinds=market.kinds)
@@ -94,7 +94,7 @@ def test_replacement__a_newcomer_has_no_past_to_observe() -> None:
 
 
 def test_replacement__the_noise_stays_with_the_seat() -> None:
-    """Jobs and shocks are those of the market in which the bankrupt stay."""
+    """Jobs and shocks are the same as in the market in which the bankrupt stay."""
     open_, closed = _opened(), _opened(CLOSED)
     for round_ in range(11):
         seen, expected = (market.step(_actions(market, round_))[0] for market in (open_, closed))
@@ -150,7 +150,7 @@ def test_replacement__terminates_nobody_in_pettingzoo() -> None:
 
 
 def _simon(alpha: float, seats: int, rounds: int, markets: int) -> Market:
-    """One job a round goes to those that won before, in proportion, or, with probability alpha, to a new one."""
+    """One job per round goes to earlier winners in proportion to their jobs, or with probability alpha to a new one."""
     economy = Economy(
         organizations=seats, jobs=1, kinds=1, capacity=1, rounds=rounds + 1, outside_share=0.0, quality_noise=0.0
     )

@@ -48,7 +48,7 @@ def test_play__successors_take_the_seats_in_their_round() -> None:
 
 
 class Counting(Policy):
-    """Counts in its memory how often it acted, and asks the more the longer it sits."""
+    """Counts in its memory how often it has acted, and asks more the longer it holds its seat."""
 
     def initial_memory(self, count: int) -> np.ndarray:
         return np.zeros((count, 1), np.float32)

@@ -41,7 +41,7 @@ def test_history__keeps_the_outcome_block_and_no_more_than_twenty_numbers() -> N
     seed=st.integers(0, 99),
 )
 def test_history__stacks_the_rounds_before(rounds: int, kinds: int, entries: list[bool], seed: int) -> None:
-    """Against a list of everything that was seen since the organization of the seat entered."""
+    """The oracle is a list of everything that was seen since the organization entered its seat."""
     history, rng = History(kinds, rounds), np.random.default_rng(seed)
     seat, memory = observation_layout(kinds)["newcomer"].start, history.empty(2)
     seen: list[np.ndarray] = []
@@ -75,7 +75,7 @@ def test_policy__with_a_history_reads_it() -> None:
 
 @pytest.mark.parametrize("entry", ["closed", "replacement"])
 def test_history_vec_env__learner_and_policy_read_the_same(entry: str) -> None:
-    """Bit for bit, over episodes in which organizations go bankrupt and newcomers take their seats."""
+    """They do so bit for bit, over episodes in which organizations go bankrupt and newcomers take their seats."""
     economy = Economy(organizations=4, jobs=4, rounds=7, initial_cash=0.1, effort_cost=0.8)
     rule, rng, history = _rule(entry), np.random.default_rng(3), _policy(history=3).memory
     env = HistoryVecEnv(MarketVecEnv(rule, markets=3, seed=4, economy=economy, seats=SEATS), 3)

@@ -38,7 +38,7 @@ def _plan(rule: str, **fields: Any) -> TrainingPlan:
 def test_lstm__is_that_of_torch_from_the_entry_of_an_organization_on(
     kinds: int, units: int, entries: list[bool], seed: int
 ) -> None:
-    """One seat changes hands, another never does; each has read all that its organization has seen, and no more."""
+    """One seat changes hands, another never does; each has read exactly what its organization has seen."""
     card, rng = Card(kinds=kinds, units=units), np.random.default_rng(seed)
     size = card.observation_size
     weights = {name: rng.normal(0, 0.5, shape).astype(np.float32) for name, shape in card.shapes().items()}
@@ -61,7 +61,7 @@ def test_lstm__is_that_of_torch_from_the_entry_of_an_organization_on(
 
 @pytest.mark.parametrize("entry", ["closed", "replacement"])
 def test_learned_policy__acts_as_recurrent_ppo_predicts(entry: str) -> None:
-    """Over episodes in which organizations go bankrupt and newcomers take their seats."""
+    """It does so over episodes in which organizations go bankrupt and newcomers take their seats."""
     economy = Economy(organizations=4, jobs=4, rounds=7, initial_cash=0.1, effort_cost=0.8)
     rule = load_rule("price_board").replace(**{"feedback.entry": entry})
     env = MarketVecEnv(rule, markets=3, economy=economy, seats=Seats.shared(4, [Constant()]))
@@ -118,7 +118,7 @@ def test_training_plan__a_policy_has_one_memory() -> None:
 def test_recurrent_arms__name_what_to_install_where_it_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before anything is written, and before a study trains its references."""
+    """The error comes before anything is written, and before a study trains its references."""
     monkeypatch.setitem(sys.modules, "sb3_contrib", None)
     told = r"^arm randomized\+recurrent has an LSTM and needs sb3-contrib: pip install 'ruleshift\[recurrent\]'$"
     with pytest.raises(ValueError, match=told):
@@ -130,7 +130,7 @@ def test_recurrent_arms__name_what_to_install_where_it_is_missing(
 
 
 def _earned(policy: LearnedPolicy) -> float:
-    """Mean profit a round of one seat among the scripted rivals, actions sampled, on markets never trained on."""
+    """Mean profit per round of one seat among scripted rivals, with sampled actions, in markets never trained on."""
     seats = Seats.shared(8, rival_population(Economy()), 1)
     env = MarketVecEnv("promoted_listing", markets=16, first_market=1000, seats=seats)
     seen, memory, total, rng = env.reset(), policy.initial_memory(16), 0.0, np.random.default_rng(0)

@@ -19,7 +19,7 @@ SCHEDULE = (Shift(3, "clearing_house", notice=2), Shift(6, "promoted_listing"))
 
 
 def _actions(market: Market, round_: int) -> np.ndarray:
-    """Random actions that depend on the market's own key alone."""
+    """Random actions that depend on nothing but the market's own key."""
     count = market.organizations * market.action_size
     numbers = [uniforms(key, count, round=round_, episode=market.episode, purpose=ACTION) for key in market.key]
     shape = (market.markets, market.organizations, market.action_size)

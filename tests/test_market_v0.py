@@ -311,7 +311,7 @@ def test_render__gives_text_and_pictures_and_warns_without_a_mode(capsys: pytest
 
 
 def test_render__after_the_end_shows_the_last_round(capsys: pytest.CaptureFixture[str]) -> None:
-    """Not the opening of the next episode; nor does a copy."""
+    """It does not show the start of the next episode, and neither does a copy of the environment."""
     text, human = (market_v0.parallel_env(**SMALL, render_mode=each) for each in ("ansi", "human"))
     for env in (text, human):
         env.reset(seed=0)

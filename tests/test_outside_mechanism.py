@@ -46,7 +46,7 @@ def {name}(problem, match, floats, integers):
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Write a module of the user's that Python can import; gives its name."""
+    """Write a user's module that Python can import, and return its name."""
     monkeypatch.syspath_prepend(tmp_path)
 
     def write_module(text: str) -> str:
@@ -197,7 +197,7 @@ def leading(problem, match, floats, integers):
 
 
 def test_mechanism__tells_only_what_it_declares(write: Write) -> None:
-    """The critical ask is read from a lead, and a mechanism has one only if it says so."""
+    """The critical ask is computed from a lead, which a mechanism gives only if it declares so."""
     silent, telling = (f"test_leading_{next(_NUMBER)}" for _ in range(2))
     importlib.import_module(write(LEADING.format(name=silent, declared="")))
     importlib.import_module(write(LEADING.format(name=telling, declared=', payments=("lead",)')))

@@ -112,7 +112,7 @@ def _priced(pricing: str, asks: np.ndarray, economy: Economy, amplification: flo
 
 @pytest.mark.parametrize("signal", ["ratio", "logit"])
 def test_uniform__price_of_a_ranking_is_the_lowest_ask_that_lost(signal: str) -> None:
-    """k jobs of one kind, capacity 1: the k lowest asks win, and all are paid the k + 1st (Vickrey 1961)."""
+    """With k jobs of one kind and capacity 1, the k lowest asks win, and all are paid the next one (Vickrey 1961)."""
     economy = Economy(organizations=6, jobs=4, kinds=1, capacity=1, outside_share=0.0, rounds=1)
     asks = np.random.default_rng(1).uniform(0.05, 0.95, (50, 6))
     more: dict[str, Any] = {"scoring.price_signal": signal, "payment.commission": 0.0}
@@ -149,7 +149,7 @@ def test_uniform__is_one_price_a_kind_and_never_below_the_second(amplification: 
 @pytest.mark.parametrize("amplification", [2.0, np.inf])
 @pytest.mark.parametrize("signal", ["ratio", "logit"])
 def test_second_price__is_the_highest_ask_that_still_wins(amplification: float, signal: str) -> None:
-    """With the same luck an ask a little below what was paid wins the job, one a little above it does not."""
+    """With the same noise an ask slightly below what was paid wins the job, and one slightly above does not."""
     economy = Economy(organizations=4, jobs=1, kinds=1, capacity=1, outside_share=0.0, rounds=1)
     asks = np.random.default_rng(3).uniform(0.1, 0.9, (400, 4))
     more = {"scoring.price_signal": signal, "payment.reserve": 1.0, "scoring.logit_scale": 0.1}

@@ -86,7 +86,7 @@ def test_load_policy__names_the_wrong_key(tmp_path: Path, key: str, value: Any, 
 
 @pytest.mark.parametrize(("older", "unknown"), [(1, ["history", "units"]), (2, ["units"])])
 def test_load_policy__reads_older_formats(tmp_path: Path, older: int, unknown: list[str]) -> None:
-    """The first knew no history, the second no LSTM."""
+    """The first format had no history, and the second no LSTM."""
     policy = _policy()
     path = save_policy(policy, tmp_path) / "policy.json"
     card = {key: value for key, value in json.loads(path.read_text()).items() if key not in unknown}

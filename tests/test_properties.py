@@ -22,7 +22,7 @@ def _views(market: Market, b: int = 0) -> tuple[State, Outcome]:
 
 
 def _scrambled(market: Market, rng: np.random.Generator) -> None:
-    """Put the open market into a state that it need not have come to by itself: rich, poor, known, unknown, skilled."""
+    """Put a market into a random state that play might not reach: rich or poor, known or unknown, skilled or not."""
     snapshot = market.snapshot()
     for b in range(market.markets):
         state = state_view(snapshot["state"][b], market.kinds)
@@ -37,7 +37,7 @@ def _scrambled(market: Market, rng: np.random.Generator) -> None:
 @few
 @given(given_=arguments(), seed=SEEDS)
 def test_money__is_conserved_in_every_round(given_: dict[str, Any], seed: int) -> None:
-    """Clients pay what organizations get before the platform takes its part; profit is what then is left of it."""
+    """Clients pay what organizations receive before commission; profit is what is left after commission and costs."""
     market, rng = Market(**given_, markets=2), np.random.default_rng(seed)
     market.reset(seed=seed)
     _scrambled(market, rng)
@@ -183,7 +183,7 @@ def test_trajectory__the_same_bits_alone_in_a_batch_in_threads_restored_and_pick
 @few
 @given(given_=arguments(), seed=SEEDS)
 def test_twin__has_the_same_jobs_and_shocks(given_: dict[str, Any], seed: int) -> None:
-    """A change of rule changes nobody's luck: the board and the shocks of the twin are the same bits."""
+    """A change of rule does not change the noise: the jobs and shocks of the twin are the same bits."""
     market, rng = Market(**given_), np.random.default_rng(seed)
     twin = market.twin()
     seen, expected = market.reset(seed=seed), twin.reset(seed=seed)
@@ -197,8 +197,10 @@ def test_twin__has_the_same_jobs_and_shocks(given_: dict[str, Any], seed: int) -
 @few
 @given(data=st.data(), economy=economies(shares="sampled"), seed=SEEDS, cut=st.floats(0.05, 0.9))
 def test_ranking__a_lower_ask_wins_no_fewer_jobs(data: st.DataObject, economy: Economy, seed: int, cut: float) -> None:
-    """Serial ranking: of two worlds with the same luck, in that of the lower ask the organization wins as many jobs,
-    and, where capacity does not bind, the very same ones and perhaps others."""
+    """Under a serial ranking and the same noise, an organization that lowers its ask wins at least as many jobs.
+
+    If capacity does not bind, it keeps every job that it won before.
+    """
     rule = data.draw(
         rules(
             economy, matching__mechanism="serial", scoring__amplification=np.inf, feedback__entry_rate=0.0,
@@ -245,7 +247,7 @@ ALIKE: dict[str, Any] = {
 @few
 @given(data=st.data(), economy=economies(**ALIKE), seed=SEEDS)
 def test_ranking__is_blind_to_names(data: st.DataObject, economy: Economy, seed: int) -> None:
-    """Where organizations are alike, exchanging what two of them do exchanges what they get."""
+    """If organizations are alike, exchanging the actions of two exchanges their outcomes."""
     scored = ["serial", "deferred_acceptance", "immediate_acceptance", "top_trading_cycles"]
     mechanism = data.draw(st.sampled_from(scored if economy.shares == "sampled" else scored[:1]))
     fixed = {"matching__mechanism": mechanism, "scoring__amplification": np.inf, "feedback__entry_rate": 0.0}

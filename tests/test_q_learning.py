@@ -1,4 +1,4 @@
-"""The Q-learning kernel: the same as plain Python, and what learners without a future must learn."""
+"""The Q-learning kernel: the same as plain Python, and what learners that ignore the future must learn."""
 
 import math
 

@@ -83,7 +83,7 @@ def test_guide__its_mechanism_gives_each_job_to_the_best(tmp_path: Path, monkeyp
 
 
 def _told(mechanism: str) -> list[str]:
-    """Payments that a rule with this mechanism may name beside those that need nothing of it."""
+    """Payments that a rule with this mechanism may name, in addition to those that need nothing from it."""
     pricings = [each for each in PRICINGS if each not in ("as_asked", "posted") and supports(mechanism, pricing=each)]
     charges = [each for each in CHARGES if each not in ("sunk", "if_matched") and supports(mechanism, charge=each)]
     return pricings + charges

@@ -24,7 +24,7 @@ from ruleshift.eval.panels import scripted_panel
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of references of one's own, in place of the suite's."""
+    """Use a folder of our own references instead of the suite's."""
     monkeypatch.setattr(references, "FOLDER", tmp_path)
     references.index.cache_clear()
     yield tmp_path
@@ -33,7 +33,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 @pytest.mark.parametrize("name", ["quick", "standard"])
 def test_references__come_with_the_suite_for_what_presets_ask(name: str) -> None:
-    """A newcomer's study trains no reference, so that it is quick and nobody's entry moves the scale."""
+    """A study of the presets' rules trains no reference, so that it is quick and its scale is everybody's."""
     cells = training.cells(Design.of(load_preset(name)))
     assert not [cell.name for cell in cells if cell.arm in ("native", "best_reply")]
 
@@ -55,7 +55,7 @@ def test_references__no_seed_of_theirs_trains_or_scores_anything_else() -> None:
 
 
 def test_references__best_replies_earn_more_than_natives_and_natives_more_than_the_floor(tmp_path: Path) -> None:
-    """Over the rules of `quick`, so that returns have a scale: the floor is 0 on it, the best reply is 1."""
+    """It holds over the rules of `quick`, so that returns have a scale, with the floor at 0 and the best reply at 1."""
     design = Design.of(replace(load_preset("quick"), markets=1))
     context = Context(design, Folder(tmp_path))
 

@@ -87,7 +87,7 @@ def test_news__a_placebo_says_so() -> None:
 
 @pytest.mark.parametrize("rounds", [1, 6])
 def test_ended__the_last_picture_shows_the_last_round(rounds: int) -> None:
-    """Other markets, that last a round longer, show what there was to see."""
+    """The oracle is a market that lasts one round longer, and so can still show the last round."""
     shift = (Shift(at=3, to="promoted_listing"),) if rounds > 1 else ()
     market, longer = (_market(length, shift) for length in (rounds, rounds + 1))
     for _ in range(rounds):
@@ -143,7 +143,7 @@ def test_picture__the_change_of_rule_catches_the_eye() -> None:
 
 
 def test_picture__a_line_leads_to_each_job_that_was_served() -> None:
-    """Between the two sides there is nothing but lines: no job served, nothing there."""
+    """The space between the two sides holds lines only, so it is empty if no job is served."""
     market = _market(rule="dispatch_lottery", organizations=4, jobs=4)
     stay_out = np.ones((2, 4, market.action_size), np.float32)
     market.step(stay_out)

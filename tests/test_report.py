@@ -34,7 +34,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 
 
 def found(planted: Planted) -> Findings:
-    """What the report would read of a study of small size."""
+    """What the report would read from a small study."""
     return make_findings(planted, SMALL)
 
 
@@ -182,7 +182,7 @@ def test_sentences__who_learned_faster(slow: dict[str, float], outcome: str, beg
     ],
 )
 def test_sentences__break_even(home: tuple[float, float], away: tuple[float, float], says: str) -> None:
-    """Generalist and specialist at home and away: the loss against the gain."""
+    """The cases are the scores of generalist and specialist at home and away, which give loss and gain."""
     arms = (GENERALIST, SPECIALIST)
     planted = Planted(home=dict(zip(arms, home, strict=True)), away=dict(zip(arms, away, strict=True)), spread=0.0001)
     _, text = answer(found(planted), "break_even")
@@ -280,14 +280,14 @@ def test_tables__other_summaries_agree_where_all_runs_are_alike() -> None:
 
 
 def test_views__recovery_and_regret_are_measured_against_the_best_reply() -> None:
-    """The made-up profile halves at the shift and comes back in five fiftieths of the episode."""
+    """The planted profile halves at the shift, and recovers within five fiftieths of the episode."""
     study = found(AHEAD)
     rows = {row.arm: row for row in views.recoveries(study)}
     assert rows["best_reply"].reached == 3
     assert rows["best_reply"].recovered == pytest.approx(0.08)
     assert rows["best_reply"].regret == 0
     assert rows["constant"].recovered is None
-    way = 0.2 * (BEST - FLOOR) / BEST  # the generalist lacks a fifth of the way
+    way = 0.2 * (BEST - FLOOR) / BEST  # the generalist scores .8
     after = rows["best_reply"].after["shift"]
     assert rows[GENERALIST].after["shift"] == pytest.approx(after * (1 - way))
     assert rows[GENERALIST].regret == pytest.approx(25 * after * way)
@@ -384,7 +384,7 @@ FRAME = """<body><script>addEventListener("message", event => Object.assign(docu
 
 
 def measured(text: str, width: int, place: Path) -> dict[str, int]:
-    """What a browser makes of a page in a frame of that width: a headless window of its own may be wider than asked."""
+    """What a browser makes of a page in a frame of this width, since a headless window may be wider than asked."""
     assert BROWSER
     policy = re.search(r'<meta http-equiv="Content-Security-Policy"[^>]*>', text)
     assert policy  # it would stop the probe as well
@@ -411,7 +411,7 @@ def test_report__in_a_browser_fits_the_screen_and_loads_nothing(text: str, tmp_p
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on the PATH to show a page in")
 def test_report__with_the_rules_of_full_in_a_browser_fits_a_laptop(tmp_path: Path) -> None:
-    """32 rules in a row: no table has to be pushed sideways, and figures of single rules are folded."""
+    """Even with 32 rules in a row no table scrolls sideways, and the figures of single rules are folded."""
     full = replace(load_preset("full"), seeds=(0, 1), economies=2, budgets=(), curve_points=1)
     planted = replace(AHEAD, away={**AHEAD.away, "scratch+memory": -0.4})
     found = measured(page(make_findings(planted, full)), 1366, tmp_path)

@@ -23,7 +23,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def memory(work: Callable[[], object]) -> tuple[int, int]:
-    """Bytes that are held once the work is done, its result kept, and at most on the way."""
+    """Bytes of memory held after the work, with its result, and at most during it."""
     tracemalloc.start()
     try:
         kept = work()
@@ -35,7 +35,7 @@ def memory(work: Callable[[], object]) -> tuple[int, int]:
 
 
 def test_write_results__holds_a_cell_at_a_time(study: Path) -> None:
-    """`results.csv` of the preset `full` is of several gigabytes."""
+    """`results.csv` of the preset `full` has several gigabytes, too many to hold at once."""
     written = (study / "results.csv").read_bytes()
     _, most = memory(lambda: write_results(Folder(study), DESIGN))
     assert most < len(written) / 4
@@ -48,7 +48,7 @@ def test_numbers__take_less_than_their_text(study: Path) -> None:
 
 
 def test_numbers__are_those_of_the_file(study: Path) -> None:
-    """By home, target, seed, panel and economy; an arm that has one policy for all homes answers for each."""
+    """Arrays are by home, target, seed, panel and economy; one policy for all homes is repeated for each of them."""
     numbers = Numbers(DESIGN, read_entries(Folder(study), DESIGN))
     with open(study / "results.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if (row["protocol"], row["measure"]) == ("adaptation", "return_3")]

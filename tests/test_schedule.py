@@ -273,7 +273,7 @@ def test_between__is_a_rule_and_every_feature_moves_one_way(first: Rule, last: R
 
 
 def _in_force(schedule: tuple, markets: int, rounds: int, episode: int = 0) -> np.ndarray:
-    """Which of the rules named in a schedule is in force, by content: (rounds, markets), 0 the market's own."""
+    """Index of the rule in force among those named in a schedule, (rounds, markets); 0 is the market's first rule."""
     keys = np.array([market_key(3, market) for market in range(markets)])
     happens, _ = fates(schedule, keys, episode)
     hashes = ["", *(shift.to.hash for shift in schedule)]
@@ -372,7 +372,7 @@ def test_read_schedule__tables_with_the_keys_of_a_shift() -> None:
 
 
 def test_read_schedule__a_table_holds_what_changes_in_the_rule_before() -> None:
-    """The first in the market's own rule, the next in what that became; a name begins anew."""
+    """The first table changes the market's own rule, the next one changes the result; a name replaces the rule."""
     board, tender = load_rule("price_board"), load_rule("sealed_tender")
     tables = [
         {"at": 3, "to": {"name": "dear", "payment": {"commission": 0.3}}},

@@ -132,7 +132,7 @@ def test_seats__every_seat_once() -> None:
 
 @pytest.mark.parametrize("kind", [PostedPrice, Follower, Constant, RandomPolicy])
 def test_joined__acts_to_the_same_bits_as_each_alone(kind: Any) -> None:
-    """One call for the rivals of many economies, as market and conduct go on."""
+    """One call serves the rivals of many economies, round after round."""
     economies = [Economy(base_cost=0.3 + 0.01 * e, effort_cost=0.1 * e, infrastructure=(0, 3)) for e in range(5)]
     rivals = [next(each for each in rival_population(e, s) if type(each) is kind) for s, e in enumerate(economies)]
     markets = [Market("price_board", markets=2, economy=economy) for economy in economies]
@@ -149,7 +149,7 @@ def test_joined__acts_to_the_same_bits_as_each_alone(kind: Any) -> None:
 
 def test_joined__only_where_a_class_says_that_it_can() -> None:
     class _Own(Constant):
-        """A user's."""
+        """A user's policy."""
 
     assert _Own.joined([_Own(), _Own(0.5)], [1, 1]) is None
     assert Constant.joined([Constant(focus=(1.0, 0.0, 0.0)), Constant()], [1, 1]) is None

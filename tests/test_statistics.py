@@ -1,4 +1,4 @@
-"""Intervals hold the truth as often as they say, whichever factors matter; aggregates are those of Agarwal et al."""
+"""Intervals cover the truth as often as they claim, whichever factors matter; aggregates are those of Agarwal et al."""
 
 from collections.abc import Callable
 from typing import Any

@@ -67,7 +67,7 @@ def test_study__every_arm_is_scored_in_every_economy_among_every_panel(finished:
 
 
 def test_study__adaptation_is_the_mean_over_the_whole_phase(finished: Path) -> None:
-    """Not what the learner reaches in the end: a specialist that learns late has paid for it."""
+    """It is not what the learner reaches in the end, so that learning late has a cost."""
     keys = ("arm", "seed", "panel", "economy", "budget", "protocol", "measure")
     found = by(finished, *keys)
     for (arm, seed, panel, economy, budget, protocol, measure), value in found.items():
@@ -80,8 +80,8 @@ def test_study__adaptation_is_the_mean_over_the_whole_phase(finished: Path) -> N
 
 
 def test_study__frozen_policies_meet_the_same_noise_with_and_without_the_shift(finished: Path) -> None:
-    """Until the shift, the shifted run, the placebo and the unshifted twin are one; a frozen policy without notice
-    does not see a placebo."""
+    """Until the shift, the shifted run, the placebo and the unshifted twin are the same; a frozen policy that gets no
+    notice cannot tell a placebo from the twin."""
     found = by(finished, "arm", "seed", "economy", "protocol", "measure")
     for seed in ("0", "1"):
         for economy in ("0", "1"):
@@ -103,7 +103,7 @@ def test_study__a_finished_one_only_writes_its_report_again(finished: Path) -> N
 def test_study__killed_and_started_again_ends_with_the_same_results(
     finished: Path, tmp_path: Path, finished_cells: int
 ) -> None:
-    """Killed while policies are trained, and while they are scored."""
+    """The study is killed while policies are trained, and while they are scored."""
     root = tmp_path / "study"
     process = subprocess.Popen([sys.executable, "-c", COMMAND, str(root)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -128,7 +128,7 @@ def test_study__lost_cells_are_computed_again_alike(finished: Path, tmp_path: Pa
 
 
 def test_study__recurrent_arms_play_every_part_alike_in_any_process(tmp_path: Path) -> None:
-    """An option that no preset asks for: learning, learning on, frozen, through a shift."""
+    """No preset asks for them, so this runs all protocols: training, adaptation, frozen, through a shift."""
     preset = replace(
         load_preset("testing"), arms=("randomized+recurrent", "scratch+recurrent"), seeds=(0,), panel_seeds=(1000,),
         economies=1, budgets=(), learning_markets=8,
@@ -164,7 +164,7 @@ def test_study__refuses_a_folder_of_another_preset(finished: Path) -> None:
 
 @pytest.mark.parametrize("key", ["kernel", "version"])
 def test_study__notices_that_the_market_or_the_version_has_changed(finished: Path, tmp_path: Path, key: str) -> None:
-    """Cells of two markets never stand side by side."""
+    """Cells that were computed by different versions of the market are never mixed."""
     root = shutil.copytree(finished, tmp_path / "study")
     record = json.loads((root / "study.json").read_text())
     (root / "study.json").write_text(json.dumps(record | {key: "0000"}))
@@ -180,7 +180,7 @@ def test_study__refuses_a_folder_with_other_files(tmp_path: Path) -> None:
 
 
 def test_study__a_cell_that_fails_is_named(tmp_path: Path) -> None:
-    """The learner refuses what the preset cannot know to be wrong: fewer markets than economies to train in."""
+    """The learner refuses what the preset cannot check: fewer markets than economies to train in."""
     preset = replace(load_preset("testing"), learning_markets=4)
     with pytest.raises(CellError, match=r"training-native-price_board-1000 failed: .*markets is 4.*worker-0.txt"):
         study(preset, tmp_path / "study", workers=1, quiet=True)
@@ -196,8 +196,7 @@ def test_plan__asks_for_nothing_before_what_it_needs() -> None:
 
 
 def test_seconds__grow_with_what_a_cell_does() -> None:
-    """Every cell takes some time, four times the budget four times as much, eight times the economies
-    more."""
+    """Every cell takes some time, four times the budget takes four times as long, and more economies take longer."""
     preset = load_preset("standard")
     large = Design.of(replace(preset, economies=128))
     for cell in plan(design := Design.of(preset)):
@@ -210,7 +209,7 @@ def test_seconds__grow_with_what_a_cell_does() -> None:
 
 
 def test_plan__gives_every_arm_the_same_budget_and_nobody_a_second_try() -> None:
-    """Equal budgets, one training run an arm, home and seed: the settings were fixed before."""
+    """Budgets are equal, and there is one training run per arm, home and seed, with settings fixed beforehand."""
     preset = load_preset("quick")
     trained = [cell for cell in plan(Design.of(preset)) if cell.protocol == "training" and cell.arm in preset.arms]
     assert {cell.budget for cell in trained} == {1.0}

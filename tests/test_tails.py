@@ -1,4 +1,4 @@
-"""The tail test: it rejects laws that are none, lets power laws stand, and never says that there is one."""
+"""The tail test rejects samples without a power law, does not reject power laws, and never says that there is one."""
 
 import numpy as np
 import pytest

@@ -65,7 +65,8 @@ def test_market_ppo__bootstraps_truncated_rows() -> None:
 
 
 def test_market_ppo__nothing_follows_bankruptcy() -> None:
-    """Returns by hand: a row's value is cut where a newcomer takes the seat, and bootstrapped at truncation only."""
+    """The oracle is returns by hand: a row's value is cut where a newcomer takes the seat, and bootstrapped at
+    truncation only."""
     economy = Economy(organizations=4, jobs=4, rounds=7, initial_cash=0.1, effort_cost=0.8)
     rule = load_rule("price_board").replace(**{"feedback.entry": "replacement"})
     env = MarketVecEnv(rule, markets=3, economy=economy, seats=Seats.shared(4, [Constant()]))
@@ -102,7 +103,7 @@ def test_market_ppo__nothing_follows_bankruptcy() -> None:
 
 @pytest.mark.parametrize("rows", [1, 64, 300, 304, 7000])
 def test_settings__minibatches_divide_a_rollout_and_are_near_to_what_was_asked(rows: int) -> None:
-    """A rollout of an odd size is not learned from in one batch: eight steps for the price of one learn far better."""
+    """A rollout of an odd size is not learned from in one batch: eight steps cost the same as one and learn more."""
     settings = PPOSettings()
     rollout, batch = settings.n_steps(rows) * rows, settings.fitted_batch_size(rows)
     assert rollout % batch == 0
@@ -174,7 +175,7 @@ def _native() -> LearnedPolicy:
 
 
 def test_train__in_groups_from_a_finished_run_ends_with_the_same_bits_when_killed(tmp_path: Path) -> None:
-    """Every array that a step depends on at once: groups, memories of learner and rivals, start, recorded rewards."""
+    """All that a step depends on is at work: groups, memories of learner and rivals, a start, recorded rewards."""
     train(_plan("price_board", arm="fixed+memory"), tmp_path / "start", **QUIET)
     plan = TrainingPlan(groups=_groups(), start=tmp_path / "start", record=True, steps=400, seed=6, settings=SETTINGS)
     whole = train(plan, tmp_path / "whole", checkpoint_rollouts=2, **QUIET)
@@ -188,7 +189,7 @@ def test_train__in_groups_from_a_finished_run_ends_with_the_same_bits_when_kille
 
 
 def test_train__records_what_the_rows_earn(tmp_path: Path) -> None:
-    """The rewards of the market, without the values that the learner adds to them at truncation."""
+    """These are the rewards of the market, without the values that the learner adds to them at truncation."""
     seen = []
 
     def play(self: MarketVecEnv) -> Any:
@@ -379,7 +380,7 @@ def test_train__tensorboard_shows_the_market(tmp_path: Path) -> None:
 
 
 def _mean_return(policy: Any, rule: str) -> float:
-    """Mean profit a round of one seat among the scripted rivals, actions sampled, on markets never trained on."""
+    """Mean profit per round of one seat among scripted rivals, with sampled actions, in markets never trained on."""
     env = MarketVecEnv(rule, markets=16, first_market=1000, seats=Seats.shared(8, rival_population(Economy()), 1))
     seen, total, rng = env.reset(), 0.0, np.random.default_rng(0)
     for _ in range(100):

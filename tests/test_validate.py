@@ -99,7 +99,7 @@ def test_validate__a_wrong_expectation_fails_and_says_so(
 
 
 def test_validate__goes_on_with_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupted in the second answer, it keeps the first, and the end is that of an uninterrupted run."""
+    """Interrupted in the second answer, it keeps the first, and ends with the results of an uninterrupted run."""
     asked: list[str] = []
 
     def counted(name: str, interrupts: bool = False) -> Answer:

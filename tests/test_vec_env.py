@@ -154,7 +154,7 @@ MIXED = Seats((0, 2, 3), ((Constant(ask=0.3, effort=1.0), (1,)),))
 
 @pytest.mark.parametrize("rule", ["replacing", "shifted"])
 def test_vec_env__cuts_the_value_of_the_bankrupt(rule: str) -> None:
-    """Its row is done for good, with its own return and length; the row goes on with the newcomer."""
+    """Its row ends with the return and length of the bankrupt, and then continues with the newcomer."""
     schedule = (Shift(4, REPLACING),) if rule == "shifted" else ()
     env = MarketVecEnv(
         "price_board" if rule == "shifted" else REPLACING, markets=8, economy=POOR, seats=MIXED, schedule=schedule

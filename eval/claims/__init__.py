@@ -1,6 +1,6 @@
-"""The claims, registered before they are run: measure, thresholds, verdict and sentences, one file each.
+"""The claims, registered before they are run, one file each with measure, thresholds, verdict and sentences.
 
-The list below is the only one; `register_claim` adds to it from outside.
+The list below is the only one; `register_claim` adds claims of your own to it.
 """
 
 from collections.abc import Mapping
@@ -18,25 +18,25 @@ __all__ = [
 CLAIMS: dict[str, Claim] = {
     module.CLAIM.id: module.CLAIM for module in (transfer, adaptation, head_start, break_even, economies)
 }
-"""By id, in the order in which a report answers them."""
+"""The claims by id, in the order in which a report answers them."""
 
 
 def register_claim(claim: Claim) -> None:
-    """Add a claim of one's own, such as from a module that a preset names among its extensions.
+    """Add a claim of your own, for instance in a module that a preset names among its extensions.
 
     Raises:
-        ValueError: another claim has its id.
+        ValueError: another claim has the same id.
     """
     if CLAIMS.setdefault(claim.id, claim) is not claim:
         raise ValueError(f"a claim with the id {claim.id!r} is already registered")
 
 
 def judge_all(returns: Returns, constant: Mapping[str, float] | None = None) -> Judgement:
-    """The verdict on every claim; inconclusive, with the reason, where the study lacks an arm that a claim is about.
+    """Judge every claim; a claim about an arm that the study lacks is inconclusive, with the reason.
 
     Args:
         returns: what arms and references earned.
-        constant: the best constant conduct: its ask, effort and promotion.
+        constant: ask, effort and promotion of the best constant conduct, by name.
     """
     return Judgement(returns, {name: _judged(claim, returns) for name, claim in CLAIMS.items()}, constant or {})
 

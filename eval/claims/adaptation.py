@@ -1,7 +1,7 @@
-"""Is the advantage adaptation? Only if nothing that cannot adapt has it as well.
+"""The claim that the advantage is adaptation, which holds only if nothing that cannot adapt has the same advantage.
 
-An untrained constant conduct won most pairings against specialists away from home in a trial of this design: beating a
-specialist there shows nothing yet.
+In a trial of this design an untrained constant conduct won most pairings against specialists away from home, so beating
+a specialist there shows nothing yet.
 """
 
 import numpy as np
@@ -26,15 +26,17 @@ from ruleshift.eval.claims.wording import ends, level, listed, points, score
 from ruleshift.eval.statistics import Interval, interval, ratio
 
 CONSTANT = "the best constant conduct"
+"""Name of that control among the differences of a verdict."""
 LEAST_MOVE = 0.05
-"""Standard deviation between rules of the late ask, effort or promotion, beyond noise; less is one conduct for all."""
+"""Least standard deviation between rules, beyond noise, of the late ask, effort or promotion that counts as change."""
 
 
 def conduct_moves(conduct: np.ndarray) -> float:
-    """How much conduct (3, H, G, S, P, E) differs between targets: the largest standard deviation of its three parts.
+    """Largest standard deviation between targets of the three parts of a conduct (3, H, G, S, P, E), beyond noise.
 
-    Economies are independent markets, so what differs between targets in one economy and not in the next is noise: the
-    variance component of targets, from a two-way analysis of variance. Below two targets or two economies it is 0.
+    It is the root of the variance component of targets in a two-way analysis of variance with economies, which are
+    independent markets: a difference between targets in one economy but not in the next is noise. With fewer than two
+    targets or two economies it is 0.
     """
     by_target = conduct.mean(axis=(1, 3, 4))
     _, targets, economies = by_target.shape
@@ -48,7 +50,11 @@ def conduct_moves(conduct: np.ndarray) -> float:
 
 
 def differences(returns: Returns) -> dict[str, Interval]:
-    """The generalist minus each control under the held-out rules, on the scale of the primary contrast."""
+    """Generalist minus each control at the held-out rules, on the scale of the primary contrast, by control.
+
+    Raises:
+        ValueError: the study lacks an arm.
+    """
     scale, sizes = transfer.scale(returns), returns.sizes
     own = of_arm(returns.adapted, GENERALIST, "the adapted return")
     controls = {arm: of_arm(returns.adapted, arm, "the adapted return") for arm in (CENTRAL, WITHOUT_MEMORY)}
@@ -57,7 +63,11 @@ def differences(returns: Returns) -> dict[str, Interval]:
 
 
 def judge(returns: Returns) -> Verdict:
-    """The verdict on adaptation. All conditions must hold, so none is corrected for their number."""
+    """Judge the claim. All conditions must hold, so none is corrected for their number.
+
+    Raises:
+        ValueError: the study lacks an arm that the claim is about.
+    """
     advantage = transfer.judge(returns)
     if advantage.outcome != SUPPORTED:
         return Verdict(
@@ -93,7 +103,7 @@ def _outcome(name: str, weakest: Interval, moves: float) -> tuple[str, str]:
 
 
 def answer(judgement: Judgement) -> str:
-    """Whether the advantage is adaptation, and what a policy that never reacts earns."""
+    """Say whether the advantage is adaptation, and what a conduct that never reacts earns."""
     return f"{_explained(judgement)} {_constant(judgement)}".strip()
 
 
@@ -124,7 +134,7 @@ def _explained(judgement: Judgement) -> str:
 
 
 def _constant(judgement: Judgement) -> str:
-    """What a policy that never reacts earns under held-out rules, beside the generalist."""
+    """Say what a conduct that never reacts and the generalist earn at held-out rules."""
     own = judgement.returns
     scale = float((own.best_reply - own.floor).mean())
     if scale <= 0 or GENERALIST not in own.adapted:

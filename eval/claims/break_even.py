@@ -1,4 +1,4 @@
-"""How often must rules change for variety to pay? Where the loss at home and the gain away balance."""
+"""The claim about how often rules must change for variety to pay: where loss at home and gain away balance."""
 
 import numpy as np
 
@@ -24,14 +24,19 @@ from ruleshift.eval.claims.wording import level, listed, percent
 from ruleshift.eval.statistics import Interval, Statistic, Weights, bootstrap, equal, interval, intervals, mean
 
 SHARE = 0.5
-"""Share of the rounds under held-out rules at which the claim is judged."""
+"""Share of the rounds under held-out rules at which the claim is judged, 0 .. 1."""
 SHARES = np.linspace(0, 1, 101)
+"""Shares of the rounds under held-out rules at which the net gain is computed."""
 CASES = ("always", "never", "between", "reversed")
-"""When variety pays: at every share; at none; above the break-even; below it (it gains at home and loses away)."""
+"""Shares at which variety pays: all; none; those above the break-even; those below it (a gain at home, a loss away)."""
 
 
 def loss_and_gain(returns: Returns) -> Statistic:
-    """Of the generalist against the specialist, in mean job values per round: loss at home, gain away, (B, 2)."""
+    """Loss at home and gain away of the generalist against the specialist, (B, 2), in mean job values per round.
+
+    Raises:
+        ValueError: the study lacks an arm.
+    """
     lost = of_arm(returns.home, SPECIALIST, "the home return") - of_arm(returns.home, GENERALIST, "the home return")
     gained = of_arm(returns.adapted, GENERALIST, "the adapted return")
     gained = gained - of_arm(returns.adapted, SPECIALIST, "the adapted return")
@@ -39,22 +44,29 @@ def loss_and_gain(returns: Returns) -> Statistic:
 
 
 def cases(pairs: np.ndarray) -> np.ndarray:
-    """The case, as an index of `CASES`, of each row of losses and gains (B, 2)."""
+    """Case (B,) of each row of losses and gains (B, 2), as an index of `CASES`."""
     loss, gain = pairs.T
     return np.select([(loss <= 0) & (gain >= 0), (loss >= 0) & (gain <= 0), (loss > 0) & (gain > 0)], [0, 1, 2], 3)
 
 
 def break_even(loss: float, gain: float) -> float:
-    """p* = L / (L + G), the share of rounds under held-out rules at which variety neither pays nor costs.
+    """Share of rounds under held-out rules at which variety neither pays nor costs, p* = L / (L + G), 0 .. 1.
 
-    0 where it always pays, 1 where it never does. In the case `reversed` it pays below p*.
+    It is 0 if variety always pays, and 1 if it never does. In the case `reversed` variety pays below p*.
+
+    Args:
+        loss: loss at home, L.
+        gain: gain away, G, in the same unit.
     """
     case = CASES[cases(np.array([[loss, gain]]))[0]]
     return {"always": 0.0, "never": 1.0}[case] if case in ("always", "never") else loss / (loss + gain)
 
 
 def net(returns: Returns, shares: np.ndarray) -> Statistic:
-    """Net gain of variety by share of the rounds under held-out rules, (B, shares), on the scale of those rounds."""
+    """Net gain of variety, (B, shares), at each share of the rounds under held-out rules.
+
+    The scale, from floor (0) to best reply (1), is the mean of that of the rounds at home and that of the rounds away.
+    """
     pairs, away = loss_and_gain(returns), scale(returns)
     at_home = at_homes(returns.home_best_reply - returns.home_floor)
 
@@ -67,10 +79,13 @@ def net(returns: Returns, shares: np.ndarray) -> Statistic:
 
 
 def judge(returns: Returns) -> Verdict:
-    """The verdict on variety in a mixed deployment, with the break-even share and the shares of draws in each case.
+    """Judge the claim. The numbers are the break-even share, what is sure about it, and the shares of draws by case.
 
-    What is sure about p* is read off the interval of the net gain at each share (Fieller 1954), for p* is a ratio whose
-    denominator may be 0.
+    What is sure about p* is read off the interval of the net gain at each share (Fieller 1954), since p* is a ratio
+    whose denominator may be 0.
+
+    Raises:
+        ValueError: the study lacks an arm that the claim is about.
     """
     at_home = at_homes(returns.home_best_reply - returns.home_floor)
     problem = obstacle(returns) or no_scale(returns, scale(returns)) or no_scale(returns, at_home)
@@ -89,7 +104,7 @@ def judge(returns: Returns) -> Verdict:
 
 
 def _where(nets: list[Interval]) -> dict[str, float]:
-    """The first and last share at which variety surely pays, and at which it surely costs; absent where at none."""
+    """First and last share at which variety surely pays, and at which it surely costs; absent if there is none."""
     sure = {"pays": [each.low > 0 for each in nets], "costs": [each.high < 0 for each in nets]}
     where = {word: SHARES[flags] for word, flags in sure.items() if any(flags)}
     ends = {"from": 0, "to": -1}
@@ -97,7 +112,7 @@ def _where(nets: list[Interval]) -> dict[str, float]:
 
 
 def answer(judgement: Judgement) -> str:
-    """The break-even share of rounds under changed rules, and how sure it is."""
+    """Say what the break-even share of rounds under changed rules is, and how sure it is."""
     verdict = judgement.verdicts[CLAIM.id]
     if verdict.measure is None:
         return unmeasured(verdict)
@@ -121,7 +136,7 @@ def answer(judgement: Judgement) -> str:
 
 
 def _sure(verdict: Verdict) -> str:
-    """At which shares the interval shows that one of the two is better."""
+    """Say at which shares one of the two arms is better beyond doubt."""
     sure, parts = verdict.numbers, []
     for which, who in (("pays", "the generalist"), ("costs", "the specialist")):
         low, high = (sure.get(f"surely_{which}_{end}") for end in ("from", "to"))

@@ -1,4 +1,4 @@
-"""What a claim is: registered before it is run, with its measure, its thresholds and its verdict side by side."""
+"""What a claim is: registered before it is run, with its measure, thresholds and verdict in one place."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,87 +14,92 @@ from ruleshift.eval.statistics import Interval
 SUPPORTED, CONTRADICTED = "supported", "contradicted"
 NO_DIFFERENCE, INCONCLUSIVE = "no material difference", "inconclusive"
 VERDICTS = (SUPPORTED, CONTRADICTED, NO_DIFFERENCE, INCONCLUSIVE)
-"""All that a claim can come to."""
+"""All possible outcomes of a claim."""
 
 MARGIN = 0.05
-"""What is material, as a share of the way from the floor to the best reply."""
+"""Least material difference, on the scale from floor (0) to best reply (1)."""
 LEAST_SEEDS = 2
-"""Training runs that a verdict on an arm needs: one says nothing of the next."""
+"""Least number of training seeds for a verdict on an arm, since a single run says nothing about the next."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a claim came to."""
+    """The verdict on a claim."""
 
     claim: str
     """Id of the claim."""
     outcome: str
     """One of `VERDICTS`."""
     reason: str
-    """Why, in a sentence."""
+    """Reason for the outcome, in a sentence."""
     measure: Interval | None = None
-    """What the thresholds were applied to; None where it could not be measured."""
+    """The measure to which the thresholds were applied; None if there is none."""
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     """Further numbers with their intervals, by name."""
     numbers: Mapping[str, float] = field(default_factory=dict)
-    """Further numbers by name: shares, counts, infinite where never reached."""
+    """Further numbers without intervals, by name."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdicts on all claims of a study, with what they were judged on."""
+    """The verdicts on all claims of a study, with the numbers on which they were judged."""
 
     returns: Returns
     """What arms and references earned."""
     verdicts: Mapping[str, Verdict]
-    """By id of the claim."""
+    """Verdict on each claim, by its id."""
     constant: Mapping[str, float] = field(default_factory=dict)
-    """The best constant conduct: its ask, effort and promotion."""
+    """Ask, effort and promotion of the best constant conduct, by name."""
 
     @property
     def has_primary(self) -> bool:
-        """Whether both arms of the primary contrast are there."""
+        """Whether the study has both arms of the primary contrast."""
         return {GENERALIST, SPECIALIST} <= set(self.returns.adapted)
 
     @property
     def incompetent(self) -> str:
-        """Which arms of the primary contrast fail the gate of competence, and where; empty where both pass it."""
+        """Which arms of the primary contrast fail the gate of competence, and where; empty if both pass it."""
         return gate_failures(self.returns, (GENERALIST, SPECIALIST)) if self.has_primary else ""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the essay, or about it, as it was registered."""
+    """A claim as it was registered."""
 
     id: str
-    """What it is called in code and files."""
+    """Name of the claim in code and files."""
     question: str
-    """What a reader wants to know."""
+    """Question that a reader asks."""
     statement: str
-    """What is claimed, in a sentence that is true or false."""
+    """What is claimed, as a sentence that is true or false."""
     setting: str
-    """Who is compared, where; `{phase}` stands for the share of the budget that arms keep learning for."""
+    """Who is compared, and where; `{phase}` stands for the share of the budget for which arms keep learning."""
     measure: str
-    """The formula."""
+    """Formula of the measure."""
     thresholds: str
-    """What makes it supported, contradicted, without a material difference, or inconclusive."""
+    """Conditions under which the claim is supported, contradicted, without a material difference, or inconclusive."""
     judge: Callable[[Returns], Verdict]
-    """The verdict; ValueError where the study lacks an arm that the claim is about."""
+    """Function that gives the verdict; it raises ValueError if the study lacks an arm that the claim is about."""
     answer: Callable[[Judgement], str]
-    """The answer to the question in sentences that follow from the verdict and its numbers."""
+    """Function that answers the question in sentences that follow from the verdict and its numbers."""
     by_construction: str = ""
-    """What the model assumes that makes it true, where something does; empty where it could come out false."""
+    """Assumption of the model that makes the claim true; empty if the claim could come out false."""
 
     def setting_of(self, adaptation: float) -> str:
-        """The setting in a study whose arms keep learning for this share of the budget."""
+        """Return the setting in a study whose arms keep learning for this share of the budget, 0 .. 1."""
         return self.setting.format(phase=share_in_words(adaptation))
 
 
 def decide(found: Interval, margin: float = MARGIN, null: float = 0.0) -> str:
-    """What a measure comes to: beyond the null by more than the margin, within it, or neither is sure.
+    """Return the outcome for a measure, one of `VERDICTS`.
 
-    Supported: lower limit above null + margin. Contradicted: upper limit below null - margin. No material difference:
-    both limits within. Otherwise inconclusive.
+    Supported: the lower limit is above null + margin. Contradicted: the upper limit is below null - margin. No material
+    difference: both limits lie between these two. Otherwise inconclusive.
+
+    Args:
+        found: the measure with its interval.
+        margin: least material difference, in the unit of the measure.
+        null: value of the measure if there is no difference.
     """
     if found.low > null + margin:
         return SUPPORTED
@@ -106,7 +111,7 @@ def decide(found: Interval, margin: float = MARGIN, null: float = 0.0) -> str:
 
 
 def explain(outcome: str, found: Interval, margin: float = MARGIN, null: float = 0.0) -> str:
-    """The sentence that goes with `decide`."""
+    """Return the reason for an outcome of `decide`, given the same arguments."""
     low, high = null - margin, null + margin
     return {
         SUPPORTED: f"the lower limit {found.low:.3f} is above {high:g}",
@@ -117,7 +122,7 @@ def explain(outcome: str, found: Interval, margin: float = MARGIN, null: float =
 
 
 def obstacle(returns: Returns) -> str:
-    """Why no verdict on arms is possible at all; empty where nothing stands in the way."""
+    """Return why no verdict on arms is possible at all; empty if one is."""
     seeds = returns.sizes[2]
     if seeds < LEAST_SEEDS:
         return f"with {count(seeds, 'training seed')}, nothing is known about how another would have turned out"
@@ -125,12 +130,12 @@ def obstacle(returns: Returns) -> str:
 
 
 def unmeasured(verdict: Verdict) -> str:
-    """The answer where a claim could not be measured: why not."""
+    """Return the answer for a claim that could not be measured, which says why."""
     return f"Inconclusive: {verdict.reason}."
 
 
 def as_measured(judgement: Judgement, text: str) -> str:
-    """A sentence, marked as a measurement that no verdict follows from where an arm is not competent."""
+    """Return a sentence, marked as a measurement without a verdict if an arm of the primary contrast is incompetent."""
     if not judgement.incompetent:
         return text
     return f"No verdict, for the reason given above. {measured(text)}"
@@ -142,7 +147,7 @@ def measured(text: str) -> str:
 
 
 def failing(judgement: Judgement, arm: str) -> str:
-    """Where an arm fails the gate of competence, such as `the generalist is not competent on 1 of its 3 rules`."""
+    """Say where an arm fails the gate of competence; empty if it passes."""
     shares = competence(judgement.returns, arm)
     failed = ~(shares >= LEAST)
     if not failed.any():

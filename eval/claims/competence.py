@@ -1,4 +1,4 @@
-"""The gate: an arm that has not learned its own training rules says nothing about transfer."""
+"""The gate of competence: an arm that has not learned its own training rules says nothing about transfer."""
 
 from collections.abc import Sequence
 
@@ -7,15 +7,19 @@ import numpy as np
 from ruleshift.eval.claims.returns import Returns, of_arm
 
 LEAST = 0.5
-"""Share of the way from the floor to the best reply that an arm must have gone on each of its training rules."""
+"""Least score that an arm needs on each of its training rules, where 0 is the floor and 1 the best reply."""
 COMPETENT, INCOMPETENT = "competent", "not competent at this budget"
+"""The two outcomes of the gate."""
 
 
 def competence(returns: Returns, arm: str) -> np.ndarray:
-    """By training rule, (H,): 0 at the floor, 1 at the best reply; a ratio of sums over seeds, panels and economies.
+    """Score (H,) of an arm on each training rule, where 0 is the floor and 1 the best reply.
 
-    Measured in markets of a separate seed, so that luck does not pass the gate. NaN where the best reply is no better
-    than the floor: there is no scale.
+    Scores are ratios of sums over seeds, panels and economies, and are measured in markets of a separate seed, so that
+    luck does not pass the gate. A score is NaN if the best reply is no better than the floor.
+
+    Raises:
+        ValueError: the study lacks the arm.
     """
     floor, best_reply = returns.own_gates.get(arm, (returns.gate_floor, returns.gate_best_reply))
     gained = (of_arm(returns.gate, arm, "the gate") - floor[:, None, None]).mean(axis=(1, 2, 3, 4))
@@ -24,12 +28,12 @@ def competence(returns: Returns, arm: str) -> np.ndarray:
 
 
 def gate_verdicts(returns: Returns, arm: str) -> list[str]:
-    """`competent` or `not competent at this budget`, by training rule."""
+    """Outcome of the gate for an arm on each training rule, `COMPETENT` or `INCOMPETENT`."""
     return [COMPETENT if share >= LEAST else INCOMPETENT for share in competence(returns, arm)]
 
 
 def gate_failures(returns: Returns, arms: Sequence[str]) -> str:
-    """Which arms fail, on how many rules, and how badly at worst; empty where all pass. No seed is ever dropped."""
+    """Say which arms fail, on how many rules, and their worst score; empty if all pass. No seed is ever dropped."""
     failures = []
     for arm in arms:
         shares = competence(returns, arm)

@@ -1,4 +1,4 @@
-"""Where the verdict flips: the primary contrast economy by economy."""
+"""The claim about every economy: the primary contrast economy by economy, and where its sign changes."""
 
 import math
 from collections.abc import Mapping
@@ -32,21 +32,26 @@ _OTHERS = ("home", "target", "seed", "panel")
 
 @dataclass(frozen=True)
 class Flip:
-    """The field of the economy that best separates where the generalist is ahead from where it is not."""
+    """The field of the economy that best separates economies in which the generalist is ahead from the others."""
 
     field: str
+    """Name of the field."""
     cut: float
-    """Half way between the two economies where the split is best."""
+    """Value that separates best, half-way between two economies, in the unit of the field."""
     ahead_above: bool
-    """Whether the generalist is ahead above the cut."""
+    """Whether the generalist is ahead above the cut, rather than below it."""
     separation: float
-    """0 (the field tells nothing) .. 1 (it tells all): |2 A - 1|, A the area under the ROC curve."""
+    """|2 A - 1|, where A is the area under the ROC curve: from 0 (the field tells nothing) to 1 (it tells all)."""
     chance: float
-    """How often the best of all fields separates as well when signs are dealt at random."""
+    """Probability that the best of all fields separates as well if signs are dealt at random."""
 
 
 def advantages(returns: Returns) -> Statistic:
-    """Delta within each economy: (B, E)."""
+    """Delta, the primary contrast, within each economy, (B, E).
+
+    Raises:
+        ValueError: the study lacks an arm.
+    """
     gained = of_arm(returns.adapted, GENERALIST, "the adapted return")
     gained = gained - of_arm(returns.adapted, SPECIALIST, "the adapted return")
 
@@ -58,7 +63,14 @@ def advantages(returns: Returns) -> Statistic:
 
 
 def flip(delta: np.ndarray, economies: Mapping[str, np.ndarray], deals: int = 999, seed: int = 0) -> Flip | None:
-    """The field whose values best separate economies (E,) with delta > 0 from the others; None where none can."""
+    """Find the field whose values best separate economies with delta > 0 from the others; None if no field can.
+
+    Args:
+        delta: (E,) primary contrast within each economy.
+        economies: (E,) values of each field, by its name.
+        deals: number of random permutations of the signs.
+        seed: seed of the permutations.
+    """
     ahead = delta > 0
     varying = {name: np.asarray(values, float) for name, values in economies.items() if len(np.unique(values)) > 1}
     if ahead.all() or not ahead.any() or not varying:
@@ -81,17 +93,20 @@ def _areas(ranks: np.ndarray, ahead: np.ndarray) -> np.ndarray:
 
 
 def _cut(values: np.ndarray, high: np.ndarray) -> float:
-    """Where a split in two errs least in telling which economies are meant to lie above it."""
+    """Value that separates the economies meant to lie above it (`high`) from the others with the fewest errors."""
     levels = np.unique(values)
     cuts = (levels[1:] + levels[:-1]) / 2
     return float(cuts[np.argmax([((values > cut) == high).sum() for cut in cuts])])
 
 
 def judge(returns: Returns) -> Verdict:
-    """The verdict economy by economy.
+    """Judge the claim.
 
-    Supported needs every interval on one side, so it needs no correction for their number (Berger 1982); one reversed
-    economy contradicts, so that is read off intervals corrected by Bonferroni.
+    To be supported, it needs every interval on one side, which calls for no correction for their number (Berger 1982).
+    One reversed economy contradicts it, which is therefore read off intervals with a Bonferroni correction.
+
+    Raises:
+        ValueError: the study lacks an arm that the claim is about.
     """
     count = returns.sizes[4]
     problem = obstacle(returns) or no_scale(returns, scale(returns))
@@ -151,7 +166,7 @@ def _numbers(delta: np.ndarray, each: list[Interval], found: Flip | None) -> dic
 
 
 def answer(judgement: Judgement) -> str:
-    """In how many economies each is ahead, the worst of them, and what tells them apart."""
+    """Say in how many economies each arm is ahead, what the worst ones give, and what separates them."""
     verdict = judgement.verdicts[CLAIM.id]
     if not verdict.numbers:
         return unmeasured(verdict)
@@ -183,7 +198,7 @@ def _many(number: int, sure: int, side: str) -> str:
 
 
 def _told_apart(judgement: Judgement, verdict: Verdict) -> str:
-    """The field that best separates where the generalist is ahead; empty where the sign never changes."""
+    """Name the field that best separates where the generalist is ahead; empty if the sign never changes."""
     found = flip(np.array([each.estimate for each in verdict.intervals.values()]), judgement.returns.economies)
     if found is None:
         return ""

@@ -1,4 +1,4 @@
-"""The essay's concession: training on one rule may be faster at first. No condition of the main claim."""
+"""The claim that training on one rule is faster at first: a concession, and no condition of the main claim."""
 
 import numpy as np
 
@@ -25,18 +25,24 @@ from ruleshift.eval.claims.wording import ends, level, points, score
 from ruleshift.eval.statistics import LEVEL, Interval, Statistic, Weights, bootstrap, equal, interval, mean, ratio
 
 THRESHOLD = 0.8
-"""Share of the way from the floor to the best reply at which a rule counts as learned."""
+"""Score at which a rule counts as learned, where 0 is the floor and 1 the best reply."""
 
 
 def area(curve: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Mean height of a learning curve (C, ...) over the steps that it covers, by trapezoids."""
+    """Mean height (...) of learning curves (C, ...) over the steps (C,) that they cover, by trapezoids."""
     if len(steps) == 1:
         return curve[0]
     return np.trapezoid(curve, steps, axis=0) / (steps[-1] - steps[0])
 
 
 def steps_to(threshold: float, height: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Steps at which curves (B, C) first reach a height, straight lines between points: (B,), infinite where never."""
+    """Steps (B,) at which curves first reach a threshold, by linear interpolation; infinite if they never do.
+
+    Args:
+        threshold: height to reach.
+        height: (B, C) heights of the curves.
+        steps: (C,) agent-steps of their points.
+    """
     reached = height >= threshold
     at = reached.argmax(axis=1)
     before, rows = np.maximum(at - 1, 0), np.arange(len(height))
@@ -48,7 +54,7 @@ def steps_to(threshold: float, height: np.ndarray, steps: np.ndarray) -> np.ndar
 
 
 def time_to_threshold(returns: Returns, arm: str) -> Statistic:
-    """Steps of training after which an arm has gone `THRESHOLD` of the way on the home rules."""
+    """Agent-steps of training (B,) after which an arm scores `THRESHOLD` on the home rules, infinite if never."""
     scale = at_homes(returns.home_best_reply - returns.home_floor)
     gained = [curve[:, None] - at_homes(returns.home_floor) for curve in returns.curves[arm]]
 
@@ -60,7 +66,11 @@ def time_to_threshold(returns: Returns, arm: str) -> Statistic:
 
 
 def judge(returns: Returns) -> Verdict:
-    """The verdict on the head start; the generalist need not be competent, for being late is what is asked about."""
+    """Judge the claim. The generalist need not be competent, since the claim is that it is late.
+
+    Raises:
+        ValueError: the study lacks an arm that the claim is about.
+    """
     scale = at_homes(returns.home_best_reply - returns.home_floor)
     problem = obstacle(returns) or no_scale(returns, scale)
     if problem:
@@ -75,7 +85,7 @@ def judge(returns: Returns) -> Verdict:
 
 
 def _time(returns: Returns, arm: str) -> Interval:
-    """Percentiles of the bootstrap: a time that may be infinite has no standard error."""
+    """Steps to the threshold with percentiles of the bootstrap, since a time that may be infinite has no error."""
     statistic = time_to_threshold(returns, arm)
     draws = bootstrap(statistic, returns.sizes)
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="closest_observation")
@@ -83,7 +93,7 @@ def _time(returns: Returns, arm: str) -> Interval:
 
 
 def answer(judgement: Judgement) -> str:
-    """Whether the specialists learned their rule faster, and how long it took."""
+    """Say whether the specialists learned their rule faster, and how long it took."""
     verdict = judgement.verdicts[CLAIM.id]
     found = verdict.measure
     if found is None:
@@ -106,7 +116,7 @@ def answer(judgement: Judgement) -> str:
 
 
 def _times(verdict: Verdict) -> str:
-    """When each of the two arms had learned the home rules."""
+    """Say when each of the two arms had learned the home rules."""
     specialist, generalist = (
         verdict.intervals[f"steps to threshold, {arm}"].estimate for arm in (SPECIALIST, GENERALIST)
     )

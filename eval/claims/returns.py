@@ -1,4 +1,4 @@
-"""The numbers that the verdicts read, and nothing else: returns of arms and of references, by the crossed factors."""
+"""The numbers on which claims are judged: returns of arms and of references, by the crossed factors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ _AXES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one arm of one seed did, from one home at one target, by one protocol, in all economies and panels."""
+    """What one policy did at one target, as measured by one protocol, in all economies and panels."""
 
     arm: str
     """Name of the arm or of the reference."""
     home: str
-    """Name of the rule that the policy was trained on; empty where it has none."""
+    """Name of the rule that the policy was trained on; empty if there is no such rule."""
     target: str
     """Name of the rule in force."""
     seed: int | None
@@ -32,57 +32,63 @@ class Run:
     budget: float
     """Multiple of the training budget."""
     protocol: str
-    """Which measurement it is, as in `results.csv`."""
+    """Name of the measurement, as in `results.csv`."""
     steps: int | None
-    """Agent-steps of training after which the policy was kept, on a learning curve."""
+    """On a learning curve, the agent-steps of training after which the policy was saved."""
     profile: tuple[float, ...]
-    """Mean focal profit by stretch of the episode; empty where the protocol keeps none."""
+    """Mean focal profit per round, in mean job values, in each stretch of the episode; empty if not recorded."""
     values: dict[str, np.ndarray] = field(default_factory=dict)
-    """By measure, (E, P); NaN where nothing was played, as in most protocols beyond the first panel."""
+    """Values (E, P) of each measure, by its name; NaN where nothing was played, often beyond the first panel."""
 
 
 @dataclass(frozen=True)
 class Returns:
-    """Mean focal profit per round, in mean job values; H homes, G held-out targets, S seeds, P panels, E economies.
+    """Returns of arms and of references: mean focal profit per round, in mean job values.
 
-    Return is only ever that of one focal seat against a frozen panel. An arm without a home is repeated along H.
+    The axes are H homes, G held-out targets, S seeds, P panels and E economies. A return is always that of one focal
+    seat against a frozen panel. An arm that has one policy for all homes is repeated along H.
 
     Raises:
-        ValueError: an array whose shape does not fit the others, or that holds a number that is not finite.
+        ValueError: an array has a shape that does not fit the others, or holds a number that is not finite.
     """
 
     adapted: Mapping[str, np.ndarray]
-    """By arm, (H, G, S, P, E): at held-out targets, mean over the phase in which the arm goes on learning there."""
+    """By arm, (H, G, S, P, E) at held-out targets, averaged over the phase in which the arm keeps learning there."""
     frozen: Mapping[str, np.ndarray]
-    """By arm, (H, G, S, P, E): the policy as it was trained, at the same targets."""
+    """By arm, (H, G, S, P, E) at held-out targets, of the policy as it was trained."""
     home: Mapping[str, np.ndarray]
-    """By arm, (H, S, P, E): the policy as it was trained, on the home rules."""
+    """By arm, (H, S, P, E) on the home rules, of the policy as it was trained."""
     gate: Mapping[str, np.ndarray]
-    """By arm, (H, S, P, E): on what the arm trained on, in markets of a separate seed: specialists on their own home,
-    others on every home, `central` on its one rule, repeated along H; see `own_gates`."""
+    """By arm, (H, S, P, E) on its training rules, in markets of a separate seed: specialists on their own home rule,
+    others on every home rule, and `central` on its one rule, repeated along H; see `own_gates`."""
     best_reply: np.ndarray
-    """(G, P, E), as `floor` (scripted) and `constant` (the best constant conduct, chosen on training rules)."""
+    """(G, P, E) of the best replies at held-out targets."""
     floor: np.ndarray
+    """(G, P, E) of the scripted organizations, averaged, at held-out targets."""
     constant: np.ndarray
+    """(G, P, E) of the best constant conduct, which was chosen on the home rules, at held-out targets."""
     home_best_reply: np.ndarray
-    """(H, P, E), as the two that follow."""
+    """(H, P, E) of the best replies on the home rules."""
     home_floor: np.ndarray
+    """(H, P, E) of the scripted organizations, averaged, on the home rules."""
     home_constant: np.ndarray
+    """(H, P, E) of the best constant conduct on the home rules."""
     gate_best_reply: np.ndarray
-    """(H, P, E), in the markets of the gate."""
+    """(H, P, E) of the best replies on the home rules, in the markets of the gate."""
     gate_floor: np.ndarray
+    """(H, P, E) of the scripted organizations, averaged, on the home rules, in the markets of the gate."""
     curves: Mapping[str, np.ndarray]
-    """By arm, (C, H, S, P, E): on the home rule, after `curve_steps[c]` steps of training."""
+    """By arm, (C, H, S, P, E) on the home rules, of the policies after each of `curve_steps`."""
     curve_steps: np.ndarray
-    """(C,): agent-steps, rising."""
+    """(C,) agent-steps of training, rising."""
     own_gates: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-    """Floor and best reply of the gate, (H, P, E), of the arms that trained on other rules than the homes."""
+    """By arm that is trained on a rule other than the homes, floor and best reply of its gate, each (H, P, E)."""
     conduct: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """By arm, (3, H, G, S, P, E): late ask, effort and promotion of the frozen policy at the targets."""
+    """By arm, (3, H, G, S, P, E) late ask, effort and promotion of the frozen policy at held-out targets."""
     economies: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """By field of an economy, (E,): its value in each."""
+    """By name of a field in which economies differ, (E,) its value in each."""
     runs: Sequence[Run] = ()
-    """All that was measured at every budget, in the order of the plan, for claims about further protocols."""
+    """All measurements at every budget, in the order of the plan, for claims about further protocols."""
 
     def __post_init__(self) -> None:
         levels: dict[str, int] = {}
@@ -95,7 +101,7 @@ class Returns:
 
     @property
     def sizes(self) -> Sizes:
-        """Homes, targets, seeds, panels, economies."""
+        """Number of homes, held-out targets, seeds, panels and economies."""
         (targets, panels, economies), homes = self.best_reply.shape, len(self.home_best_reply)
         seeds = next(iter(self.home.values())).shape[1] if self.home else 1
         return homes, targets, seeds, panels, economies
@@ -112,17 +118,26 @@ def _check(name: str, array: np.ndarray, axes: tuple[str, ...], levels: dict[str
 
 
 def at_targets(reference: np.ndarray) -> np.ndarray:
-    """A reference (G, P, E) with the five axes of the factors."""
+    """View a reference (G, P, E) with the five axes of the factors, (1, G, 1, P, E)."""
     return reference[None, :, None, :, :]
 
 
 def at_homes(reference: np.ndarray) -> np.ndarray:
-    """A reference (H, P, E) with the five axes of the factors."""
+    """View a reference (H, P, E) with the five axes of the factors, (H, 1, 1, P, E)."""
     return reference[:, None, None, :, :]
 
 
 def of_arm(table: Mapping[str, np.ndarray], arm: str, what: str) -> np.ndarray:
-    """An arm's array with the five axes of the factors; ValueError where the arm is missing."""
+    """Return the array of an arm with the five axes of the factors, (H, G, S, P, E) or (H, 1, S, P, E).
+
+    Args:
+        table: one of the mappings of `Returns`.
+        arm: name of the arm.
+        what: what the table holds, for the message.
+
+    Raises:
+        ValueError: the table lacks the arm.
+    """
     if arm not in table:
         raise ValueError(f"{what} of the arm {arm} is missing; there are {', '.join(table) or 'none'}")
     array = table[arm]

@@ -1,4 +1,4 @@
-"""The primary contrast: training on variety against training on one rule, once the rule has changed."""
+"""The primary contrast: training on many rules against training on one, after the rule has changed."""
 
 import numpy as np
 
@@ -25,18 +25,25 @@ from ruleshift.eval.statistics import Statistic, Weights, equal, interval, leave
 
 
 def advantage(returns: Returns, arm: str = GENERALIST, over: str = SPECIALIST) -> Statistic:
-    """How much more one arm earns than another under held-out rules, on the scale from floor (0) to best reply (1)."""
+    """Delta, (B,): how much one arm scores above another at held-out rules, where 0 is the floor and 1 the best reply.
+
+    Raises:
+        ValueError: the study lacks an arm.
+    """
     gained = of_arm(returns.adapted, arm, "the adapted return") - of_arm(returns.adapted, over, "the adapted return")
     return ratio(gained, scale(returns))
 
 
 def scale(returns: Returns) -> np.ndarray:
-    """The best reply minus the floor at the targets, (1, G, 1, P, E)."""
+    """Best reply minus floor at held-out targets, (1, G, 1, P, E)."""
     return at_targets(returns.best_reply - returns.floor)
 
 
 def no_scale(returns: Returns, denominator: np.ndarray) -> str:
-    """Why a ratio of sums has no meaning: its denominator is not positive, or hangs on one level of a factor."""
+    """Return why a ratio of sums is meaningless; empty if it is not.
+
+    Its denominator must be above 0, and must stay so if any one level of a factor is left out.
+    """
     sizes = returns.sizes
     rows: list[Weights] = [equal(sizes), *(leave_out(sizes, axis) for axis, size in enumerate(sizes) if size > 1)]
     lowest = min(float(mean(denominator, weights).min()) for weights in rows)
@@ -48,7 +55,11 @@ def no_scale(returns: Returns, denominator: np.ndarray) -> str:
 
 
 def judge(returns: Returns) -> Verdict:
-    """The verdict on the primary contrast."""
+    """Judge the claim.
+
+    Raises:
+        ValueError: the study lacks an arm that the claim is about.
+    """
     problem = obstacle(returns) or no_scale(returns, scale(returns))
     if problem:
         return Verdict(CLAIM.id, INCONCLUSIVE, problem)
@@ -61,7 +72,7 @@ def judge(returns: Returns) -> Verdict:
 
 
 def answer(judgement: Judgement) -> str:
-    """Who earns more after the rule change, by how much, and how sure that is."""
+    """Say who earns more after the rule change, by how much, and how sure that is."""
     verdict = judgement.verdicts[CLAIM.id]
     found = verdict.measure
     if found is None:
@@ -85,7 +96,7 @@ def answer(judgement: Judgement) -> str:
 
 
 def headline(judgement: Judgement) -> str:
-    """The answer to the main question in one sentence."""
+    """Answer the main question in one sentence."""
     outcome = judgement.verdicts[CLAIM.id].outcome
     if outcome == INCONCLUSIVE and judgement.incompetent:
         return "No conclusion at this budget: the organizations had not learned their own rules well enough."

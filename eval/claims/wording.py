@@ -1,4 +1,4 @@
-"""How names and numbers are written for readers: arms, references, fields of an economy, shares and scores."""
+"""Wording: how names of arms, references and fields, and how shares and scores, are written for readers."""
 
 import math
 import re
@@ -33,28 +33,28 @@ FIELDS = {
 
 
 def label(arm: str) -> str:
-    """An arm or reference as readers see it; arms of the primary contrast are `generalist` and `specialist`."""
+    """Return the name of an arm or reference for readers, such as `generalist` for `randomized+memory`."""
     return LABELS.get(arm, arm)
 
 
 def field_label(field: str) -> str:
-    """A field of an economy in words."""
+    """Return a phrase for a field of an economy."""
     return FIELDS.get(field, field.replace("_", " "))
 
 
 def listed(words: Sequence[str]) -> str:
-    """`a, b and c`."""
+    """Join one or more words as in `a, b and c`."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def count(number: int, word: str) -> str:
-    """`1 seed`, `2 seeds`; `economy` makes `economies`."""
+    """Write a number with its noun, such as `1 seed`, `2 seeds` or `2 economies`."""
     many = f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
     return f"{number:,} {word if number == 1 else many}"
 
 
 def percent(value: float) -> str:
-    """A share in whole per cent, with a true minus sign.
+    """Write a share in whole per cent, with a true minus sign.
 
     >>> percent(0.304)
     '30%'
@@ -63,7 +63,7 @@ def percent(value: float) -> str:
 
 
 def points(value: float, *, signed: bool = False) -> str:
-    """A difference of scores, where 1 is the whole scale, in whole points of a hundred.
+    """Write a difference of scores, where 1 is the whole scale, in whole points of a hundred.
 
     >>> points(0.304), points(0.01), points(0.2, signed=True)
     ('30 points', '1 point', '+20 points')
@@ -73,12 +73,12 @@ def points(value: float, *, signed: bool = False) -> str:
 
 
 def score(value: float) -> str:
-    """A score, where 1 is the whole scale, in whole points of a hundred, without a unit."""
+    """Write a score, where 1 is the whole scale, in whole points of a hundred, without a unit."""
     return whole(100 * value)
 
 
 def whole(value: float, *, signed: bool = False) -> str:
-    """A number without decimals, with a true minus sign, and a plus sign where it is asked for; infinite as `∞`."""
+    """Write a number without decimals, with a true minus sign, and with a plus sign if `signed`; infinity as `∞`."""
     if math.isinf(value):
         return f"{_MINUS if value < 0 else '+' if signed else ''}∞"
     rounded = round(value)
@@ -87,23 +87,29 @@ def whole(value: float, *, signed: bool = False) -> str:
 
 
 def level() -> str:
-    """What an interval is called: `95% interval`."""
+    """Return the name of an interval, `95% interval`."""
     return f"{percent(LEVEL)} interval"
 
 
 def ends(found: Interval, *, swapped: bool = False, signed: bool = False) -> str:
-    """The limits of a difference of scores, `-3 to +20` in whole points; swapped, of the difference the other way."""
+    """Write the limits of a difference of scores in whole points, such as `3 to 20`.
+
+    Args:
+        found: the difference with its interval.
+        swapped: write the limits of the opposite difference.
+        signed: write plus signs.
+    """
     low, high = (-found.high, -found.low) if swapped else (found.low, found.high)
     return f"{whole(100 * low, signed=signed)} to {whole(100 * high, signed=signed)}"
 
 
 def share_in_words(share: float) -> str:
-    """`a tenth`, or `25%` where it is another share."""
+    """Write a share as `a tenth`, or any other one as in `25%`."""
     return "a tenth" if share == 0.1 else f"{100 * share:.3g}%"
 
 
 def number(value: float, *, signed: bool = False, digits: int = 3) -> str:
-    """So many decimals, three unless told, with a true minus sign."""
+    """Write a number with `digits` decimals and a true minus sign, and with a plus sign if `signed`."""
     text = f"{abs(value):.{digits}f}"
     if float(text) == 0:
         return text
@@ -111,12 +117,12 @@ def number(value: float, *, signed: bool = False, digits: int = 3) -> str:
 
 
 def brief(value: float) -> str:
-    """Two decimals without a leading zero, for tables of many columns: `.40`."""
+    """Write a number with two decimals and no leading zero, such as `.40`, for tables of many columns."""
     return re.sub(r"\b0\.", ".", number(value, digits=2))
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Arms as they are shown: those of the primary contrast first, the others as the list of arms has them."""
+    """Sort names of arms as they are shown: first the primary contrast, then in the order of the list of arms."""
     from ruleshift.train.arms import variants
 
     order = [GENERALIST, SPECIALIST, *variants()]

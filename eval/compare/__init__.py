@@ -1,3 +1,4 @@
-"""Rules side by side: how they differ in words, how far apart they lie, what each rewards.
+"""Comparisons of rules: how they differ in words, how far apart they lie, and what each rewards.
 
-Nothing here trains or reads a study."""
+Nothing here trains a policy or reads a study.
+"""

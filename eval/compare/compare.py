@@ -1,4 +1,4 @@
-"""Two rules side by side: what differs, in words; what each rewards, as measured; and how far apart they are."""
+"""Comparison of two rules: what differs, in words; what each rewards, as measured; and how far apart they are."""
 
 import math
 from dataclasses import dataclass
@@ -20,29 +20,35 @@ _BAR = 20
 
 @dataclass(frozen=True)
 class Difference:
-    """A field of a rule with the value that each of two rules gives it."""
+    """A field to which two rules give different values."""
 
     field: str
+    """Dotted name of the field, such as `payment.commission`."""
     first: Any
+    """Value under the first rule."""
     second: Any
+    """Value under the second rule."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What distinguishes two rules. Names and rationales are labels, not differences."""
+    """What distinguishes two rules; `str` gives it as text."""
 
     rules: tuple[Rule, Rule]
+    """The two rules."""
     differences: tuple[Difference, ...]
+    """Fields in which they differ; names and rationales are labels and do not count."""
     distance: float
-    """Of their assignment probabilities, 0 (alike) .. 1; see `rule_distance`."""
+    """Distance of their assignment probabilities, 0 (alike) .. 1; see `rule_distance`."""
     returns: tuple[ConductReturns, ConductReturns]
-    """What constant conducts earn under each."""
+    """What each constant conduct of the grid earns under each rule."""
     regrets: tuple[float, float]
-    """What the best reply to the second loses under the first, and that to the first under the second."""
+    """Profit per round, in mean job values, that the best reply to the second rule loses under the first, and that the
+    best reply to the first loses under the second; see `regret`."""
 
     @property
     def names(self) -> tuple[str, str]:
-        """Of the two rules; told apart where they are one."""
+        """Names of the two rules, numbered if both have the same name."""
         first, second = (rule.name for rule in self.rules)
         return (first, second) if first != second else (f"{first} (1)", f"{second} (2)")
 
@@ -67,7 +73,7 @@ class Comparison:
         return lines
 
     def _rewarded(self) -> list[str]:
-        """How odds answer to signals, and the conduct that earns the most."""
+        """Lines on how the odds respond to signals, and on the conduct that earns the most."""
         lines = [_row("What multiplies the odds of being chosen, and by how much:", "A", "B")]
         lines += [_row(f"  {label}", *map(_times, answers)) for label, answers in odds_answers(self.rules)]
         lines.append(_row("The best constant conduct among scripted rivals:", "A", "B"))
@@ -77,7 +83,7 @@ class Comparison:
         return [*lines, _row("  profit per round, in mean job values", *profits)]
 
     def _profiles(self) -> list[str]:
-        """The picture in the terminal: what the best conduct that has a level keeps of the best profit."""
+        """Bars for the terminal: the share of the best profit that the best conduct with each level keeps."""
         lines = [
             "Share of the best profit that is left when one part of conduct is fixed:",
             f"{'':21}{'A':<{_BAR + 7}}B",
@@ -100,13 +106,14 @@ class Comparison:
 
 
 def compare_rules(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] = ()) -> Comparison:
-    """Compare two rules, each given as a rule, its name or the path of its file; takes seconds.
+    """Compare two rules, which takes seconds.
 
     Args:
-        mechanisms: mechanisms of one's own that the rules name, as `module:function`.
+        a, b: a Rule, its name or the path of its file.
+        mechanisms: mechanisms of your own that the rules name, as `module:function`.
 
     Raises:
-        ValueError: no such rule or mechanism.
+        ValueError: there is no such rule or mechanism.
     """
     first, second = load_rule(a), load_rule(b)
     left, right = flat_fields(first), dict(flat_fields(second))

@@ -1,8 +1,8 @@
-"""How far apart two rules are: in whom they would choose, state by state.
+"""Distance of two rules: how differently they match, state by state.
 
-The distance is the total variation between the laws of who serves a job of a kind, under one rule and under the other,
-averaged over kinds and over 4,096 frozen states and actions. It knows nothing of payment, feedback or disclosure, which
-do not move this round's matching: `regret` measures what all of a rule does to conduct.
+The distance is the total variation between the probabilities of who serves a job of a kind, under one rule and under
+the other, averaged over kinds and over 4,096 frozen states and actions. It ignores payment, feedback and disclosure,
+which do not change the matching of the current round; `regret` measures what a whole rule does to conduct.
 """
 
 import hashlib
@@ -16,28 +16,31 @@ from ruleshift.envs.act import to_action
 from ruleshift.envs.layout import state_view
 
 STATES, DRAWS, FOLDS = 4096, 128, 8
+"""Number of frozen states, of draws in each, and of the groups into which the draws are split."""
 FROZEN = "c3887643581fc79e"
 """Content hash of the frozen states and actions."""
 ECONOMY = Economy(organizations=4, jobs=6, kinds=3, capacity=2, demand="even")
+"""Economy in which rules are compared."""
 _SEED = 20_240_701
-_CACHED = 64  # rules whose draws are kept, one megabyte each
+_CACHED = 64  # number of rules whose draws are kept in memory, one megabyte each
 
 
 def rule_distance(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] = ()) -> float:
-    """Mean total variation between the assignment probabilities of two rules, 0 (alike) .. 1; symmetric.
+    """Mean total variation between the assignment probabilities of two rules, from 0 (alike) to 1; symmetric.
 
-    Probabilities are shares of 128 draws in which both rules meet the same noise: rules that match alike are at exactly
-    0. Shares have noise, and its absolute value a floor: with other noise price_board would read as .06 from itself.
-    So the sign of each difference is taken from seven eighths of the draws and its size from the other one, all eight
-    in turn; their product has no floor. What bias remains is downward and comes from differences that are smaller than
-    their noise: below .005 against exact laws, see docs/structures.md.
+    Probabilities are estimated as shares of 128 draws in which both rules meet the same noise, so rules that match
+    alike are at distance exactly 0. Taking absolute differences of noisy shares would put a floor under the distance:
+    with other noise, price_board would be .06 from itself. So the sign of each difference is taken from seven eighths
+    of the draws and its size from the last eighth, for each eighth in turn; their product has no floor. The remaining
+    bias is downward and comes from differences smaller than their noise; it is below .005 against exact probabilities,
+    see docs/structures.md.
 
     Args:
         a, b: a Rule, its name or the path of its file.
-        mechanisms: mechanisms of one's own that the rules name, as `module:function`.
+        mechanisms: mechanisms of your own that the rules name, as `module:function`.
 
     Raises:
-        ValueError: no such rule or mechanism.
+        ValueError: there is no such rule or mechanism.
     """
     first, second = assignments(load_rule(a), mechanisms), assignments(load_rule(b), mechanisms)
     apart = (first.astype(np.int32) - second) / (DRAWS * ECONOMY.jobs // ECONOMY.kinds)
@@ -46,7 +49,7 @@ def rule_distance(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] =
 
 
 def assignments(rule: Rule, mechanisms: tuple[str, ...] = ()) -> np.ndarray:
-    """Jobs of each kind that nobody and each organization got, by fold of draws: int16 (FOLDS, STATES, K, 1 + N)."""
+    """Number of jobs of each kind that nobody and each organization won, int16 (FOLDS, STATES, K, 1 + N)."""
     return _drawn(replace(rule, name="", rationale=""), mechanisms)
 
 
@@ -59,7 +62,7 @@ def _drawn(rule: Rule, mechanisms: tuple[str, ...]) -> np.ndarray:
     bins = (np.arange(STATES)[:, None] * ECONOMY.kinds + snapshot["job_kinds"]) * columns
     counts = np.zeros((FOLDS, STATES * ECONOMY.kinds * columns), np.int16)
     for draw in range(DRAWS):
-        snapshot["clock"][2] = draw  # the episode: other noise for the same state
+        snapshot["clock"][2] = draw  # another episode, so the same state meets other noise
         market.restore(snapshot)
         market.step(actions)
         counts[draw % FOLDS] += np.bincount((bins + 1 + market.winners).ravel(), minlength=counts.shape[1]).astype(
@@ -69,9 +72,11 @@ def _drawn(rule: Rule, mechanisms: tuple[str, ...]) -> np.ndarray:
 
 
 def frozen_states() -> dict[str, np.ndarray]:
-    """The states, boards and actions on which rules are compared, by name; STATES first, then (K,) N.
+    """The states, job boards and actions on which rules are compared, by name.
 
-    Drawn independently over all that conduct and history could bring about, not from the play of any rule.
+    Organizations' values have the shape (STATES, N), (STATES, K, N) or, for `focus`, (STATES, N, K), and jobs' values
+    (STATES, J). They are drawn independently over all that conduct and history could bring about, not from the play of
+    any rule.
     """
     rng = np.random.default_rng(_SEED)
     n, k, j = ECONOMY.organizations, ECONOMY.kinds, ECONOMY.jobs
@@ -94,7 +99,7 @@ def frozen_states() -> dict[str, np.ndarray]:
 
 
 def frozen_hash() -> str:
-    """Sixteen hexadecimal digits of the frozen states and actions."""
+    """Content hash of the frozen states and actions, sixteen hexadecimal digits; it must equal `FROZEN`."""
     digest = hashlib.sha256()
     for name, array in sorted(frozen_states().items()):
         digest.update(name.encode() + np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
@@ -102,7 +107,7 @@ def frozen_hash() -> str:
 
 
 def _arranged(snapshot: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """A snapshot with the frozen states and boards in place of its own, and the frozen actions (STATES, N, A)."""
+    """Put the frozen states and boards into a snapshot, and return it with the frozen actions (STATES, N, A)."""
     frozen = frozen_states()
     state = state_view(np.moveaxis(snapshot["state"], 1, 0), ECONOMY.kinds)
     state.reputation[:], state.popularity[:] = frozen["reputation"], frozen["popularity"]

@@ -1,4 +1,4 @@
-"""How the odds of being chosen answer to each signal under a rule."""
+"""How the odds of being chosen respond to each signal under a rule."""
 
 import math
 
@@ -7,10 +7,13 @@ from ruleshift.eval.compare.phrases import idle
 
 
 def odds_answers(rules: tuple[Rule, Rule]) -> list[tuple[str, tuple[float, float]]]:
-    """By signal that either rule weighs, what a signal a tenth better multiplies the odds by.
+    """Factors by which a signal that is a tenth better multiplies the odds under each of two rules.
 
-    That is 1.1**(amplification * weight), and infinite under a ranking, where any lead decides. For the price, an ask a
-    tenth lower; under a logit signal, lower by a tenth of the value.
+    The factor is 1.1**(amplification * weight), and infinite under a ranking, where any lead decides. A better price is
+    an ask that is lower by a tenth or, under a logit signal, by a tenth of the value.
+
+    Returns:
+        For each signal that either rule weighs, its label and the two factors, 1 or more.
     """
     better = {
         "price": "an ask a tenth lower", "capability": "a capability a tenth higher",

@@ -1,4 +1,4 @@
-"""What every field of a rule means, in words."""
+"""Phrases that say what each field of a rule means."""
 
 import math
 import re
@@ -21,11 +21,11 @@ _SIGNALS = {
 
 
 def phrase(field: str, value: Any) -> str:
-    """What a rule with this value of a field does, such as `the platform keeps 10% of each payment`.
+    """Say what a rule with this value of a field does, such as `the platform keeps 10% of each payment`.
 
     Args:
         field: dotted name of the field, such as `payment.commission`.
-        value: of the field, as the rule holds it.
+        value: value of the field, as the rule holds it.
 
     >>> phrase("scoring.weights.promotion", 0.8)
     'paid visibility makes up 80% of the score'
@@ -40,7 +40,7 @@ def phrase(field: str, value: Any) -> str:
 
 
 def summary(rule: Rule) -> str:
-    """A rule in one line: how it matches, what its score is made of, who is paid what.
+    """Describe a rule in one line: how it matches, what its score is made of, and who is paid what.
 
     >>> from ruleshift.envs import load_rule
     >>> summary(load_rule("promoted_listing"))  # doctest: +ELLIPSIS
@@ -78,7 +78,7 @@ def _pay(rule: Rule) -> str:
 
 
 def idle(field: str, rule: Rule) -> bool:
-    """Whether a field decides nothing under a rule: with any other value the same actions would earn the same."""
+    """Whether a field has no effect under a rule: with any other value, the same actions would earn the same."""
     scoring, mechanism = rule.scoring, find_mechanism(rule.matching.mechanism)
     unscored = scoring.amplification == 0 or not mechanism.reads_odds
     blind = {name for name in _SIGNALS if unscored or getattr(scoring.weights, name) == 0}
@@ -109,7 +109,7 @@ def _amplification(value: float) -> str:
 
 
 def _mechanism(name: str) -> str:
-    """The first sentence of the mechanism's own account of itself; its name where it gives none."""
+    """The first sentence of the mechanism's docstring, or its name if it has none."""
     function = find_mechanism(name).function
     texts = (getattr(each, "__doc__", None) for each in (function, sys.modules.get(function.__module__)))
     text = next((text for text in texts if text and not text.startswith("See the module")), "")

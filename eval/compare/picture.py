@@ -1,4 +1,4 @@
-"""The picture of two rules: how odds answer to signals, and what conduct keeps of the best profit."""
+"""The picture of two rules: how odds respond to signals, and what share of the best profit each conduct keeps."""
 
 import math
 from pathlib import Path
@@ -15,6 +15,7 @@ from ruleshift.eval.compare.elasticities import odds_answers
 from ruleshift.eval.compare.regret import AXES
 
 COLOURS, MARKERS = ("#1d5fa8", "#b4521a"), ("o", "s")
+"""Colour and marker of each of the two rules."""
 _STYLE: Any = {
     "font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#8a8f96",
     "axes.labelcolor": "#3d4248", "xtick.color": "#5b6168", "ytick.color": "#5b6168", "axes.grid": True,
@@ -22,15 +23,19 @@ _STYLE: Any = {
     "text.parse_math": False,
 }  # fmt: skip
 _RANKING = 60.0
-"""Elasticity at which the axis of odds ends; a ranking's bar reaches it."""
+"""Factor of the odds at which bars end; a ranking's bar reaches it."""
 
 
 def save_picture(comparison: Comparison, path: Path) -> Path:
-    """Draw what the two rules reward side by side; the name ends in .png or .svg.
+    """Draw what the two rules of a comparison reward, side by side, and return the path of the picture.
+
+    Args:
+        comparison: what `compare_rules` found.
+        path: path of the picture, which ends in .png or .svg.
 
     Raises:
-        ValueError: another ending, or no such folder.
-        OSError: a path that cannot be written.
+        ValueError: the path has another ending, or its folder does not exist.
+        OSError: the path cannot be written.
     """
     check_picture(path)
     draw_contrast(comparison, path)
@@ -38,7 +43,11 @@ def save_picture(comparison: Comparison, path: Path) -> Path:
 
 
 def check_picture(path: Path | None) -> None:
-    """Refuse a name that is no picture's, or in no folder, before anything is measured: ValueError."""
+    """Check the path of a picture, if there is one, before anything is measured.
+
+    Raises:
+        ValueError: the path ends neither in .png nor in .svg, or its folder does not exist.
+    """
     if path is not None and path.suffix not in (".png", ".svg"):
         raise ValueError(f"{path}: a picture's name must end in .png or .svg")
     if path is not None and not path.parent.is_dir():
@@ -46,7 +55,7 @@ def check_picture(path: Path | None) -> None:
 
 
 def draw_contrast(comparison: Comparison, path: Path) -> None:
-    """Write the picture as PNG or SVG, as the name ends; the same bytes at each call."""
+    """Write the picture as PNG or SVG, depending on the ending of the path, with the same bytes at each call."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(13, 4.2), layout="constrained")
         panels = figure.subplots(1, 4, width_ratios=(1.25, 1, 1, 1))
@@ -79,12 +88,12 @@ def _odds(axes: Axes, comparison: Comparison) -> None:
 
 
 def _shown(value: float) -> float:
-    """Length of a bar: the logarithm of the factor, at most that of a ranking."""
+    """Length of a bar: the logarithm of the factor, up to the length of a ranking's bar."""
     return min(math.log(value), math.log(_RANKING)) if value > 0 else 0.0
 
 
 def _profile(axes: Axes, comparison: Comparison, name: str) -> None:
-    """By level of one part of the conduct, what the best conduct that has it keeps of the best profit."""
+    """Draw the share of the best profit that the best conduct with each level of one part keeps."""
     axis, levels = list(AXES).index(name), AXES[name]
     for index, (found, colour, marker) in enumerate(zip(comparison.returns, COLOURS, MARKERS, strict=True)):
         kept = np.maximum(found.kept(axis), -0.05)

@@ -1,8 +1,8 @@
-"""How far apart two rules are in what they call for: what a best reply to one loses under the other.
+"""Regret: how far apart two rules are in the conduct that they call for.
 
-A best reply in full would be a learned policy. The one here is feasible in a second and the same for everyone: the best
-of a fixed grid of constant conducts in one focal seat among the scripted rival population. It is a lower bound on what
-a best reply earns, and sees what payment, feedback and rivals do, which `rule_distance` does not.
+A full best reply would be a learned policy. The one used here takes a second to find and is the same for everyone: the
+best of a fixed grid of constant conducts in one focal seat among the scripted rival population. Its return is a lower
+bound on that of a full best reply, and it reflects payment, feedback and rivals, which `rule_distance` does not.
 """
 
 from dataclasses import dataclass, replace
@@ -24,31 +24,35 @@ AXES: dict[str, tuple[Any, ...]] = {
     "promotion": (0.0, 0.25, 0.5, 0.75, 1.0),
     "attention": ("even", "focused"),
 }
-"""The grid of conducts: levels of each part. Focused: on the kind that is the cheapest to serve just now."""
+"""The grid of conducts: the levels of each part. Focused attention goes to the kind that is now cheapest to serve."""
 MARKETS, SEED = 16, 20_240_702
+"""Number of markets in which each conduct is played, and their seed."""
 _CACHED = 256
 
 
 @dataclass(frozen=True)
 class ConductReturns:
-    """What every conduct of the grid earns in the focal seat under one rule."""
+    """Returns of every conduct of the grid in the focal seat under one rule."""
 
     profit: np.ndarray
-    """By ask, effort, promotion and attention, as `AXES`: focal profit per round, in mean job values."""
+    """(8, 5, 5, 2) focal profit per round, in mean job values, by the levels of `AXES`."""
 
     @property
     def best(self) -> tuple[int, ...]:
-        """Place in the grid of the conduct that earns the most; of several, the first."""
+        """Index in the grid of the conduct that earns the most, and of the first one if there are several."""
         return tuple(int(index) for index in np.unravel_index(self.profit.argmax(), self.profit.shape))
 
     def loses(self, other: "ConductReturns") -> float:
-        """What the best conduct under the other rule loses under this one, 0 or more."""
+        """Profit per round, in mean job values, that the best conduct of another rule loses under this one; >= 0."""
         return float(self.profit[self.best] - self.profit[other.best])
 
     def kept(self, axis: int) -> np.ndarray:
-        """By level of one part of a conduct, what the best conduct that has it keeps of the best profit, at most 1.
+        """Share of the best profit that the best conduct with each level of one part keeps, (levels,), at most 1.
 
-        All 0 where no conduct earns anything.
+        All shares are 0 if no conduct earns anything.
+
+        Args:
+            axis: index of the part in `AXES`.
         """
         along = self.profit.max(axis=tuple(other for other in range(len(AXES)) if other != axis))
         return along / along.max() if along.max() > 0 else np.zeros(len(along))
@@ -57,22 +61,22 @@ class ConductReturns:
 def regret(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] = ()) -> float:
     """Profit per round, in mean job values, that the best reply to `a` loses under `b` against the best reply to `b`.
 
-    0 or more, 0 where the two call for the same conduct; not symmetric. Both replies are picked and scored in the same
-    markets with the same noise, so that a difference is the conduct's. The pick's luck makes it a little large: by .007
-    on average over the named rules, by .08 where popularity makes fortunes.
+    It is 0 or more, 0 if both rules call for the same conduct, and not symmetric. Both replies are chosen and scored in
+    the same markets with the same noise, so that any difference is due to conduct. Luck in the choice makes it slightly
+    too large: by .007 on average over the named rules, and by .08 where popularity makes fortunes.
 
     Args:
         a, b: a Rule, its name or the path of its file.
-        mechanisms: mechanisms of one's own that the rules name, as `module:function`.
+        mechanisms: mechanisms of your own that the rules name, as `module:function`.
 
     Raises:
-        ValueError: no such rule or mechanism.
+        ValueError: there is no such rule or mechanism.
     """
     return conduct_returns(load_rule(b), mechanisms).loses(conduct_returns(load_rule(a), mechanisms))
 
 
 def conduct_returns(rule: Rule, mechanisms: tuple[str, ...] = ()) -> ConductReturns:
-    """Every conduct of the grid, played for one episode in the same 16 markets of the default economy."""
+    """Play every conduct of the grid for one episode in the same 16 markets of the default economy."""
     load_mechanisms(mechanisms)
     return _played(replace(rule, name="", rationale=""), mechanisms)
 
@@ -99,18 +103,18 @@ def _played(rule: Rule, mechanisms: tuple[str, ...]) -> ConductReturns:
 
 
 def _reads_focus(rule: Rule) -> bool:
-    """Whether attention counts; where it does not, focused conduct earns what even conduct does."""
+    """Whether attention matters under a rule; if not, focused conduct earns the same as even conduct."""
     return rule.scoring.weights.focus > 0 or find_mechanism(rule.matching.mechanism).reads_preferences
 
 
 def _copies(rule: Rule, economy: Economy, count: int, mechanisms: tuple[str, ...]) -> tuple[Market, np.ndarray]:
-    """`count` copies of the same 16 markets with the same noise, just opened, and their observations."""
+    """Return `count` copies of the same 16 markets with the same noise, just reset, and their observations."""
     few = Market(rule, markets=MARKETS, economy=economy, mechanisms=mechanisms)
     observations = np.tile(few.reset(seed=SEED), (count, 1, 1))
     many = Market(rule, markets=count * MARKETS, economy=economy, mechanisms=mechanisms)
     snapshot, wide = few.snapshot(), many.snapshot()
     for name, array in snapshot.items():
-        if array.shape != wide[name].shape:  # what belongs to a market, not to the economy or the clock
+        if array.shape != wide[name].shape:  # it belongs to markets, not to the economy or the clock
             snapshot[name] = np.tile(array, (count, *[1] * (array.ndim - 1)))
     many.restore(snapshot)
     return many, observations

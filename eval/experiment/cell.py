@@ -1,4 +1,4 @@
-"""Cells: the units that a study computes, one by one, and the rows of results that they give."""
+"""Cells, the units in which a study is computed, and the rows of results that they give."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,26 +8,26 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Cell:
-    """What one protocol does with one arm, from one home rule, at one target, with one seed."""
+    """A unit of a study: what one protocol does with one arm, from one home rule, at one target, with one seed."""
 
     protocol: str
-    """Name of the protocol that computes it."""
+    """Name of the protocol that computes the cell."""
     arm: str
-    """Name of the arm, or of the reference, whose policy it trains or scores."""
+    """Name of the arm, or of the reference, whose policy is trained or scored."""
     home: str = ""
-    """Name of the rule that the policy was trained on; empty where it has none."""
+    """Name of the rule that the policy was trained on; empty if there is no such rule."""
     target: str = ""
-    """Name of the rule that the policy is scored under; empty where there are several."""
+    """Name of the rule that the policy is scored under; empty if there are several."""
     seed: int | None = None
     """Training seed; None for policies that were never trained."""
     budget: float = 1.0
     """Multiple of the training budget."""
     needs: tuple[str, ...] = field(default=(), compare=False)
-    """Names of the cells that come first."""
+    """Names of the cells that must be computed before this one."""
 
     @cached_property
     def name(self) -> str:
-        """What its files are called. Rules may be named by any letters, so those are spelled by their code points."""
+        """Name of the cell's files. Rules may have any letters in their names, so unsafe ones become code points."""
         parts = [self.protocol, self.arm, self.home, self.target, "" if self.seed is None else str(self.seed)]
         name = "-".join("".join(_spelled(letter) for letter in part) for part in parts if part)
         return name if self.budget == 1.0 else f"{name}-x{self.budget:g}"
@@ -43,22 +43,22 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row of what a cell gives: the measures at one target, in one group of markets or over all of them."""
+    """A row of a cell's results: the measures at one target, in one group of markets or over all of them."""
 
     target: str
     """Name of the rule in force."""
     protocol: str
-    """Which measurement it is; a cell may make several, such as `frozen` and `gate`."""
+    """Name of the measurement; a cell may make several, such as `frozen` and `gate`."""
     values: Mapping[str, float]
-    """By measure."""
+    """Value of each measure, by its name."""
     panel: int | None = None
-    """Number of the panel; None where the values are over all panels."""
+    """Number of the panel; None if the values are over all panels."""
     economy: int | None = None
-    """Number of the economy in the frozen set; None where the values are over all economies."""
+    """Number of the economy in the frozen set; None if the values are over all economies."""
     steps: int | None = None
-    """Agent-steps of training after which the policy was kept, on a learning curve."""
+    """On a learning curve, the agent-steps of training after which the policy was saved."""
     profile: tuple[float, ...] = ()
-    """Mean focal profit by stretch of the episode; empty where the protocol keeps none."""
+    """Mean focal profit per round, in mean job values, in each stretch of the episode; empty if not recorded."""
 
     def plain(self) -> dict[str, Any]:
         """The entry as JSON holds it; `Entry(**plain)` gives it back."""

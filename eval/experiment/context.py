@@ -1,4 +1,4 @@
-"""What the computation of a cell can look up: the design, the folder, and the policies that are there."""
+"""The context in which a cell is computed: the design, the folder, and the policies that exist already."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from ruleshift.train.groups import MarketGroup
 
 TRAINING, CONSTANT = "training", "constant"
-"""Names of the protocols whose results other cells read: policies, and the best constant conduct."""
+"""Names of the protocols whose results other cells read: the trained policies, and the best constant conduct."""
 CONSTANT_CELL = Cell(CONSTANT, "constant").name
-"""Name of the cell that searches the best constant conduct."""
+"""Name of the cell that searches for the best constant conduct."""
 BEST_REPLY_SCALE = 4
-"""A best reply learns in so many times the markets of an arm, for it learns in one seat of each."""
+"""Factor by which a best reply learns in more markets than an arm, since it learns in only one seat of each."""
 
 
 def training_cell(arm: "ArmVariant", home: str, seed: int, budget: float = 1.0) -> str:
-    """Name of the cell that trains an arm; the same for all homes where the arm has one policy for all."""
+    """Name of the cell that trains an arm; it is the same for all homes if the arm has one policy for all of them."""
     return Cell(TRAINING, arm.name, home if arm.has_policy_per_home else "", seed=seed, budget=budget).name
 
 
@@ -43,24 +43,26 @@ def best_reply_cell(rule: str, seed: int) -> str:
 
 @dataclass
 class Context:
-    """What one cell is computed from."""
+    """Everything that the computation of a cell may read."""
 
     design: Design
+    """Design of the study."""
     folder: Folder
+    """Folder in which the study keeps its results and policies."""
     report: Report = field(default=lambda share: None)
-    """Told the share done, 0 .. 1, now and then."""
+    """Called with the share of the cell that is done, 0 .. 1, from time to time."""
 
     @cached_property
     def deployment(self) -> Deployment:
-        """Where policies are scored."""
+        """The markets in which policies are scored."""
         return Deployment(self.design, self.native)
 
     def policy(self, cell: Cell) -> Policy:
-        """The policy that was trained for a cell: that of its arm, home, seed and budget."""
+        """The trained policy that a cell is about: that of its arm, home, seed and budget."""
         return self._load(self.policy_folder(cell))
 
     def policy_folder(self, cell: Cell) -> Path:
-        """The folder of that policy."""
+        """Folder of the trained policy that a cell is about."""
         assert cell.seed is not None, f"{cell} has no training seed"
         return self.folder.policies(training_cell(self.design.arms[cell.arm], cell.home, cell.seed, cell.budget))
 
@@ -69,7 +71,7 @@ class Context:
         return self._load(self.native_folder(panel, rule))
 
     def native_folder(self, panel: int, rule: str) -> Path:
-        """The folder of that policy: among those that come with the suite, or the study's own."""
+        """Folder of the native of a rule in a panel: one that comes with the suite, or the study's own."""
         seed = self.design.preset.panel_seeds[panel]
         return shipped("native", self.design, rule).get(seed) or self.folder.policies(native_cell(rule, seed))
 
@@ -84,7 +86,7 @@ class Context:
         return Constant(**self.folder.read(CONSTANT_CELL)["result"]["conduct"])
 
     def best_reply_groups(self, rule: str) -> "list[MarketGroup]":
-        """Where a best reply learns: the focal seat, in the economies that arms train on, against every panel."""
+        """The markets in which a best reply learns: in the focal seat, among every panel, in the training economies."""
         from ruleshift.train.arms import FIRST_ECONOMY, NUISANCE
 
         preset = self.design.preset
@@ -99,7 +101,7 @@ class Context:
         return {}
 
     def _load(self, path: Path) -> Policy:
-        """One object a policy, so that seats which share it share a call."""
+        """Load each policy once, so that seats which share a policy share a call."""
         if path not in self._loaded:
             self._loaded[path] = load_policy(path)
         return self._loaded[path]

@@ -1,4 +1,4 @@
-"""Where policies are scored: one focal seat among a frozen panel, in every economy, against every panel."""
+"""Deployment: policies are scored in one focal seat among a frozen panel, in every economy and against every panel."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,23 +17,30 @@ if TYPE_CHECKING:
     from ruleshift.train.groups import MarketGroup
 
 FOCAL = 0
-"""The seat that is scored."""
+"""Index of the seat that is scored."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """Plays policies of a study in its groups of markets.
-
-    `natives(panel, rule name)` is the native of a rule in a panel.
-    """
+    """Plays the policies of a study in its groups of markets."""
 
     design: Design
+    """Design of the study."""
     natives: Callable[[int, str], Policy]
+    """Function from the number of a panel and the name of a rule to the native of that rule in that panel."""
 
     def seats(
         self, economy: Economy, panel: int, rule: str, focal: Policy, *, aware: bool = False
     ) -> tuple[Policy, ...]:
-        """Who sits where. Where the rule is disclosed to the focal seat, natives go on without reading it."""
+        """Return the N policies of a market under a rule. Natives never read the rule, even if the focal seat does.
+
+        Args:
+            economy: economy of the market.
+            panel: number of the panel.
+            rule: name of the rule in force.
+            focal: the policy that is scored.
+            aware: whether the rule is disclosed to the focal seat.
+        """
         native = self.natives(panel, rule)
         background = Panel(scripted_panel(economy).scripted, {rule: _undisclosed(native) if aware else native})
         return background.seats(rule, focal, economy.organizations, FOCAL)
@@ -48,14 +55,18 @@ class Deployment:
         aware: bool = False,
         seed: int | None = None,
     ) -> list[Played]:
-        """One episode of each group's markets; groups of equally many rounds are played at once.
+        """Play one episode of each group's markets; groups with the same number of rounds are played at once.
 
         Args:
-            focal: by group, the policy in the focal seat, by name of the rule in force.
+            groups: the groups of markets.
+            focal: function from a group to the policies in the focal seat, by name of the rule in force.
             rule: name of the rule in force at the start.
-            shift: by economy, what comes in mid-episode, with the natives of its rule.
+            shift: function from an economy to the shift in mid-episode, or None; natives change with the rule.
             aware: whether the rule is disclosed to the focal seat.
-            seed: of the markets; the preset's evaluation seed where None.
+            seed: seed of the markets; the preset's evaluation seed if None.
+
+        Returns:
+            The outcome of each group, in the same order.
         """
         economies = self.design.economies
         return self.run(
@@ -63,7 +74,7 @@ class Deployment:
         )
 
     def run(self, setups: Sequence[MarketSetup], seed: int | None = None) -> list[Played]:
-        """One episode of each set-up; those of equally many rounds are played at once."""
+        """Play one episode of each set-up; those with the same number of rounds are played at once."""
         preset = self.design.preset
         seed = preset.evaluation_seed if seed is None else seed
         played: dict[int, Played] = {}
@@ -95,12 +106,16 @@ class Deployment:
     def frozen(
         self, policy: Policy | Callable[[EvaluationGroup], Policy], rule: str, protocol: str, **options: Any
     ) -> list[Entry]:
-        """Entries of a policy that does not learn, under one rule throughout: its return, and its conduct early and
-        late in the episode.
+        """Score a policy that does not learn, under one rule throughout.
 
         Args:
-            policy: one for all groups, or for each its own.
-            options: of `play`.
+            policy: one policy for all groups, or a function from a group to its policy.
+            rule: name of the rule.
+            protocol: name of the measurement, for the entries.
+            options: further arguments of `play`.
+
+        Returns:
+            One entry per group: the return, and the conduct early and late in the episode.
         """
         groups = self.design.groups
 
@@ -115,11 +130,13 @@ class Deployment:
     def learning(
         self, rule: str, groups: Sequence[tuple[Economy, int, int]], markets: int, *, aware: bool = False
     ) -> "list[MarketGroup]":
-        """Groups of markets with a learner in the focal seat.
+        """Return groups of markets with a learner in the focal seat.
 
         Args:
-            groups: economy, panel and first market of each.
-            markets: of each group.
+            rule: name of the rule.
+            groups: economy, number of the panel and number of the first market of each group.
+            markets: number of markets of each group.
+            aware: whether the rule is disclosed to the focal seat.
         """
         from ruleshift.train.groups import MarketGroup
 
@@ -144,7 +161,7 @@ class Deployment:
 
 
 def conduct(played: Played) -> dict[str, float]:
-    """What the focal seat did in the first and in the last tenth of the episode."""
+    """Mean ask, effort and promotion of the focal seat in the first and in the last tenth of the episode, by name."""
     tenth = max(len(played.conduct) // 10, 1)
     early, late = played.conduct[:tenth].mean(axis=0), played.conduct[-tenth:].mean(axis=0)
     values = {f"{name}_early": float(value) for name, value in zip(CONDUCT, early, strict=True)}
@@ -152,11 +169,11 @@ def conduct(played: Played) -> dict[str, float]:
 
 
 def disclosed(rule: Rule, aware: bool) -> Rule:
-    """The rule, disclosed in full where the focal organization is aware of it."""
+    """Return the rule, with disclosure in full if the focal organization is aware of it."""
     return rule.replace(**{"disclosure.level": "full"}) if aware else rule
 
 
 @lru_cache(maxsize=256)
 def _undisclosed(policy: Policy) -> Policy:
-    """One wrapper a policy, so that seats which share a policy share a call."""
+    """Wrap each policy once, so that seats which share a policy share a call."""
     return Undisclosed(policy)

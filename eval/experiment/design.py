@@ -1,4 +1,4 @@
-"""A study with everything that its preset names in hand: rules, structure, economies, deployment groups."""
+"""The design of a study: a preset with the content of all that it names, such as rules, structure and economies."""
 
 import hashlib
 import json
@@ -17,40 +17,49 @@ if TYPE_CHECKING:
     from ruleshift.train.arms import ArmVariant
 
 SAMPLE_SEED = 2026
-"""Seed of the frozen sample of a structure's parts, which presets take rules from by number."""
+"""Seed of the frozen sample of a structure's parts, from which presets take rules by number."""
 PRIMARY = (GENERALIST, SPECIALIST)
-"""The arms of the primary contrast: like with like."""
+"""The two arms of the primary contrast, which differ in nothing but the rules that they are trained on."""
 
 
 @dataclass(frozen=True)
 class EvaluationGroup:
-    """Markets in which policies are scored: those of one economy, among one panel."""
+    """A group of markets in which policies are scored: those of one economy among one panel."""
 
     economy: int
-    """Number in the frozen set."""
+    """Number of the economy in the frozen set."""
     panel: int
     """Number of the panel: the index of its natives' seed."""
     first_market: int
+    """Number of the first market of the group."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """A preset, and the content of what it names, so that a cell computes the same wherever it is computed.
+    """A preset with the content of all that it names, so that a cell gives the same result wherever it is computed.
 
     Raises:
-        ValueError: rules that cannot be read, or held-out rules that an arm trains on; named.
+        ValueError: an arm is trained on a held-out rule; the message names the rule.
     """
 
     preset: Preset
+    """The preset."""
     homes: tuple[Rule, ...]
+    """Rules that the specialists are trained on."""
     held_out: tuple[Rule, ...]
+    """Rules that come with the shift, and that no judged policy is trained on."""
     central: Rule
-    """The one rule nearest to all that the generalists are trained on."""
+    """The rule nearest to all that the generalists are trained on."""
     structure_hash: str
+    """Hash of the structure's content."""
 
     @classmethod
     def of(cls, preset: Preset) -> "Design":
-        """Read what a preset names."""
+        """Read all that a preset names.
+
+        Raises:
+            ValueError: a rule or the structure cannot be read, or a rule is named twice; the message names it.
+        """
         from ruleshift.train.arms import central_rule
 
         load_mechanisms(preset.mechanisms)  # a rule's file may name them
@@ -71,26 +80,26 @@ class Design:
 
     @cached_property
     def structure(self) -> Structure:
-        """What the generalists are trained on."""
+        """The structure that the generalists are trained on."""
         return load_structure(self.preset.structure)
 
     @property
     def targets(self) -> tuple[Rule, ...]:
-        """All rules that policies are scored under: homes first."""
+        """All rules that policies are scored under: the homes, then the held-out rules."""
         return (*self.homes, *self.held_out)
 
     def rule(self, name: str) -> Rule:
-        """The rule of that name."""
+        """Return the rule of that name among all `scored` rules."""
         return next(each for each in self.scored if each.name == name)
 
     @property
     def scored(self) -> tuple[Rule, ...]:
-        """All rules that need natives and best replies: the targets, and the central rule for its arm's gate."""
+        """All rules that need natives and best replies: the targets, and the central rule for the gate of its arm."""
         return (*self.targets, self.central)
 
     @cached_property
     def outside(self) -> dict[str, tuple[str, ...]]:
-        """By rule, the fields that lie outside what the generalists are trained on; none where it is inside."""
+        """By name of a rule, its fields that lie outside the generalists' training support; none if it lies inside."""
         return {rule.name: outside(self.structure, rule) for rule in self.scored}
 
     def inside(self, name: str) -> bool:
@@ -99,16 +108,16 @@ class Design:
 
     @cached_property
     def economies(self) -> tuple[Economy, ...]:
-        """The economies that everything is scored in."""
+        """The economies in which all policies are scored."""
         return tuple(self.shortened(each) for each in economy_set(self.preset.economies))
 
     def shortened(self, economy: Economy) -> Economy:
-        """An economy of the frozen set, with the preset's rounds where it says so."""
+        """Return an economy with the number of rounds that the preset sets, or unchanged if it sets none."""
         return replace(economy, rounds=self.preset.rounds) if self.preset.rounds else economy
 
     @property
     def groups(self) -> list[EvaluationGroup]:
-        """Every economy among every panel; no two share a market's noise."""
+        """One group for each pair of economy and panel; no two groups share noise."""
         panels, markets = len(self.preset.panel_seeds), self.preset.markets
         return [
             EvaluationGroup(economy, panel, (economy * panels + panel) * markets)
@@ -118,28 +127,28 @@ class Design:
 
     @cached_property
     def arms(self) -> "dict[str, ArmVariant]":
-        """The arms that are compared, by name."""
+        """The arms that the study compares, by name."""
         from ruleshift.train.arms import variant
 
         return {name: variant(name) for name in self.preset.arms}
 
     @property
     def budgets(self) -> "list[tuple[ArmVariant, float]]":
-        """Every arm at the budget, and those of the primary contrast at its multiples, too."""
+        """Pairs of an arm and a multiple of the budget: every arm at 1, and those of the primary contrast at each."""
         primary = [arm for name, arm in self.arms.items() if name in PRIMARY]
         return [(arm, 1.0) for arm in self.arms.values()] + [(arm, b) for b in self.preset.budgets for arm in primary]
 
     def homes_of(self, arm: "ArmVariant") -> list[str]:
-        """Names of the home rules that an arm has a policy for; one empty name where it has one policy for all."""
+        """Names of the home rules for which an arm has a policy; one empty name if it has one policy for all."""
         return [rule.name for rule in self.homes] if arm.has_policy_per_home else [""]
 
     def gates_of(self, arm: "ArmVariant", home: str) -> list[str]:
-        """Names of the rules on which a policy has to be competent: those it was trained on, or the homes for them."""
+        """Names of the rules on which a policy must be competent: its training rules, or the homes for generalists."""
         own = {"home": [home], "central": [self.central.name]}
         return own.get(arm.trains_on, [rule.name for rule in self.homes])
 
     def plain(self) -> dict[str, Any]:
-        """All of it as plain values, rules by content; `from_plain` gives it back."""
+        """The design as JSON holds it, with rules by content; `from_plain` is the inverse."""
         return {
             "preset": json.loads(json.dumps(asdict(self.preset))),
             "homes": [rule.to_toml() for rule in self.homes],
@@ -151,10 +160,10 @@ class Design:
 
     @classmethod
     def from_plain(cls, values: dict[str, Any]) -> "Design":
-        """The inverse of `plain`.
+        """Read a design from what `plain` gave.
 
         Raises:
-            KeyError, TypeError, ValueError: not what `plain` gives.
+            KeyError, TypeError, ValueError: the values are not what `plain` gives.
         """
         preset = Preset(**values["preset"])
         load_mechanisms(preset.mechanisms)
@@ -166,7 +175,7 @@ class Design:
 
     @property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits of the whole design."""
+        """Hash of the whole design, sixteen hexadecimal digits."""
         return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""The one command that makes the reference policies, by the same cells as a study that lacks them."""
+"""The command that makes the reference policies, by the same cells as a study that lacks them."""
 
 import os
 from pathlib import Path
@@ -21,22 +21,22 @@ def make_references(
     workers: int | None = None,
     quiet: bool = False,
 ) -> list[str]:
-    """Train the natives and best replies of a preset that do not come with the suite, and put them where those lie.
+    """Train the natives and best replies of a preset that do not come with the suite, and add them to those that do.
 
-    Killed and started again, it goes on. Delete `into` first to make all of them anew.
+    A command that was killed continues when it is started again. Delete `into` first to make all of them anew.
 
     Args:
-        preset: whose rules, seeds and budgets.
+        preset: the preset, its name or the path of its file; its rules, seeds and budgets are used.
         out: folder to work in.
         into: folder of the policies and their index.
-        workers: processes, one core each; as many as there are cores by default.
+        workers: number of processes, one core each; by default one per core, and 0 to compute in this process.
         quiet: show no progress.
 
     Returns:
-        names of the references made.
+        Names of the references that were made.
 
     Raises:
-        ValueError: a wrong preset, or a folder that holds something else.
+        ValueError: the preset is wrong, or the folder holds something else.
         CellError: a training run failed.
     """
     design, root = Design.of(load_preset(preset)), Path(out)

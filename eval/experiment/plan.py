@@ -1,4 +1,4 @@
-"""The plan of a study: its cells in order, as tasks that any process can compute."""
+"""The plan of a study: its cells in order, and as tasks that any process can compute."""
 
 from typing import Any
 
@@ -11,32 +11,35 @@ from ruleshift.eval.jobs.task import Job, Report, Task, Work
 
 
 def plan(design: Design) -> list[Cell]:
-    """All cells of a study, those that others need first."""
+    """All cells of a study, in an order in which each comes after those that it needs."""
     return [cell for protocol in PROTOCOLS.values() for cell in protocol.cells(design)]
 
 
 def tasks(cells: list[Cell], design: Design) -> list[Task]:
-    """Cells as tasks, in the same order."""
+    """Return the cells as tasks, in the same order."""
     return [Task(cell.name, str(cell), cell.needs, PROTOCOLS[cell.protocol].seconds(cell, design)) for cell in cells]
 
 
 def job(design: Design) -> Job:
-    """How any process computes the cells of a study."""
+    """The job by which any process computes the cells of a study."""
     return Job(f"{__name__}:begin", design.plain())
 
 
 def begin(setting: dict[str, Any]) -> Work:
-    """The work of a study, from its design as plain data."""
+    """Return the work of a study, given its design as plain values."""
     design = Design.from_plain(setting)
     cells = {cell.name: cell for cell in plan(design)}
     return lambda task, folder, report: compute_cell(cells[task], design, folder, report)
 
 
 def compute_cell(cell: Cell, design: Design, folder: Folder, report: Report = lambda share: None) -> None:
-    """Compute a cell and store what it gives, whole.
+    """Compute a cell and store its result, which is then either whole or absent.
 
     Args:
-        report: told the share done, 0 .. 1, now and then.
+        cell: the cell.
+        design: design of the study.
+        folder: folder of the study.
+        report: called with the share that is done, 0 .. 1, from time to time.
     """
     protocol = PROTOCOLS[cell.protocol]
     found = protocol.compute(cell, Context(design, folder, report))

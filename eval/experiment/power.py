@@ -1,4 +1,4 @@
-"""What a study of given sizes can find, stated before it runs: how often each verdict comes out, by the true effect."""
+"""Power: how often a study of given sizes reaches each verdict, by the true effect, stated before it runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ruleshift.eval.claims.claim import VERDICTS, decide
 from ruleshift.eval.statistics import FACTORS, Interval, Sizes, interval, ratio
 
 Components = Mapping[tuple[str, ...], float]
-"""Standard deviations of what is peculiar to each level of a factor, or to each meeting of levels of several."""
+"""Standard deviations of the effects of each factor, and of each interaction of several."""
 
 COMPONENTS: Components = {
     ("home",): 0.20,
@@ -24,27 +24,31 @@ COMPONENTS: Components = {
     ("home", "target", "seed", "economy"): 0.08,
     FACTORS: 0.02,
 }
-"""Of [Y_generalist - Y_specialist] / mean of [best reply - floor], by `measure_components` of a first run of `quick`.
+"""Components of [Y_generalist - Y_specialist] / mean of [best reply - floor], as `measure_components` finds them in a
+first run of `quick`.
 
-Three home rules and four targets, so they are rough; what came out below .05 is left out. Pairs of a home and a target
-differ most by far, seeds and panels hardly.
+That run had three home rules and four targets, so they are rough, and those below .05 are left out. Pairs of a home and
+a target differ by far the most; seeds and panels hardly differ.
 """
 SCALES: Components = {("target",): 0.63, ("economy",): 0.12, ("target", "economy"): 0.33}
-"""Of [best reply - floor] / its mean, likewise."""
+"""Components of [best reply - floor] / its mean, from the same run."""
 
 EFFECTS = (0.0, 0.05, 0.1, 0.2)
+"""True effects for which the power is stated, on the scale from floor (0) to best reply (1)."""
 
 
 @dataclass(frozen=True)
 class Power:
-    """How often each verdict comes out where the true effect is `effect`."""
+    """How often each verdict comes out if the true effect is `effect`."""
 
     sizes: Sizes
+    """Number of homes, targets, seeds, panels and economies."""
     effect: float
+    """True effect, on the scale from floor (0) to best reply (1)."""
     shares: Mapping[str, float]
-    """By verdict, 0 .. 1; together 1."""
+    """Share of the simulated studies that come to each verdict; they sum to 1."""
     half_width: float
-    """Median half width of the 95% interval."""
+    """Median half-width of the 95% interval, on the same scale."""
 
     def __str__(self) -> str:
         shares = ", ".join(f"{word} {100 * share:.0f} %" for word, share in self.shares.items())
@@ -59,11 +63,14 @@ def simulate(
     axes: Sequence[str] = FACTORS,
     skewed: bool = False,
 ) -> np.ndarray:
-    """An array with mean 0 and these components over the axes named, of length 1 along the others.
+    """Simulate an array with mean 0 and these components along the named axes, and of length 1 along the others.
 
     Args:
-        components: those of factors that are not among the axes are left out.
-        skewed: exponential effects in place of normal ones.
+        sizes: number of levels of each factor.
+        components: standard deviations; those of factors that are not among the axes are left out.
+        rng: source of the draws.
+        axes: names of the factors along which the array varies.
+        skewed: draw exponential effects instead of normal ones.
     """
     result = np.zeros([size if name in axes else 1 for name, size in zip(FACTORS, sizes, strict=True)])
     for factors, spread in components.items():
@@ -81,20 +88,21 @@ def simulate_contrast(
     scales: Components = SCALES,
     skewed: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Numerator (H, G, S, P, E) and denominator (1, G, 1, P, E) of the primary contrast where the true effect is 0."""
+    """Simulate the numerator (H, G, S, P, E) and denominator (1, G, 1, P, E) of the primary contrast at effect 0."""
     scale = 1 + simulate(sizes, scales, rng, axes=("target", "panel", "economy"), skewed=skewed)
     return simulate(sizes, components, rng, skewed=skewed), np.maximum(scale, 0.05)
 
 
 def measure_components(numerator: np.ndarray, denominator: np.ndarray) -> dict[tuple[str, ...], float]:
-    """What a pilot says about `COMPONENTS`: those of the numerator less the ratio times the denominator.
+    """Estimate components such as `COMPONENTS` from a pilot study.
 
-    From the mean squares of an analysis of variance, by their expectations (Searle, Casella & McCulloch 1992, "Variance
-    Components"); 0 where the estimate is negative. Factors of one level have none.
+    They are those of the numerator minus the ratio of means times the denominator, in units of the mean denominator.
+    They follow from the mean squares of an analysis of variance and their expectations (Searle, Casella & McCulloch
+    1992, "Variance Components"), and are 0 if the estimate is negative. Factors of one level have none.
 
     Args:
-        numerator: (H, G, S, P, E).
-        denominator: the same or 1 along each axis; both in the same unit.
+        numerator: array (H, G, S, P, E).
+        denominator: array of the same shape or of length 1 along any axis, in the same unit.
     """
     rest = (numerator - numerator.mean() / denominator.mean() * denominator) / denominator.mean()
     varied = [axis for axis, size in enumerate(numerator.shape) if size > 1]
@@ -110,7 +118,7 @@ def measure_components(numerator: np.ndarray, denominator: np.ndarray) -> dict[t
 
 
 def _mean_square(array: np.ndarray, chosen: tuple[int, ...]) -> float:
-    """Mean square of the interaction of these axes (of one axis: of its main effect)."""
+    """Mean square of the interaction of these axes, or of the main effect if there is only one."""
     others = tuple(axis for axis in range(array.ndim) if axis not in chosen)
     effect = array.mean(axis=others, keepdims=True)
     for axis in chosen:
@@ -127,10 +135,19 @@ def power_table(
     repetitions: int = 200,
     seed: int = 0,
 ) -> list[Power]:
-    """The power of a study with so many homes, targets, seeds, panels and economies, by simulation: seconds.
+    """Simulate the power of a study, which takes seconds; arms are assumed to be competent.
 
-    One set of simulated studies serves all effects: a true effect moves estimate and limits by as much. Arms are taken
-    to be competent.
+    One set of simulated studies serves all effects, since a true effect moves the estimate and both limits equally.
+
+    Args:
+        sizes: number of homes, targets, seeds, panels and economies.
+        effects: true effects, on the scale from floor (0) to best reply (1).
+        components: standard deviations of the effects of factors and interactions.
+        repetitions: number of simulated studies.
+        seed: seed of the simulation.
+
+    Returns:
+        The power at each effect, in the same order.
     """
     rng = np.random.default_rng(seed)
     found = [interval(ratio(*simulate_contrast(sizes, rng, components)), sizes, count=400) for _ in range(repetitions)]

@@ -1,4 +1,4 @@
-"""What a study asks, as a value that a TOML file holds."""
+"""Presets: what a study asks, as a value that a TOML file holds."""
 
 import os
 from dataclasses import dataclass, fields, replace
@@ -9,32 +9,33 @@ from ruleshift.envs.files import as_toml, find_file, names_in, read_file
 from ruleshift.eval.extensions import load_extensions
 
 PRESETS = Path(__file__).parents[1] / "presets"
+"""Folder of the presets that come with the suite."""
 _SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A study before it is run: the file `eval/presets/NAME.toml`, or one's own.
+    """A study before it is run: the content of `eval/presets/NAME.toml`, or of a file of your own.
 
-    Rules are names, paths of files, or `PART:NUMBER`: that rule of the frozen sample of a part of the structure, such
-    as `family:3`. Presets differ in the size of the grid and in nothing else.
+    A rule is given by its name, by the path of its file, or as `PART:NUMBER`, such as `family:3`: the rule with that
+    number in the frozen sample of that part of the structure. Presets differ in the size of the grid and nothing else.
 
     Raises:
-        ValueError: a value that makes no study, named by its key.
+        ValueError: a value is out of range, or contradicts another one; the message names its key.
     """
 
     structure: str = option("platforms", Word())
-    """Structure that the generalists are trained on, by name or path."""
+    """Structure that the generalists are trained on, as a name or a path."""
     homes: tuple[str, ...] = option(("train:0",), Words(1))
     """Rules that the specialists are trained on."""
     held_out: tuple[str, ...] = option(("composition:0", "family:0"), Words(1))
     """Rules that come with the shift, and that no judged policy is trained on."""
     arms: tuple[str, ...] = option(("fixed+nuisance+memory", "randomized+memory"), Words(1))
-    """Arms that are compared, each with or without a memory: `+memory`, or `+recurrent`."""
+    """Arms that are compared, each without a memory or with one, which is `+memory` or `+recurrent`."""
     seeds: tuple[int, ...] = option((0, 1), Counts(0, _SEED))
     """Training seeds of the arms."""
     panel_seeds: tuple[int, ...] = option((1000, 1001), Counts(0, _SEED))
-    """Training seeds of the natives, one panel each, used nowhere else."""
+    """Training seeds of the natives, used nowhere else; each makes a panel."""
     best_reply_seed: int = option(1100, Count(0, _SEED))
     """Training seed of the best replies, used nowhere else."""
     evaluation_seed: int = option(2000, Count(0, _SEED))
@@ -42,40 +43,40 @@ class Preset:
     gate_seed: int = option(2001, Count(0, _SEED))
     """Seed of the markets that test competence, used nowhere else."""
     constant_seed: int = option(2002, Count(0, _SEED))
-    """Seed of the markets in which the best constant conduct is searched, used nowhere else."""
+    """Seed of the markets in which the best constant conduct is searched for, used nowhere else."""
 
     steps: int = option(1_000_000, Count(1, 10**12))
     """Training budget of each arm, in agent-steps."""
     adaptation: float = option(0.1, Number(0.001, 1))
-    """Share of the budget that every arm goes on learning for after the shift."""
+    """Share of the budget for which every arm keeps learning after the shift, 0.001 .. 1."""
     budgets: tuple[float, ...] = option((), Numbers(8))
-    """Multiples of the budget at which the two arms of the primary contrast are compared as well."""
+    """Further multiples of the budget, above 0, at which the two arms of the primary contrast are compared."""
     curve_points: int = option(6, Count(1, 100))
-    """Policies kept in training, and scored for the learning curves."""
+    """Number of policies saved during training, which are scored for the learning curves."""
     native_steps: int = option(1_000_000, Count(1, 10**12))
-    """Training of each native, in agent-steps."""
+    """Training budget of each native, in agent-steps."""
     best_reply_steps: int = option(3_000_000, Count(1, 10**12))
-    """Agent-steps that each best reply learns on for, from the native of the first panel: four budgets in all."""
+    """Agent-steps that each best reply adds to those of the native it starts from: four budgets in all."""
 
     economies: int = option(8, Count(1, 4096))
-    """The first so many of the frozen set of economies."""
+    """Number of economies, taken from the start of the frozen set."""
     markets: int = option(4, Count(1, 100_000))
-    """Markets of each economy and panel."""
+    """Number of markets for each pair of economy and panel."""
     rounds: int = option(0, Count(0, 1_000_000))
-    """Rounds of an episode; 0 leaves each economy its own."""
+    """Rounds of an episode, at least 50; 0 leaves each economy its own number."""
 
     learning_markets: int = option(64, Count(1, 100_000))
-    """Markets that an arm learns in at once."""
+    """Number of markets in which an arm learns at once."""
     rollout_size: int = option(6_400, Count(1, 10**9))
     """Agent-steps between two updates, over all learning seats."""
     batch_size: int = option(800, Count(1, 10**9))
-    """Agent-steps of one gradient step."""
+    """Agent-steps in a minibatch, which is one gradient step."""
     n_epochs: int = option(5, Count(1, 1000))
     """Passes over each rollout."""
     mechanisms: tuple[str, ...] = option((), Words(0))
-    """Mechanisms from outside, as `module:function`."""
+    """Mechanisms of your own, as `module:function`."""
     extensions: tuple[str, ...] = option((), Words(0))
-    """Modules of one's own that register arms, protocols or claims when they are imported."""
+    """Modules of your own that register arms, protocols or claims when they are imported."""
 
     def __post_init__(self) -> None:
         check_fields(self, "study")
@@ -93,7 +94,7 @@ class Preset:
             raise ValueError(f"study: budgets is {list(self.budgets)}; each must be above 0")
 
     def _check_seeds(self) -> None:
-        """No seed serves two purposes."""
+        """Refuse a seed that serves two purposes."""
         names = ("seeds", "panel_seeds", "best_reply_seed", "evaluation_seed", "gate_seed", "constant_seed")
         owner: dict[int, str] = {}
         for name in names:
@@ -104,7 +105,7 @@ class Preset:
                 owner[seed] = name
 
     def _load_extensions(self) -> None:
-        """Import them, for they may bring the arms that the preset names."""
+        """Import the extensions, which may register the arms that the preset names."""
         try:
             load_extensions(self.extensions)
         except ValueError as error:
@@ -120,18 +121,18 @@ class Preset:
                 raise ValueError(f"study: arms has {arm!r}: {error}") from None
 
     def to_toml(self) -> str:
-        """The text of a TOML file; `load_preset` gives it back."""
+        """The preset as the text of a TOML file, which `load_preset` reads back."""
         return "".join(f"{each.name} = {as_toml(getattr(self, each.name))}\n" for each in fields(self))
 
 
 def load_preset(preset: "str | os.PathLike[str] | Preset") -> Preset:
-    """Read a study by the name of a preset or the path of a TOML file, or take it as it is.
+    """Read a preset by its name or the path of a TOML file; a preset is returned as it is.
 
-    Paths of rules and of the structure are meant from where the file lies.
+    Paths of rules and of the structure are relative to the folder of the file.
 
     Raises:
-        ValueError: no such study; a key unknown or a value out of range. Names the file and the key.
-        FileNotFoundError: no such file.
+        ValueError: there is no such preset, a key is unknown or a value is wrong; the message names file and key.
+        FileNotFoundError: there is no such file.
     """
     if isinstance(preset, Preset):
         return preset
@@ -150,10 +151,10 @@ def load_preset(preset: "str | os.PathLike[str] | Preset") -> Preset:
 
 
 def list_presets() -> tuple[str, ...]:
-    """Names of the studies that come with the suite, in alphabetical order."""
+    """Names of the presets that come with the suite, in alphabetical order."""
     return names_in(PRESETS)
 
 
 def _from_file(given: str, path: Path) -> str:
-    """A path in a study's file is meant from where the file lies; anything else is a name."""
+    """Resolve a path relative to the folder of the preset's file; anything that is not a path stays as it is."""
     return str((path.parent / given).resolve()) if given.endswith(".toml") else given

@@ -1,4 +1,4 @@
-"""Whose folder it is: `study.json`, the design of a study with the hashes of all that it stands on."""
+"""The record of a study, `study.json`: its design, with the hashes of everything that its results depend on."""
 
 import json
 from dataclasses import dataclass
@@ -12,26 +12,28 @@ from ruleshift.eval.experiment.references import shipped
 from ruleshift.eval.jobs.folder import foreign
 
 RECORD = "study.json"
+"""Name of the record's file in the folder of a study."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a study's folder says about itself."""
+    """The content of a study's record."""
 
     version: str
-    """Version of ruleshift that computes it."""
+    """Version of ruleshift that computes the study."""
     kernel: str
-    """Hash of the market's source."""
+    """Hash of the market's source code."""
     design: Design
+    """Design of the study."""
     references: dict[str, str]
-    """References that came with the suite, by kind, rule and seed: their keys."""
+    """Keys of the references that came with the suite, by kind, rule and seed in one string."""
 
 
 def claim(root: Path, design: Design) -> None:
-    """Write down that the folder is this study's, or refuse one that holds something else.
+    """Record that the folder belongs to this study, and refuse a folder that holds something else.
 
     Raises:
-        ValueError: another design, another version, another market, or files that are no study's.
+        ValueError: the folder holds a study of another design, version or market, or files of another kind.
     """
     record = {
         "version": ruleshift.__version__,
@@ -45,10 +47,10 @@ def claim(root: Path, design: Design) -> None:
 
 
 def read_record(root: Path) -> Record:
-    """Read `study.json` of a study's folder.
+    """Read the record in a study's folder.
 
     Raises:
-        ValueError: no study there, or one that cannot be read.
+        ValueError: there is no study in the folder, or its record cannot be read.
     """
     path = root / RECORD
     try:

@@ -1,7 +1,7 @@
-"""Reference policies: the natives and best replies that come with the suite, so that nobody's entry moves the scale.
+"""Reference policies: the natives and best replies that come with the suite and make every study use the same scale.
 
 Each is found by what it was made from: the content of the rule, the seeds, the budget, and the version of the recipe.
-`ruleshift references` makes them, by the same cells as a study would; one that is not shipped is trained by the study.
+`ruleshift references` makes them with the same cells as a study, which trains those that are not shipped itself.
 """
 
 import hashlib
@@ -17,13 +17,22 @@ from ruleshift.envs.files import write_atomically
 from ruleshift.eval.experiment.design import Design
 
 RECIPE = 1
-"""Version of how references are trained: a change of the recipe, or of the market, is a new version."""
+"""Version of how references are trained; a change of the recipe, or of the market, calls for a new one."""
 FOLDER = Path(__file__).parents[1] / "reference_policies"
+"""Folder of the references that come with the suite."""
 INDEX = "index.json"
+"""Name of the index in that folder."""
 
 
 def key_of(kind: str, design: Design, rule: str, seed: int) -> str:
-    """Sixteen hexadecimal digits of all that a reference is made from."""
+    """Hash of all that a reference is made from, sixteen hexadecimal digits.
+
+    Args:
+        kind: `native` or `best_reply`.
+        design: design of the study.
+        rule: name of the rule.
+        seed: training seed.
+    """
     preset = design.preset
     made_from: dict[str, Any] = {
         "recipe": RECIPE,
@@ -40,7 +49,7 @@ def key_of(kind: str, design: Design, rule: str, seed: int) -> str:
 
 
 def shipped(kind: str, design: Design, rule: str) -> dict[int, Path]:
-    """The references of that kind that come with the suite for a rule: folders by training seed."""
+    """Folders of the references of a kind that come with the suite for a rule, by training seed."""
     preset = design.preset
     seeds = preset.panel_seeds if kind == "native" else (preset.best_reply_seed,)
     keys = {seed: key_of(kind, design, rule, seed) for seed in seeds}
@@ -49,10 +58,10 @@ def shipped(kind: str, design: Design, rule: str) -> dict[int, Path]:
 
 @lru_cache(maxsize=1)
 def index() -> dict[str, dict[str, Any]]:
-    """What comes with the suite, by key: kind, rule, seed, and the hash of the weights.
+    """The index of the references that come with the suite: by key, the kind, rule, seed and hash of the weights.
 
     Raises:
-        ValueError: the index or a policy is damaged; named.
+        ValueError: the index or a policy is damaged; the message names it.
     """
     path = FOLDER / INDEX
     if not path.exists():
@@ -66,11 +75,20 @@ def index() -> dict[str, dict[str, Any]]:
 
 
 def keep(kind: str, design: Design, rule: str, seed: int, policy: Path, out: str | os.PathLike[str]) -> None:
-    """Put a trained reference into a folder such as `FOLDER`, and into its index."""
+    """Copy a trained reference into a folder such as `FOLDER`, and add it to the index there.
+
+    Args:
+        kind: `native` or `best_reply`.
+        design: design of the study that trained it.
+        rule: name of the rule.
+        seed: training seed.
+        policy: folder of the trained policy.
+        out: folder to copy it into.
+    """
     key, root = key_of(kind, design, rule, seed), Path(out)
     root.mkdir(parents=True, exist_ok=True)
     (root / key).mkdir(exist_ok=True)
-    critic = ("critic.safetensors",) if kind == "native" else ()  # a best reply begins where a native is
+    critic = ("critic.safetensors",) if kind == "native" else ()  # a best reply starts from a native, critic included
     for name in ("policy.safetensors", "policy.json", *critic):
         shutil.copyfile(policy / name, root / key / name)
     path = root / INDEX

@@ -1,4 +1,4 @@
-"""`results.csv`: one row a cell and measure; and the same numbers as arrays, for the verdicts."""
+"""The results of a study: `results.csv`, with one row per entry and measure, and the same numbers as arrays."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ COLUMNS = (
 
 
 def read_entries(folder: Folder, design: Design) -> Iterator[tuple[Cell, Entry]]:
-    """All entries of a finished study, each with the cell that gave it, in the order of the plan.
+    """Yield all entries of a finished study in the order of the plan, each with the cell that it belongs to.
 
     Raises:
         ValueError: a cell is missing.
@@ -36,7 +36,11 @@ def read_entries(folder: Folder, design: Design) -> Iterator[tuple[Cell, Entry]]
 
 
 def write_results(folder: Folder, design: Design) -> None:
-    """Write `results.csv` of a finished study, cell by cell: that of `full` has tens of millions of rows."""
+    """Write `results.csv` of a finished study, cell by cell, since `full` has tens of millions of rows.
+
+    Raises:
+        ValueError: a cell is missing.
+    """
     inside = {rule.name: int(design.inside(rule.name)) for rule in design.scored}
     path = folder.root / "results.csv"
     with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
@@ -55,9 +59,14 @@ def _blank(value: int | None) -> str:
 
 
 class Numbers:
-    """Look-up of one measure by arm, home, target, seed, panel, economy, budget, protocol and steps.
+    """All numbers of a study, looked up by arm, home, target, seed, panel, economy, budget, protocol and steps.
 
-    An arm that has one policy for all homes answers for each of them; so do references for each seed.
+    Arrays have the axes H (homes), G (targets), S (seeds), P (panels) and E (economies). An arm that has one policy for
+    all homes is repeated for each of them.
+
+    Args:
+        design: design of the study.
+        entries: all entries, each with its cell.
     """
 
     def __init__(self, design: Design, entries: Iterable[tuple[Cell, Entry]]) -> None:
@@ -70,11 +79,11 @@ class Numbers:
         self.targets = [rule.name for rule in design.targets]
 
     def runs(self) -> Iterable[Run]:
-        """All that was run, in the order of the plan."""
+        """All runs of the study, in the order of the plan."""
         return self._held.values()
 
     def _take(self, cell: Cell, entry: Entry) -> None:
-        """Keep the values of an entry in its run; an entry without a group holds for all groups."""
+        """Store the values of an entry in its run; an entry without a group counts for all groups."""
         key = (cell.arm, cell.home, entry.target, cell.seed, cell.budget, entry.protocol, entry.steps)
         if key not in self._held:
             self._held[key] = Run(*key, entry.profile)
@@ -94,7 +103,7 @@ class Numbers:
         measure: str = "return",
         budget: float = 1.0,
     ) -> np.ndarray:
-        """(H, G, S, P, E) of a measure of an arm, home by home."""
+        """Values (H, G, S, P, E) of one measure of an arm."""
         return np.array(
             [
                 [
@@ -107,7 +116,7 @@ class Numbers:
         )  # fmt: skip
 
     def at_home(self, arm: str, protocol: str, *, budget: float = 1.0, rule: str | None = None) -> np.ndarray:
-        """(H, S, P, E) return of an arm on each home rule, of the specialists each on its own; or under `rule`."""
+        """Returns (H, S, P, E) of an arm on each home rule, or under `rule`; specialists play their own home rule."""
         return np.array(
             [
                 [self._groups(arm, self._own(arm, home), rule or home, seed, budget, protocol, None, "return")
@@ -117,16 +126,16 @@ class Numbers:
         )  # fmt: skip
 
     def reference(self, arm: str, targets: Iterable[str], protocol: str = "frozen") -> np.ndarray:
-        """(G, P, E) return of a reference under each target."""
+        """Returns (G, P, E) of a reference under each target."""
         return np.array([self._groups(arm, "", target, None, 1.0, protocol, None, "return") for target in targets])
 
     def floor(self, targets: Iterable[str], protocol: str = "frozen") -> np.ndarray:
-        """(G, P, E) mean return of the scripted organizations."""
+        """Returns (G, P, E) of the floor, which is the mean of the scripted organizations, under each target."""
         targets = list(targets)
         return np.mean([self.reference(arm, targets, protocol) for arm in SCRIPTED], axis=0)
 
     def curve(self, arm: str, steps: int) -> np.ndarray:
-        """(H, S, P, E) return on each home rule of the policies kept after so many steps."""
+        """Returns (H, S, P, E), on each home rule, of the policies of an arm saved after so many agent-steps."""
         seeds = self.design.preset.seeds
         return np.array(
             [
@@ -137,7 +146,7 @@ class Numbers:
 
     @property
     def curve_steps(self) -> list[int]:
-        """Agent-steps after which policies were kept in training."""
+        """Agent-steps of training after which policies were saved, rising from 0."""
         preset = self.design.preset
         return [preset.steps * number // preset.curve_points for number in range(preset.curve_points + 1)]
 
@@ -149,12 +158,12 @@ class Numbers:
         self, arm: str, home: str, target: str, seed: int | None, budget: float, protocol: str, steps: int | None,
         measure: str,
     ) -> np.ndarray:  # fmt: skip
-        """(P, E) of one measure."""
+        """Values (P, E) of one measure."""
         return self._held[arm, home, target, seed, budget, protocol, steps].values[measure].T
 
 
 def returns_of(numbers: Numbers, budget: float = 1.0) -> Returns:
-    """The numbers that the verdicts are about, at a budget."""
+    """Return the numbers that the verdicts are about, at a multiple of the training budget."""
     design, held_out, homes = numbers.design, numbers.held_out, numbers.homes
     arms = {arm.name: arm for arm, at in design.budgets if at == budget}
     trained = [name for name, arm in arms.items() if arm.is_trained]
@@ -187,7 +196,7 @@ def _gate(numbers: Numbers, arm: str, budget: float) -> np.ndarray:
 
 
 def _own_gate(numbers: Numbers) -> tuple[np.ndarray, np.ndarray]:
-    """Floor and best reply under the central rule, each (H, P, E)."""
+    """Returns (H, P, E) of the floor and of the best reply under the central rule."""
     rules = [numbers.design.central.name] * len(numbers.homes)
     return numbers.floor(rules, "gate"), numbers.reference("best_reply", rules, "gate")
 
@@ -198,10 +207,10 @@ def _conduct(numbers: Numbers, arm: str, budget: float) -> np.ndarray:
 
 
 def economy_fields(design: Design) -> dict[str, np.ndarray]:
-    """By numeric field in which the economies of a study differ, (E,): its value in each.
+    """Values (E,) of each numeric field in which the economies of a study differ, by the name of the field.
 
-    Capacity stands for all that seats can serve in a round over the jobs that come, for organizations and capacity
-    of the frozen set are drawn together.
+    `capacity` is the number of jobs that all organizations together can serve in a round, divided by the number of
+    jobs posted, because the frozen set draws the numbers of organizations and their capacity together.
     """
     economies = [asdict(each) for each in design.economies]
     for each in economies:

@@ -1,3 +1,4 @@
-"""Long work in many processes: folders of cells that are whole or absent, workers, progress.
+"""Long work in many processes: folders of results that are whole or absent, worker processes, and progress.
 
-Nothing here knows what a cell is about."""
+Nothing here knows what a task is about.
+"""

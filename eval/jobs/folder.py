@@ -1,4 +1,4 @@
-"""The folder of long work: results of tasks that are whole or absent, one owner at a time."""
+"""The folder of long work: results of tasks that are whole or absent, with one owner at a time."""
 
 import json
 import os
@@ -10,24 +10,29 @@ from typing import Any
 from ruleshift.envs.files import PARTIAL, write_atomically
 
 LOCK, WORKERS = ".lock", ".workers"
+"""Names of the files that the owner and its workers lock."""
 
 
 class Folder:
-    """Where results are kept: numbers in `cells/`, policies in `policies/`, those in training in `partial/`."""
+    """A folder of results: numbers in `cells/`, policies in `policies/`, and unfinished training in `partial/`.
+
+    Args:
+        root: path of the folder.
+    """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(root)
 
     def has(self, task: str) -> bool:
-        """Whether the result of the task is there, whole."""
+        """Whether the result of a task exists, which is then whole."""
         return self._result(task).exists() or self.policies(task).exists()
 
     def policies(self, task: str) -> Path:
-        """The folder of the policies that a task trained."""
+        """Folder of the policies that a task trained."""
         return self.root / "policies" / task
 
     def partial(self, task: str) -> Path:
-        """Where a task trains until it is whole; what is there survives a kill, so that training goes on."""
+        """Folder in which a task trains until it is finished; it survives a kill, so that training can continue."""
         return self.root / "partial" / task
 
     def write(self, task: str, result: dict[str, Any]) -> None:
@@ -35,10 +40,10 @@ class Folder:
         write_atomically(self._result(task), json.dumps(result, indent=1, allow_nan=False) + "\n")
 
     def read(self, task: str) -> dict[str, Any]:
-        """The result of a task.
+        """Return the result of a task.
 
         Raises:
-            ValueError: it is absent, or not what a study writes.
+            ValueError: the result is absent, or its file is damaged.
         """
         path = self._result(task)
         try:
@@ -49,7 +54,7 @@ class Folder:
             raise ValueError(f"{path}: not a cell of a study ({error}); delete it and run the study again") from None
 
     def clean(self) -> None:
-        """Remove what interrupted writers left behind."""
+        """Remove the partial files that interrupted processes left behind."""
         for path in [*self.root.glob(f"{PARTIAL}*"), *self.root.glob(f"cells/{PARTIAL}*")]:
             path.unlink()
 
@@ -58,16 +63,16 @@ class Folder:
 
 
 def foreign(name: str) -> bool:
-    """Whether a file of that name shows that a folder without a record is in use for something else."""
+    """Whether a file of this name shows that a folder without a record holds something else."""
     return name not in (LOCK, WORKERS) and not name.startswith(PARTIAL)
 
 
 @contextmanager
 def owned(root: Path) -> Iterator[None]:
-    """Hold the folder of a study for this process; the lock goes with the process, however it ends.
+    """Lock the folder for this process until the block ends, or the process does, in whatever way.
 
     Raises:
-        ValueError: another study is running there.
+        ValueError: another process holds the folder.
     """
     import fcntl
 
@@ -78,13 +83,13 @@ def owned(root: Path) -> Iterator[None]:
         except OSError:
             raise ValueError(f"{root}: another study is running in this folder; choose another") from None
         with open(root / WORKERS, "a+") as workers:
-            fcntl.flock(workers, fcntl.LOCK_EX)  # workers of a killed study end within moments
+            fcntl.flock(workers, fcntl.LOCK_EX)  # waits for the workers of a killed owner, which end within moments
         yield
 
 
 @contextmanager
 def working(root: Path) -> Iterator[None]:
-    """Say, as a worker, that this process may still write to the folder."""
+    """Mark this process as a worker that may still write to the folder, until the block ends."""
     import fcntl
 
     with open(root / WORKERS, "a+") as file:

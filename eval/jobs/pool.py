@@ -1,4 +1,4 @@
-"""Worker processes that compute tasks, and the order in which they get them."""
+"""Worker processes that compute tasks, and the order in which they receive them."""
 
 import json
 import os
@@ -22,20 +22,21 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA
 
 
 class CellError(RuntimeError):
-    """A part of long work failed; the message names the task, the error and the log."""
+    """Raised when a part of long work failed; the message names the task, the error and the log."""
 
 
 def compute(tasks: Sequence[Task], job: Job, folder: Folder, *, workers: int, quiet: bool) -> None:
-    """Compute the tasks whose results are absent, each after those that it needs, and return when all are there.
+    """Compute the tasks whose results are absent, each after those that it needs, and return when all are finished.
 
     Args:
-        tasks: in an order in which those that others need come first.
-        job: how a task is computed.
-        workers: processes; 0 computes in this one.
+        tasks: all tasks, in an order in which each comes after those that it needs.
+        job: how any process computes a task.
+        folder: folder of the results.
+        workers: number of processes; 0 to compute in this process.
         quiet: show no progress.
 
     Raises:
-        CellError: a task failed. What was finished stays.
+        CellError: a task failed. The results of finished tasks stay.
     """
     absent = [task for task in tasks if not folder.has(task.name)]
     with Progress(tasks, folder, quiet=quiet) as progress:
@@ -50,7 +51,7 @@ def compute(tasks: Sequence[Task], job: Job, folder: Folder, *, workers: int, qu
 
 
 def _distribute(absent: list[Task], pool: "_Pool", progress: Progress) -> None:
-    """Give every idle worker the first task that is ready, until all are done."""
+    """Give every idle worker the first task whose needs are met, until all tasks are done."""
     waiting, missing, busy = list(absent), {task.name for task in absent}, dict[int, Task]()
     while missing:
         for worker in range(pool.size):
@@ -73,7 +74,7 @@ def _distribute(absent: list[Task], pool: "_Pool", progress: Progress) -> None:
 
 
 class _Pool:
-    """A few workers, each one process with one thread; they end with this process, however it ends."""
+    """Worker processes with one thread each, which end when this process does, in whatever way."""
 
     def __init__(self, size: int, job: Job, root: Path) -> None:
         self.size, self._root = size, root
@@ -83,11 +84,11 @@ class _Pool:
         self._job = job
 
     def log(self, worker: int) -> Path:
-        """Where a worker's own messages go."""
+        """File to which a worker's own output goes."""
         return self._root / "log" / f"worker-{worker}.txt"
 
     def send(self, worker: int, message: dict[str, Any]) -> None:
-        """Give a worker something to do."""
+        """Send a message to a worker."""
         pipe = self._processes[worker].stdin
         assert pipe is not None
         with suppress(BrokenPipeError):  # a worker that has ended is reported by its listener
@@ -122,7 +123,7 @@ class _Pool:
             process.wait()
             listener.join()
             for pipe in (process.stdin, process.stdout):
-                with suppress(BrokenPipeError):  # what the worker did not take is of no use any more
+                with suppress(BrokenPipeError):  # messages that the worker has not read no longer matter
                     assert pipe is not None
                     pipe.close()
 

@@ -1,4 +1,4 @@
-"""What is being computed, how much of it is done, and an estimate of the time left."""
+"""Progress of long work: what is being computed, how much of it is done, and an estimate of the time left."""
 
 import sys
 import time
@@ -14,11 +14,11 @@ from ruleshift.eval.jobs.task import Task
 
 
 class Progress:
-    """A bar where the output is a terminal, a line for each finished task where it is not.
+    """Shows a bar if the output is a terminal, and otherwise a line for each finished task.
 
     Args:
         tasks: all tasks.
-        folder: tasks whose results are there already count as done.
+        folder: folder of the results; tasks whose results exist already count as done.
         quiet: show nothing.
     """
 
@@ -52,7 +52,7 @@ class Progress:
         self._bar.stop()
 
     def report(self, task: Task, share: float) -> None:
-        """Take note that a share of a task is done, 1 when it is whole."""
+        """Record and show that a share of a task is done, 0 .. 1; at 1 the task is finished."""
         self._shares[task.name] = share
         if self._quiet:
             return

@@ -1,4 +1,4 @@
-"""What is computed apart: tasks, known by their names, and how any process begins to work on them."""
+"""Tasks, which any process can compute by their names, and jobs, which say how a process begins to work on them."""
 
 import importlib
 from collections.abc import Callable
@@ -8,9 +8,9 @@ from typing import Any
 from ruleshift.eval.jobs.folder import Folder
 
 Report = Callable[[float], None]
-"""Is told the share done of a task, 0 .. 1, now and then."""
+"""A function that is called with the share of a task that is done, 0 .. 1, from time to time."""
 Work = Callable[[str, Folder, Report], None]
-"""Computes the task of that name and stores what it gives, whole."""
+"""A function that computes the task of a name and stores its result in the folder."""
 
 
 @dataclass(frozen=True)
@@ -18,25 +18,26 @@ class Task:
     """A unit of work whose result is either whole or absent."""
 
     name: str
-    """What its files are called; it tells tasks apart."""
+    """Name of the task and of its files, different for every task."""
     description: str
-    """What progress shows."""
+    """Text that progress shows."""
     needs: tuple[str, ...] = ()
-    """Names of the tasks whose results it reads."""
+    """Names of the tasks whose results this one reads."""
     seconds: float = 1.0
-    """Roughly the time that it takes one core."""
+    """Estimated seconds that one core takes for it."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """How any process begins: `begin`, as module:function, makes the `Work` from the setting."""
+    """How any process begins to work on tasks."""
 
     begin: str
+    """Function that returns the `Work`, given the setting, as `module:function`."""
     setting: Any
-    """Plain values, as JSON holds them."""
+    """Argument of that function: plain values, as JSON holds them."""
 
     def work(self) -> Work:
-        """Begin in this process."""
+        """Import the function in this process, and return the work that it makes."""
         module, _, name = self.begin.partition(":")
         work: Work = getattr(importlib.import_module(module), name)(self.setting)
         return work

@@ -1,8 +1,8 @@
-"""A worker: a process of its own that takes a job, then the names of tasks, and computes them one by one.
+"""A worker: a separate process that receives a job, then the names of tasks, and computes them one by one.
 
-They come on its standard input, one line of JSON each. It answers on its standard output: `{"share": ..}` on the way,
-then `{"done": ..}` or `{"error": ..}`. When the process that it works for ends, however it ends, its input closes and
-it stops at once.
+They arrive on its standard input, one line of JSON each. It answers on its standard output: `{"share": ..}` during a
+task, then `{"done": ..}` or `{"error": ..}`. When the parent process ends, in whatever way, the input of the worker
+closes and it stops at once.
 """
 
 import faulthandler
@@ -21,7 +21,7 @@ from ruleshift.eval.jobs.task import Job
 
 
 def main(root: str) -> None:
-    """Work in the folder `root` until the input closes."""
+    """Work in the folder `root` until standard input closes."""
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent process to handle
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")

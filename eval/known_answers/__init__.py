@@ -1,4 +1,7 @@
-"""Known answers: what theory and published replications demand of the market. This list is the only one."""
+"""Known answers: what theory and published replications demand of the market.
+
+The list below is the only one; `register_answer` adds answers of your own to it.
+"""
 
 from ruleshift.eval.known_answers import (
     assignments,
@@ -22,13 +25,14 @@ MODULES = (
 )  # fmt: skip
 
 ANSWERS: dict[str, Answer] = {answer.id: answer for module in MODULES for answer in module.ANSWERS}
+"""The known answers by id, in the order of the report."""
 
 
 def register_answer(answer: Answer) -> None:
-    """Add a known answer of one's own, such as from a module that is named among the extensions.
+    """Add a known answer of your own, for instance in a module that is named among the extensions.
 
     Raises:
-        ValueError: another answer has its id.
+        ValueError: another answer has the same id.
     """
     if ANSWERS.setdefault(answer.id, answer) is not answer:
         raise ValueError(f"a known answer with the id {answer.id!r} is already registered")

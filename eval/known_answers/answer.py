@@ -1,4 +1,4 @@
-"""What a known answer is: a setting, a formula with its source, and what the market gives, side by side."""
+"""What a known answer is: a setting, a formula with its source, and what the market gives."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -9,33 +9,35 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Row:
-    """One number that theory gives, and what was measured."""
+    """A number that theory gives, with its measurement."""
 
     name: str
-    """What is measured, in words."""
+    """Description of what is measured."""
     expected: float
+    """What theory gives, in the unit of the row."""
     measured: float
+    """What the market gives, in the same unit."""
     error: float = 0.0
-    """Standard error of the measurement; 0 where no chance enters."""
+    """Standard error of the measurement; 0 if no chance enters."""
     sense: str = "="
-    """`=`: equal to what is expected; `<=`: not above it; `>=`: not below it."""
+    """What the measurement must be: `=` equal to the expected number, `<=` not above it, `>=` not below it."""
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far the measurement may lie from what is expected, on the side or sides that the row's sense names."""
+    """How far a measurement may lie from the expected number, on the side or sides that the row's sense forbids."""
 
     errors: float = 3.0
-    """Standard errors."""
+    """Allowance in standard errors."""
     absolute: float = 0.0
-    """In addition, in the unit of the row: rounding of what was published, or the distance from an asymptote."""
+    """Further allowance in the unit of the row, for published numbers' rounding or the distance from an asymptote."""
 
     def margin(self, row: Row) -> float:
-        """The tolerance in the unit of the row."""
+        """Return the whole allowance in the unit of the row."""
         return self.errors * row.error + self.absolute
 
     def holds(self, row: Row) -> bool:
-        """The verdict on a row."""
+        """Whether a row lies within the tolerance."""
         off = row.measured - row.expected
         margin = self.margin(row)
         return bool((off <= margin or row.sense == ">=") and (off >= -margin or row.sense == "<="))
@@ -46,49 +48,57 @@ class Tolerance:
 
 
 EXACT = Tolerance(absolute=1e-6)
-"""Standard errors where chance enters, and the rounding of actions, which are float32."""
+"""Three standard errors, and the rounding of actions, which are float32."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """How an answer is to be measured: in full, or quickly."""
+    """How an answer is to be measured, in full or with fewer draws."""
 
     share: float = 1.0
-    """Share of the draws of a full measurement; tests take few."""
+    """Share of the draws of a full measurement, 0 .. 1; tests take few."""
     folder: Path | None = None
-    """Where long work leaves what it can go on from, shared by all answers; None: nowhere."""
+    """Folder, shared by all answers, in which long work saves what it can continue from; None to save nothing."""
     progress: Callable[[float], None] = field(default=lambda share: None)
-    """Told the share done, 0 .. 1, now and then."""
+    """Function that is called with the share of the measurement that is done, 0 .. 1, from time to time."""
 
     def draws(self, full: int) -> int:
-        """The number of draws, where a full measurement takes so many: an even number, at least 8."""
+        """Return the number of draws if a full measurement takes `full`: an even number, at least 8."""
         return max(round(self.share * full / 2) * 2, 8)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A known answer, and how the market is asked for it."""
+    """A known answer, and how it is measured in the market."""
 
     id: str
-    """A name for the command line and for files."""
+    """Name for the command line and for files."""
     title: str
+    """Title in the report."""
     formula: str
-    """What is claimed."""
+    """What theory claims."""
     setting: str
-    """The market in which it is claimed."""
+    """The market in which theory claims it."""
     source: str
     """Author and year."""
     tolerance: Tolerance
+    """How far each measurement may lie from theory."""
     measure: Callable[[Measurement], Iterable[Row]]
+    """Function that measures all rows."""
     seconds: float
-    """Rough time of a full measurement on one core."""
+    """Estimated seconds that a full measurement takes one core."""
     remark: str = ""
-    """What the market cannot express, or where the measurement stops short of the claim."""
+    """What the market cannot express, or where the measurement falls short of the claim."""
     needs: tuple[str, ...] = ()
-    """Answers whose work it goes on from, where they are asked for as well."""
+    """Ids of the answers whose work this one reuses; they are measured first if they are measured at all."""
 
 
 def mean_row(name: str, expected: float, samples: np.ndarray, sense: str = "=") -> Row:
-    """A row from independent samples of the quantity."""
+    """Make a row from independent samples: their mean and its standard error.
+
+    Args:
+        name, expected, sense: as in `Row`.
+        samples: at least two independent samples of the quantity, in an array of any shape.
+    """
     samples = np.asarray(samples, np.float64).ravel()
     return Row(name, float(expected), float(samples.mean()), float(samples.std(ddof=1) / np.sqrt(samples.size)), sense)

@@ -1,10 +1,10 @@
-"""Random assignment: n organizations, n jobs, one of each kind, and costs that organizations draw for each.
+"""Random assignment: n organizations and n jobs, one of each kind, with a random cost for each pair.
 
-Random serial dictatorship gives a mean rank of ((n + 1)/n) (H_(n+1) - 1): the organization whose turn is t-th finds
-n - t + 1 kinds left, at random in its ranking, and the least of so many ranks is (n + 1) / (n - t + 2) on average. Top
-trading cycles with random priorities give the same lottery (Pathak & Sethuraman 2011). With costs Exp(1) the cheapest
-assignment costs the sum of 1/k**2 on average (Parisi 1998; Linusson & Wastlund 2004; Nair, Prabhakar & Sharma 2005),
-greedy matching and serial dictatorship in the order of cost the harmonic number H_n.
+Random serial dictatorship gives a mean rank of ((n + 1)/n) (H_(n+1) - 1): the t-th organization in turn finds n - t + 1
+kinds left, which lie at random in its ranking, and the lowest of n - t + 1 random ranks is (n + 1) / (n - t + 2) on
+average. Top trading cycles with random priorities give the same lottery (Pathak & Sethuraman 2011). With costs Exp(1)
+the cheapest assignment costs the sum of 1/k**2 on average (Parisi 1998; Linusson & Wastlund 2004; Nair, Prabhakar &
+Sharma 2005), and greedy matching and serial dictatorship in the order of cost give the harmonic number H_n.
 """
 
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ from ruleshift.eval.known_answers.matching import mean_rank, reporting, two_side
 from ruleshift.eval.known_answers.setting import Opened, bare, plain_rule
 
 BASE = 1_000.0
-"""Worth of a match before its cost, so that all jobs are served."""
+"""Value of a match before its cost, high enough that all jobs are served."""
 
 
 def assignment(n: int, mechanism: str, markets: int) -> Market:
-    """Costs Exp(1) of each organization and kind, and nothing else."""
+    """Return B markets in which each organization draws a cost Exp(1) for each kind, and nothing else matters."""
     parameters = () if mechanism == "random_serial_dictatorship" else (BASE, 0.0)
     rule = plain_rule(
         Weights(reputation=1.0), 0.0, **{"matching.mechanism": mechanism, "matching.parameters": parameters}
@@ -35,12 +35,12 @@ def assignment(n: int, mechanism: str, markets: int) -> Market:
 
 
 def harmonic(n: int) -> float:
-    """H_n."""
+    """The harmonic number H_n = 1 + 1/2 + ... + 1/n."""
     return float(np.sum(1 / np.arange(1, n + 1)))
 
 
 def total_costs(n: int, mechanism: str, run: Measurement, seed: int) -> np.ndarray:
-    """Cost (B,) of serving all jobs, where organizations want the jobs that cost them least."""
+    """Total cost (B,) of serving all jobs if each organization prefers the kinds that cost it least."""
     opened = Opened(assignment(n, mechanism, run.draws(40_000 // n)), seed)
     opened.play(reporting(opened.shocks.argsort(axis=-1)))
     market = opened.market
@@ -49,7 +49,7 @@ def total_costs(n: int, mechanism: str, run: Measurement, seed: int) -> np.ndarr
 
 
 def dictatorship(run: Measurement) -> Iterator[Row]:
-    """Mean rank under random serial dictatorship, and under top trading cycles with random priorities."""
+    """Measure the mean rank under random serial dictatorship, and under top trading cycles with random priorities."""
     for mechanism in ("random_serial_dictatorship", "top_trading_cycles"):
         for n in (5, 10, 50):
             market = two_sided(n, n, "organizations", run.draws(60_000 // n), mechanism=mechanism)
@@ -58,7 +58,7 @@ def dictatorship(run: Measurement) -> Iterator[Row]:
 
 
 def exponential_costs(run: Measurement) -> Iterator[Row]:
-    """Total cost under the cheapest assignment, greedy matching and dictatorship."""
+    """Measure the total cost under the cheapest assignment, greedy matching and serial dictatorship."""
     for n in (5, 20):
         optimum = float(np.sum(1 / np.arange(1, n + 1) ** 2))
         for mechanism, expected in (

@@ -1,8 +1,8 @@
-"""Procurement auctions: one job a round, costs uniform on [0, 1] and seen first, the lowest ask wins.
+"""Procurement auctions: one job per round, costs uniform on [0, 1] that are seen first, and the lowest ask wins.
 
-First price: each asks b(c) = c + (1 - c) / n; the mean price is 2 / (n + 1), everyone's profit 1 / (n (n + 1)); under a
-commission t asks scale by 1 / (1 - t). Second price: asking the cost is dominant, and the mean price is the same
-(Vickrey 1961; Krishna 2010, chapter 2).
+First price: in equilibrium each organization asks b(c) = c + (1 - c) / n, the mean price is 2 / (n + 1), and each earns
+1 / (n (n + 1)); under a commission t, asks scale by 1 / (1 - t). Second price: asking the cost is dominant, and the
+mean price is the same (Vickrey 1961; Krishna 2010, chapter 2).
 """
 
 from collections.abc import Iterator
@@ -17,47 +17,48 @@ from ruleshift.eval.known_answers.answer import EXACT, Answer, Measurement, Row,
 from ruleshift.eval.known_answers.setting import UNIFORM_SD, Opened, bare, best_deviation, conduct, plain_rule
 
 STEPS = np.linspace(-0.3, 0.3, 61)
+"""Deviations of an ask that are tried."""
 LEAST = 0.02
-"""Asks below count as this in the price signal, and so alike."""
+"""Asks below this all count as this in the price signal, so they tie."""
 
 
 def procurement(
     organizations: int, pricing: str, markets: int, *, commission: float = 0.0, ceiling: float = 1.0, rounds: int = 1
 ) -> Market:
-    """The setting: one job a round for the lowest ask, costs uniform on [0, ceiling]."""
+    """Return B markets with one job per round for the lowest ask, and costs uniform on [0, ceiling]."""
     rule = plain_rule(Weights(price=1.0), np.inf, **{"payment.pricing": pricing, "payment.commission": commission})
     economy = bare(organizations=organizations, rounds=rounds, shock_mean=ceiling / 2, shock_sd=ceiling * UNIFORM_SD)
     return Market(rule, markets=markets, economy=economy)
 
 
 def equilibrium(organizations: int, *, commission: float = 0.0, ceiling: float = 1.0) -> Policy:
-    """The first-price bidder of this setting."""
+    """Return the first-price bidder of this setting."""
     economy = bare(organizations=organizations)
     return FirstPriceBidder(organizations, ceiling, commission, economy=economy)
 
 
 def truthful(organizations: int) -> Policy:
-    """The second-price bidder of this setting."""
+    """Return the second-price bidder of this setting."""
     return SecondPriceBidder(economy=bare(organizations=organizations))
 
 
 def asks(opened: Opened, policy: Policy) -> np.ndarray:
-    """What organizations ask (B, N) where all follow one policy."""
+    """Asks (B, N) of organizations that all follow one policy."""
     organizations = opened.market.organizations
     return (opened.act([policy] * organizations)[:, :, 0].astype(np.float64) + 1) * 0.625
 
 
 def share_kept(n: int) -> float:
-    """Share of the optimum that the first-price policy keeps under second price.
+    """Share of the optimum that the first-price policy keeps under second price, 0 .. 1.
 
-    It wins where b(c) lies below the least of n - 1 costs: profit E[(1 - b)**(n-1) (b - c) + (1 - b)**n / n], with
+    It wins if b(c) lies below the lowest of n - 1 costs, and so earns E[(1 - b)**(n-1) (b - c) + (1 - b)**n / n], where
     1 - b = (1 - c) (n - 1) / n; the optimum is 1 / (n (n + 1)).
     """
     return ((n - 1) / n) ** (n - 1) * (2 * n - 1) / n
 
 
 def first_price(run: Measurement) -> Iterator[Row]:
-    """Mean price, profit, and what deviations gain, among equilibrium bidders."""
+    """Measure the mean price, the profit, and what deviations gain among equilibrium bidders."""
     for n in (2, 3, 5):
         opened = Opened(procurement(n, "as_asked", run.draws(20_000)), seed=1)
         bids, market = asks(opened, equilibrium(n)), opened.market
@@ -68,14 +69,17 @@ def first_price(run: Measurement) -> Iterator[Row]:
 
 
 def _moved(opened: Opened, bids: np.ndarray, step: float) -> np.ndarray:
-    """Profits of organization 0 where it asks more by a step."""
+    """Profits (B,) of organization 0 if it raises its ask by a step."""
     moved = bids.copy()
     moved[:, 0] = np.clip(moved[:, 0] + step, 0.0, 1.25)
     return opened.play(conduct(ask=moved))[:, 0]
 
 
 def commission(run: Measurement) -> Iterator[Row]:
-    """Costs on [0, 1 - t], so that no equilibrium ask passes the reserve, without and with the commission t."""
+    """Measure equilibrium asks and profits without and with a commission t.
+
+    Costs are uniform on [0, 1 - t], so that no equilibrium ask exceeds the reserve.
+    """
     n, t = 4, 0.2
     free = Opened(procurement(n, "as_asked", run.draws(20_000), ceiling=1 - t), seed=2)
     taxed = Opened(procurement(n, "as_asked", run.draws(20_000), ceiling=1 - t, commission=t), seed=2)
@@ -89,7 +93,7 @@ def commission(run: Measurement) -> Iterator[Row]:
 
 
 def second_price(run: Measurement) -> Iterator[Row]:
-    """Mean price and profit of truthful bidders; and what other asks gain, draw by draw, whatever the rivals ask."""
+    """Measure price and profit of truthful bidders, and what other asks gain, draw by draw, whatever rivals ask."""
     for n in (2, 3, 5):
         opened = Opened(procurement(n, "second_price", run.draws(40_000)), seed=3)
         profits = opened.play(conduct(ask=asks(opened, truthful(n))))
@@ -110,7 +114,7 @@ def second_price(run: Measurement) -> Iterator[Row]:
 
 
 def transfer(run: Measurement) -> Iterator[Row]:
-    """One focal organization keeps its policy where the payment changes, among equilibrium rivals of the new one."""
+    """Measure what a focal organization keeps if it does not change its policy when payment and rivals do."""
     for n in (2, 3, 6):
         opened = Opened(procurement(n, "second_price", run.draws(60_000)), seed=6)
         bids = asks(opened, truthful(n))

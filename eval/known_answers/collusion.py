@@ -1,8 +1,9 @@
-"""Q-learners on a logit platform: supra-competitive prices without agreement (Calvano et al. 2020).
+"""Q-learners on a logit platform reach supra-competitive prices without an agreement (Calvano et al. 2020).
 
-Prices are money, p = 2 * ask: a = 2, a0 = 0, c = 1, mu = .25. Demand is q_i = exp((a - p_i) / mu) over the sum of these
-and exp(a0 / mu). The market says the same with a job's value for two units of money: the signal exp(-ask / .125), base
-cost .5 at capability 0, and an outside option whose odds are those of an organization that asks a / 2 = 1.
+Prices are in money, p = 2 * ask, and a = 2, a0 = 0, c = 1, mu = .25. Demand q_i is exp((a - p_i) / mu) divided by the
+sum of these and exp(a0 / mu). The market expresses the same with a job worth two units of money: the price signal is
+exp(-ask / .125), the base cost .5 at capability 0, and the outside option has the odds of an organization that asks
+a / 2 = 1.
 """
 
 from collections.abc import Iterator
@@ -17,11 +18,13 @@ from ruleshift.eval.known_answers.q_learning import Learners, session
 from ruleshift.eval.known_answers.setting import bare, conduct, peak, plain_rule
 
 MONEY, COST, MU, QUALITY = 2.0, 1.0, 0.25, 2.0
+"""Money per job value; and c, mu and a of Calvano et al. 2020, in money."""
 PRICES, MARGIN = 15, 0.1
+"""Prices of the grid, and how far it extends beyond equilibrium and optimum, as a share of their distance."""
 
 
 def duopoly(markets: int) -> Market:
-    """Two organizations share one job by the logit of their asks."""
+    """Return B markets in which two organizations share one job by the logit of their asks."""
     rule = plain_rule(Weights(price=1.0), 1.0, **{"scoring.price_signal": "logit", "scoring.logit_scale": MU / MONEY})
     economy = bare(
         organizations=2, base_cost=COST / MONEY, initial_capability=(0.0, 0.0), learning="exogenous", shares="expected",
@@ -31,19 +34,19 @@ def duopoly(markets: int) -> Market:
 
 
 def profits(prices: np.ndarray) -> np.ndarray:
-    """Profits (B, 2), in money, at prices (B, 2)."""
+    """Profits (B, 2) at prices (B, 2), both in money."""
     market = duopoly(len(prices))
     market.reset(seed=0)
     return market.step(conduct(ask=prices / MONEY))[1].astype(np.float64) * MONEY
 
 
 def nash_price() -> float:
-    """p = c + mu / (1 - q(p)): the price at which none gains by moving, in closed form up to q."""
+    """Price of the one-shot equilibrium, in money: the root of p = c + mu / (1 - q(p))."""
     return float(brentq(lambda p: p - COST - MU / (1 - _share(p)), COST, QUALITY))
 
 
 def monopoly_price() -> float:
-    """The price that is best for both together."""
+    """Price that is best for both together, in money."""
     best = minimize_scalar(lambda p: -(p - COST) * _share(p), bounds=(COST, 2 * QUALITY), options={"xatol": 1e-9})
     return float(best.x)
 
@@ -54,7 +57,7 @@ def _share(price: float) -> float:
 
 
 def market_prices() -> tuple[float, float]:
-    """The one-shot equilibrium and the joint optimum, found in the market: the grid's best of 4,001 prices a step."""
+    """Prices of the one-shot equilibrium and the joint optimum, in money, found in the market on a grid of 4,001."""
     grid = np.linspace(COST, 2 * COST + MU, 4_001)
     nash = COST
     for _ in range(60):  # best replies in turn; they contract
@@ -63,7 +66,11 @@ def market_prices() -> tuple[float, float]:
 
 
 def payoff_matrix() -> np.ndarray:
-    """Profits (2, 15, 15) at all pairs of prices, from a tenth below the equilibrium to a tenth above the optimum."""
+    """Profits (2, 15, 15), in money, at all pairs of prices.
+
+    Prices are equally spaced from a tenth below the equilibrium to a tenth above the optimum, where a tenth is that of
+    their distance.
+    """
     low, high = nash_price(), monopoly_price()
     step = MARGIN * (high - low)
     grid = np.linspace(low - step, high + step, PRICES)
@@ -72,7 +79,7 @@ def payoff_matrix() -> np.ndarray:
 
 
 def logit_platform(run: Measurement) -> Iterator[Row]:
-    """The market's own equilibrium and optimum against those of the logit formula."""
+    """Measure the market's own equilibrium and optimum, against those of the logit formula."""
     nash, monopoly = market_prices()
     yield Row("equilibrium price", nash_price(), nash)
     yield Row("price best for both", monopoly_price(), monopoly)
@@ -84,7 +91,7 @@ def logit_platform(run: Measurement) -> Iterator[Row]:
 
 
 def q_learners(run: Measurement) -> Iterator[Row]:
-    """Profit gain over the one-shot equilibrium, as a share of what collusion could gain."""
+    """Measure the profit gain over the one-shot equilibrium, as a share of what collusion could gain."""
     payoffs = payoff_matrix()
     nash, monopoly = profits(np.array([[nash_price()] * 2, [monopoly_price()] * 2])).mean(axis=1)
     gains, count = [], run.draws(SESSIONS)
@@ -98,6 +105,7 @@ def q_learners(run: Measurement) -> Iterator[Row]:
 
 
 SESSIONS = 300
+"""Sessions of a full measurement."""
 
 ANSWERS = (
     Answer(

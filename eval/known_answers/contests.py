@@ -1,7 +1,8 @@
-"""Contests: promotion is sunk, and buys the job outright (all-pay) or odds of it (Tullock 1980).
+"""Contests: promotion is sunk, and buys either the job itself (all-pay) or odds of winning it (Tullock 1980).
 
-All-pay with values v uniform on [0, 1] (Krishna 2010, chapter 3): promotion ((n - 1) / n) v**n, revenue
-(n - 1) / (n + 1). Tullock with exponent r <= n / (n - 1) and a prize V: promotion r (n - 1) V / n**2.
+In an all-pay contest with values v uniform on [0, 1], promotion is ((n - 1) / n) v**n and revenue (n - 1) / (n + 1)
+(Krishna 2010, chapter 3). In a Tullock contest with exponent r <= n / (n - 1) and prize V, promotion is
+r (n - 1) V / n**2.
 """
 
 from collections.abc import Iterator
@@ -23,23 +24,24 @@ from ruleshift.eval.known_answers.setting import (
 )
 
 STEPS = np.linspace(-0.3, 0.3, 61)
+"""Deviations of promotion that are tried."""
 TULLOCK = ((2, 1.0), (5, 1.0), (2, 1.5), (3, 0.5))
-"""Organizations and exponents."""
+"""Cases: number of organizations and exponent."""
 
 
 def contest(exponent: float) -> Rule:
-    """The prize is the posted price of 1; promotion is all that counts, and is paid win or lose."""
+    """Return the rule of a contest: the prize is the posted price of 1, and only promotion counts, paid win or lose."""
     return plain_rule(Weights(promotion=1.0), exponent, **{"payment.pricing": "posted", "payment.charge": "sunk"})
 
 
 def all_pay(organizations: int, markets: int) -> Market:
-    """The most promotion wins; a prize of 1 - shock, private."""
+    """Return B markets in which the highest promotion wins a prize of 1 - shock, with private shocks."""
     economy = bare(organizations=organizations, promotion_price=1.0, shock_mean=0.5, shock_sd=UNIFORM_SD)
     return Market(contest(np.inf), markets=markets, economy=economy)
 
 
 def tullock(organizations: int, exponent: float, markets: int, shares: str, cost: float = 0.2) -> Market:
-    """Odds are promotion ** exponent; the prize is 1 - cost."""
+    """Return B markets in which odds are promotion ** exponent, and the prize is 1 - cost."""
     economy: Economy = bare(
         organizations=organizations, promotion_price=1.0, base_cost=cost, initial_capability=(0.0, 0.0),
         learning="exogenous", shares=shares,
@@ -48,12 +50,12 @@ def tullock(organizations: int, exponent: float, markets: int, shares: str, cost
 
 
 def tullock_promotion(organizations: int, exponent: float, prize: float) -> float:
-    """The symmetric equilibrium."""
+    """Promotion in the symmetric equilibrium, in the unit of the prize."""
     return exponent * (organizations - 1) * prize / organizations**2
 
 
 def all_pay_contest(run: Measurement) -> Iterator[Row]:
-    """Revenue, profit and deviations in equilibrium."""
+    """Measure revenue, profit, and what deviations gain in equilibrium."""
     for n in (2, 3, 5):
         opened = Opened(all_pay(n, run.draws(20_000)), seed=1)
         values = 1 - opened.shocks[:, :, 0]
@@ -73,7 +75,7 @@ def _moved(opened: Opened, promotion: np.ndarray, step: float) -> np.ndarray:
 
 
 def tullock_best_reply(run: Measurement) -> Iterator[Row]:
-    """Expected shares: the best reply, over all promotions, to rivals who promote as the formula says."""
+    """Measure, with expected shares, the best reply to rivals who promote as the formula says."""
     grid = np.linspace(0.0, 1.0, 2_001)
     for n, exponent in TULLOCK:
         expected = tullock_promotion(n, exponent, 0.8)
@@ -88,7 +90,7 @@ def tullock_best_reply(run: Measurement) -> Iterator[Row]:
 
 
 def tullock_profit(run: Measurement) -> Iterator[Row]:
-    """Sampled: profit in equilibrium, and the share of jobs of one that promotes twice as much."""
+    """Measure, with sampled winners, the profit in equilibrium and the wins of one that promotes half as much."""
     for n, exponent in TULLOCK:
         expected = tullock_promotion(n, exponent, 0.8)
         opened = Opened(tullock(n, exponent, run.draws(20_000), "sampled"), seed=2)

@@ -1,7 +1,8 @@
 """Entry makes the power law (Simon 1955): with probability alpha a job goes to a seat that has never won one.
 
-The sizes then have the Yule-Simon law rho B(k, rho + 1), rho = 1 / (1 - alpha), whose tail falls as k**-(1 + rho).
-Without entry the same feedback, a Polya urn, has no power law: its sizes tend to a gamma law with an exponential tail.
+Sizes, the numbers of jobs won, then follow the Yule-Simon distribution rho B(k, rho + 1), rho = 1 / (1 - alpha), whose
+tail falls as k**-(1 + rho). Without entry the same feedback, a Polya urn, has no power law: its sizes tend to a gamma
+distribution with an exponential tail.
 """
 
 from collections.abc import Iterator
@@ -19,10 +20,11 @@ from ruleshift.eval.known_answers.setting import bare, plain_rule
 from ruleshift.eval.known_answers.tails import judge_tail
 
 ALPHAS = (0.1, 0.3, 0.5)
+"""Probabilities of entry."""
 
 
 def growing(alpha: float, markets: int, rounds: int) -> Market:
-    """A linear urn in which seats begin dormant, enough of them for all that will enter."""
+    """Return B linear urns in which all seats begin dormant, with enough seats for all that will enter."""
     rule = plain_rule(
         Weights(popularity=1.0), 1.0,
         **{"feedback.persistence": 1.0, "feedback.prior": 0.0, "feedback.entry_rate": alpha},
@@ -32,14 +34,14 @@ def growing(alpha: float, markets: int, rounds: int) -> Market:
 
 
 def closed(organizations: int, start: float, markets: int, rounds: int, jobs: int) -> Market:
-    """The same urn with everybody in it from the start, and no entry."""
+    """Return B linear urns with all organizations in them from the start, and no entry."""
     rule = plain_rule(Weights(popularity=1.0), 1.0, **{"feedback.persistence": 1.0, "feedback.prior": start})
     economy = bare(organizations=organizations, jobs=jobs, capacity=jobs, rounds=rounds + 1)
     return Market(rule, markets=markets, economy=economy)
 
 
 def sizes(market: Market, rounds: int, seed: int, start: float = 0.0) -> list[np.ndarray]:
-    """Jobs won by each organization, of those that won any, in each market."""
+    """Jobs won by each organization that won any, one array per market."""
     market.reset(seed=seed)
     actions = np.zeros((market.markets, market.organizations, market.action_size), np.float32)
     for _ in range(rounds):
@@ -49,9 +51,9 @@ def sizes(market: Market, rounds: int, seed: int, start: float = 0.0) -> list[np
 
 
 def expected_counts(alpha: float, rounds: int) -> np.ndarray:
-    """Expected number of organizations by jobs won, index 0 unused, after so many jobs: Simon's own recursion.
+    """Expected number of organizations by jobs won, (rounds + 1,), after one job per round; index 0 is unused.
 
-    Of those with k jobs, a share (1 - alpha) k / t moves on to k + 1 with the next job.
+    This is Simon's own recursion: of the organizations with k jobs of t, a share (1 - alpha) k / t wins the next one.
     """
     counts, size = np.zeros(rounds + 1), np.arange(rounds + 1.0)
     counts[1] = 1.0
@@ -64,7 +66,7 @@ def expected_counts(alpha: float, rounds: int) -> np.ndarray:
 
 
 def simon_exponent(counts: np.ndarray) -> float:
-    """1 + rho of the Yule-Simon law that fits numbers of organizations by jobs won best (maximum likelihood)."""
+    """Exponent 1 + rho of the Yule-Simon distribution of largest likelihood, given organizations by jobs won."""
     size = np.flatnonzero(counts)
     count = counts[size]
 
@@ -75,13 +77,13 @@ def simon_exponent(counts: np.ndarray) -> float:
 
 
 def measured_exponents(alpha: float, markets: int, rounds: int, seed: int) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The exponent in each market, and its sizes."""
+    """Exponents (B,) of all markets, and the sizes in each."""
     found = sizes(growing(alpha, markets, rounds), rounds, seed)
     return np.array([simon_exponent(np.bincount(each)) for each in found]), found
 
 
 def finite(run: Measurement) -> Iterator[Row]:
-    """After 2,000 jobs, against the recursion: exponent, organizations that won one job, all that won any."""
+    """Measure, after 2,000 jobs, the exponent, the organizations that won one job, and all that won any."""
     rounds = 2_000
     for alpha in ALPHAS:
         counts = expected_counts(alpha, rounds)
@@ -92,14 +94,17 @@ def finite(run: Measurement) -> Iterator[Row]:
 
 
 def limit(run: Measurement) -> Iterator[Row]:
-    """After 8,000 jobs, against Simon's limit."""
+    """Measure the exponent after 8,000 jobs, against Simon's limit."""
     for alpha in ALPHAS[:2]:
         exponents, _ = measured_exponents(alpha, max(run.draws(50) // 3, 4), 8_000, seed=2)
         yield mean_row(f"exponent, alpha = {alpha:g}", 1 + 1 / (1 - alpha), exponents)
 
 
 def tail_verdicts(run: Measurement) -> Iterator[Row]:
-    """How often the tail test rejects a power law: with entry as for the Yule-Simon law itself, without always."""
+    """Measure how often the tail test does not reject a power law, with entry and without.
+
+    With entry this should be as often as for draws of the Yule-Simon distribution itself, and without it never.
+    """
     count, rng = max(run.draws(80) // 2, 4), np.random.default_rng(5)
     grown = sizes(growing(0.3, count, 4_000), 4_000, seed=3)
     drawn = [yulesimon(1 / 0.7).rvs(len(each), random_state=rng) for each in grown]

@@ -1,4 +1,4 @@
-"""Wright's law (1936): unit cost falls by a fifth with every doubling of experience, a slope of log2(.8) = -0.322."""
+"""Wright's law (1936): unit cost falls by a fifth with each doubling of experience, a slope of log2(.8) = -0.322."""
 
 import math
 from collections.abc import Iterator
@@ -10,10 +10,11 @@ from ruleshift.envs.layout import outcome_view, state_view
 from ruleshift.eval.known_answers.answer import Answer, Measurement, Row, Tolerance
 
 ROUNDS = 256
+"""Rounds, each with one job."""
 
 
 def unit_costs(ratio: float) -> tuple[np.ndarray, np.ndarray]:
-    """Experience before each round, and what its one job then cost."""
+    """Experience before each round, (ROUNDS,), and the cost of its one job, (ROUNDS,), at a progress ratio."""
     economy = Economy(
         organizations=1, jobs=1, kinds=1, capacity=1, rounds=ROUNDS + 1, effort_cost=0.0, depreciation=0.0,
         shock_sd=0.0, value_spread=0.0, outside_share=0.0, progress_ratio=ratio,
@@ -29,7 +30,7 @@ def unit_costs(ratio: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def wright(run: Measurement) -> Iterator[Row]:
-    """The slope, and the fall at the first doubling."""
+    """Measure the slope, and the fall of the cost at the first doubling."""
     for ratio in (0.8, 0.9):
         experience, cost = unit_costs(ratio)
         slope, _ = np.polyfit(np.log(1 + experience), np.log(cost), 1)

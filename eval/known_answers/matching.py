@@ -1,9 +1,10 @@
 """Two-sided matching: stability, incentives and mean ranks of deferred acceptance.
 
-As many kinds as jobs, one job of each, capacity 1. Organizations rank kinds by the focus that they report; jobs rank
-organizations at random (amplification 0), or, where their ranking is to be known, by capability, which is drawn at
-random (amplification inf). Gale & Shapley 1962: no blocking pair. Dubins & Freedman 1981, Roth 1982: no proposer gains
-by misreporting. Mean ranks: Wilson 1972, Pittel 1989; out of balance: Ashlagi, Kanoria & Leshno 2017.
+There is one job of each kind, and capacity is 1. Organizations rank kinds by the focus that they report; jobs rank
+organizations at random (amplification 0) or, if their ranking must be known, by a random capability (amplification
+inf). There is no blocking pair (Gale & Shapley 1962), and no proposer gains by misreporting (Dubins & Freedman 1981;
+Roth 1982). Mean ranks are due to Wilson 1972 and Pittel 1989, and to Ashlagi, Kanoria & Leshno 2017 for sides of
+different size.
 """
 
 import itertools
@@ -18,19 +19,19 @@ from ruleshift.eval.known_answers.answer import Answer, Measurement, Row, Tolera
 from ruleshift.eval.known_answers.setting import Opened, bare
 
 BALANCED = ((10, "organizations", 2.393), (10, "jobs", 3.690), (50, "organizations", 4.173), (50, "jobs", 11.81))
-"""Organizations and jobs to a side, who proposes, and the organizations' mean rank."""
+"""Cases: number of organizations and of jobs, who proposes, and the published mean rank of the organizations."""
 UNBALANCED = (
     (101, 100, "organizations", 20.14), (100, 101, "jobs", 4.92),
     (100, 101, "organizations", 4.11), (101, 100, "jobs", 23.45),
 )  # fmt: skip
-"""Organizations, jobs, who proposes, and the mean rank of the organizations that are matched."""
+"""Cases: number of organizations, of jobs, who proposes, and the published mean rank of matched organizations."""
 
 
 def two_sided(
     organizations: int, jobs: int, proposer: str, markets: int, *, mechanism: str = "deferred_acceptance",
     known: bool = False,
 ) -> Market:  # fmt: skip
-    """One job of each kind. Jobs rank organizations at random, or, where `known`, by capability."""
+    """Return B markets with one job of each kind; jobs rank organizations at random or, if `known`, by capability."""
     economy = bare(
         organizations=organizations, jobs=jobs, kinds=jobs, demand="even", learning="exogenous",
         initial_capability=(0.1, 0.9),
@@ -48,12 +49,12 @@ def two_sided(
 
 
 def random_preferences(markets: int, organizations: int, kinds: int, seed: int) -> np.ndarray:
-    """Kinds (B, N, K) as each organization likes them, the best first."""
+    """Draw the preferences (B, N, K) of each organization: all kinds, the best first."""
     return np.random.default_rng(seed).random((markets, organizations, kinds)).argsort(axis=-1)
 
 
 def reporting(preferences: np.ndarray) -> np.ndarray:
-    """Actions that report these preferences (B, N, K)."""
+    """Actions (..., 3 + K) that report preferences (..., K), the best kind first."""
     kinds = preferences.shape[-1]
     actions = np.zeros((*preferences.shape[:-1], 3 + kinds), np.float32)
     order = np.linspace(1, -1, kinds, dtype=np.float32)
@@ -62,7 +63,7 @@ def reporting(preferences: np.ndarray) -> np.ndarray:
 
 
 def matched(market: Market) -> np.ndarray:
-    """Kind of the job of each organization (B, N), -1 where it has none."""
+    """Kind of the job that each organization got, (B, N), or -1 if it got none."""
     kinds = np.full((market.markets, market.organizations), -1)
     b, j = np.nonzero(market.winners >= 0)
     kinds[b, market.winners[b, j]] = market.served_kinds[b, j]
@@ -70,24 +71,30 @@ def matched(market: Market) -> np.ndarray:
 
 
 def ranks(order: np.ndarray) -> np.ndarray:
-    """Rank of each in an order along the last axis, 0 for the best."""
+    """Rank of each item in orders along the last axis, 0 for the best."""
     return order.argsort(axis=-1)
 
 
 def rank_of_match(preferences: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """Rank (B, N) of the kind (B, N) that each got among its preferences; K where it got none."""
+    """Rank (B, N) of the kind (B, N) that each organization got, in its preferences (B, N, K); K if it got none."""
     found = np.take_along_axis(ranks(preferences), np.maximum(kinds, 0)[..., None], axis=-1)[..., 0]
     return np.where(kinds < 0, preferences.shape[-1], found)
 
 
 def ranking_of_jobs(market: Market) -> np.ndarray:
-    """Rank (B, K, N) of each organization in the ranking of each kind, where jobs rank by capability."""
+    """Rank (B, K, N) of each organization in the ranking of each kind, if jobs rank by capability."""
     capability = np.array([state_view(state, market.kinds).capability for state in market.state])
     return ranks(np.argsort(-capability, axis=-1))
 
 
 def blocking_pairs(preferences: np.ndarray, kinds: np.ndarray, ranking: np.ndarray) -> int:
-    """Pairs of organization and kind that both prefer each other to what they have, in all markets."""
+    """Number of pairs, in all markets, of an organization and a kind that prefer each other to what they have.
+
+    Args:
+        preferences: (B, N, K) kinds in each organization's order.
+        kinds: (B, N) kind that each organization got, -1 if none.
+        ranking: (B, K, N) rank of each organization for each kind.
+    """
     likes, own = ranks(preferences), rank_of_match(preferences, kinds)
     markets, organizations, count = likes.shape
     held = np.full((markets, count), organizations)
@@ -99,7 +106,7 @@ def blocking_pairs(preferences: np.ndarray, kinds: np.ndarray, ranking: np.ndarr
 
 
 def gains_by_misreport(opened: Opened, truth: np.ndarray) -> np.ndarray:
-    """Places (B,) that organization 0 gains by the best of all its reports, the others reporting `truth`."""
+    """Ranks (B,) that organization 0 gains by the best of all its reports if the others report `truth` (B, N, K)."""
     got = []
     for report in itertools.permutations(range(truth.shape[-1])):
         reported = truth.copy()
@@ -111,7 +118,7 @@ def gains_by_misreport(opened: Opened, truth: np.ndarray) -> np.ndarray:
 
 
 def stability(run: Measurement) -> Iterator[Row]:
-    """Blocking pairs, and organizations that gain by another report."""
+    """Measure blocking pairs, and organizations that gain by misreporting."""
     for organizations, jobs in ((8, 8), (9, 6)):
         for proposer in ("organizations", "jobs"):
             opened = Opened(two_sided(organizations, jobs, proposer, run.draws(500), known=True), seed=1)
@@ -130,7 +137,7 @@ def stability(run: Measurement) -> Iterator[Row]:
 
 
 def immediate(preferences: np.ndarray, ranking: np.ndarray) -> np.ndarray:
-    """Immediate acceptance in plain Python: kinds (N,) from preferences (N, K) and ranks (K, N) in kinds' rankings."""
+    """Immediate acceptance in plain Python: kinds (N,) from preferences (N, K) and ranks of organizations (K, N)."""
     organizations, kinds = preferences.shape
     got, open_ = np.full(organizations, -1), set(range(kinds))
     for rank in range(kinds):
@@ -143,7 +150,7 @@ def immediate(preferences: np.ndarray, ranking: np.ndarray) -> np.ndarray:
 
 
 def manipulable(run: Measurement) -> Iterator[Row]:
-    """How many organizations gain by some misreport, against the same count in plain Python."""
+    """Measure how many organizations gain by some misreport, against the same count in plain Python."""
     n, reports = 3, list(itertools.permutations(range(3)))
     opened = Opened(
         two_sided(n, n, "organizations", run.draws(400), mechanism="immediate_acceptance", known=True), seed=7
@@ -161,7 +168,7 @@ def manipulable(run: Measurement) -> Iterator[Row]:
 
 
 def mean_rank(market: Market, seed: int) -> np.ndarray:
-    """Mean rank (B,), 1 the best, that the matched organizations got."""
+    """Mean rank (B,) of the kinds that matched organizations got, 1 for the best, under random preferences."""
     market.reset(seed=seed)
     preferences = random_preferences(market.markets, market.organizations, market.kinds, seed + 1)
     market.step(reporting(preferences))
@@ -171,14 +178,14 @@ def mean_rank(market: Market, seed: int) -> np.ndarray:
 
 
 def balanced(run: Measurement) -> Iterator[Row]:
-    """Mean ranks in random markets with two sides of one size."""
+    """Measure mean ranks in random markets with two sides of equal size."""
     for n, proposer, expected in BALANCED:
         market = two_sided(n, n, proposer, run.draws(60_000 // n))
         yield mean_row(f"organizations' mean rank, n = {n}, {proposer} propose", expected, mean_rank(market, seed=7))
 
 
 def unbalanced(run: Measurement) -> Iterator[Row]:
-    """Mean ranks where one side has one more."""
+    """Measure mean ranks in random markets in which one side has one more than the other."""
     for organizations, jobs, proposer, expected in UNBALANCED:
         market = two_sided(organizations, jobs, proposer, run.draws(400))
         name = f"organizations' mean rank, {organizations} of them, {jobs} jobs, {proposer} propose"

@@ -1,8 +1,9 @@
 """Price competition under Luce's choice: ask = cost * e / (e - 1), e = amplification * weight of price * (1 - 1/N).
 
-Ample capacity, symmetric rivals, no outside option (Dixit & Stiglitz 1977 with N finite; Anderson, de Palma & Thisse
-1992). With s the amplification times the weight of price, an organization that asks a among rivals that ask p wins a
-job with probability a^-s / (a^-s + (N - 1) p^-s); profit, (a - c) times that, is largest at a = p = c e / (e - 1).
+Capacity is ample, rivals are symmetric, and there is no outside option (Dixit & Stiglitz 1977 with N finite; Anderson,
+de Palma & Thisse 1992). If s is the amplification times the weight of price, an organization that asks a among rivals
+that ask p wins a job with probability a^-s / (a^-s + (N - 1) p^-s); its profit, (a - c) times that, is largest at
+a = p = c e / (e - 1).
 """
 
 from collections.abc import Iterator
@@ -16,12 +17,13 @@ from ruleshift.eval.known_answers.answer import EXACT, Answer, Measurement, Row,
 from ruleshift.eval.known_answers.setting import Opened, bare, conduct, peak, plain_rule
 
 COST, JOBS = 0.4, 100
+"""Cost of serving a job, as a share of its value, and jobs per round."""
 CASES = ((4, 6.0, 1.0), (4, 8.0, 0.6), (10, 5.0, 1.0))
-"""Organizations, amplification, weight of price."""
+"""Cases: number of organizations, amplification and weight of price."""
 
 
 def price_competition(organizations: int, amplification: float, weight: float, markets: int, shares: str) -> Market:
-    """A hundred jobs a round and capacity for all of them; what is not the weight of price is that of reputation."""
+    """Return B markets with a hundred jobs per round and capacity for all; reputation has the rest of the weight."""
     economy = bare(
         organizations=organizations, jobs=JOBS, capacity=JOBS, base_cost=COST, initial_capability=(0.0, 0.0),
         learning="exogenous", shares=shares,
@@ -31,31 +33,31 @@ def price_competition(organizations: int, amplification: float, weight: float, m
 
 
 def markup_price(organizations: int, amplification: float, weight: float) -> float:
-    """The symmetric equilibrium."""
+    """Ask in the symmetric equilibrium, as a share of the job's value."""
     elasticity = amplification * weight * (1 - 1 / organizations)
     return COST * elasticity / (elasticity - 1)
 
 
 def luce_share(own: float, others: float, organizations: int, sharpness: float) -> float:
-    """Share of the jobs of one that asks `own` among others."""
+    """Share of the jobs, 0 .. 1, that an organization wins if it asks `own` and all others ask `others`."""
     odds = (own / others) ** -sharpness
     return odds / (odds + organizations - 1)
 
 
 def play(opened: Opened, own: np.ndarray | float, others: float) -> np.ndarray:
-    """Profit a job posted (B,) of organization 0, which asks `own`."""
+    """Profit per job posted, (B,), of organization 0 if it asks `own` and all others ask `others`."""
     asks = np.full((opened.market.markets, opened.market.organizations), others)
     asks[:, 0] = own
     return opened.play(conduct(ask=asks))[:, 0] / JOBS
 
 
 def shares_won(opened: Opened) -> np.ndarray:
-    """Share of the jobs (B,) that organization 0 won when last played."""
+    """Share of the jobs (B,) that organization 0 won in the last round played."""
     return np.array([outcome_view(rows, 1).served[0] for rows in opened.market.outcomes]) / JOBS
 
 
 def markup(run: Measurement) -> Iterator[Row]:
-    """Expected shares: the best reply, over all asks, to rivals who ask what the formula says."""
+    """Measure, with expected shares, the best reply to rivals who ask what the formula says."""
     grid = np.linspace(COST, 1.0, 2_001)
     for n, amplification, weight in CASES:
         price = markup_price(n, amplification, weight)
@@ -68,7 +70,7 @@ def markup(run: Measurement) -> Iterator[Row]:
 
 
 def luce(run: Measurement) -> Iterator[Row]:
-    """Sampled: the share of jobs of one that asks less, more or the same."""
+    """Measure, with sampled winners, the share of jobs of an organization that asks less, more or the same."""
     for n, amplification, weight in CASES:
         opened = Opened(price_competition(n, amplification, weight, run.draws(8_000), "sampled"), seed=1)
         for own, others in ((0.5, 0.6), (0.7, 0.6), (0.6, 0.6)):

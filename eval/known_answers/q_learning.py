@@ -1,8 +1,8 @@
 """Two tabular Q-learners that remember the last prices of both, in one kernel.
 
-The learners of Calvano, Calzolari, Denicolo & Pastorello (2020, "Artificial intelligence, algorithmic pricing, and
-collusion", American Economic Review 110): state, the two prices of the last round; exploration with probability
-exp(-beta t); convergence, when no learner's best price in any state has changed for 100,000 rounds.
+They are those of Calvano, Calzolari, Denicolo & Pastorello (2020, "Artificial intelligence, algorithmic pricing, and
+collusion", American Economic Review 110). The state is the two prices of the last round; a learner explores with
+probability exp(-beta t); and they have converged when no best price in any state has changed for 100,000 rounds.
 """
 
 from dataclasses import dataclass
@@ -15,32 +15,32 @@ from ruleshift.envs.numerics import exp, market_key, uniform, words
 
 @dataclass(frozen=True)
 class Learners:
-    """Parameters of both learners: those of the baseline of Calvano et al. 2020, section III."""
+    """Parameters of both learners, by default those of the baseline in Calvano et al. 2020, section III."""
 
     rate: float = 0.15
-    """alpha, step of learning."""
+    """Learning rate alpha, 0 .. 1."""
     discount: float = 0.95
-    """delta."""
+    """Discount factor delta, 0 .. 1."""
     decay: float = 4e-6
-    """beta: rounds explored fall as exp(-beta t)."""
+    """Decay beta per round of the probability of exploring, exp(-beta t)."""
     patience: int = 100_000
     """Rounds without change that count as convergence."""
     longest: int = 10_000_000
-    """Rounds after which a session is given up."""
+    """Rounds after which a session stops without convergence."""
 
 
 def session(payoffs: np.ndarray, learners: Learners, *, seed: int, number: int) -> tuple[float, int]:
-    """One session from start to convergence, and what the two earn then.
+    """Run one session from the start to convergence, and return what the two learners earn then.
 
     Args:
-        payoffs: (2, M, M) float64, profit of each at the first's price and the second's.
-        learners: parameters.
-        seed: of all sessions.
-        number: of this session.
+        payoffs: (2, M, M) float64 profit of each learner, by the price of the first and the price of the second.
+        learners: parameters of both learners.
+        seed: seed of all sessions.
+        number: number of this session.
 
     Returns:
-        Mean profit of the two over the cycle of prices that they end in, and the rounds until convergence (below 0
-        where there was none).
+        Mean profit of the two over the cycle of prices in which they end, and the number of rounds until convergence,
+        or -1 if they did not converge.
     """
     prices = payoffs.shape[1]
     flat = np.ascontiguousarray(payoffs.reshape(2, -1))
@@ -58,7 +58,7 @@ def session(payoffs: np.ndarray, learners: Learners, *, seed: int, number: int) 
 
 
 def _cycle(payoffs: np.ndarray, best: np.ndarray, state: int) -> np.floating:
-    """Mean profit of the two over the cycle that their best prices lead into from a state."""
+    """Mean profit of both learners over the cycle into which their best prices lead from a state."""
     prices, path = int(len(best[0]) ** 0.5), []
     while state not in path:
         path.append(state)
@@ -68,7 +68,7 @@ def _cycle(payoffs: np.ndarray, best: np.ndarray, state: int) -> np.floating:
 
 @inlined
 def _learn_one(values, best, state, price, profit, following, rate, discount):
-    """One learner's update; returns 1 where its best price in the state changed."""
+    """Update one learner, and return 1 if its best price in the state changed, else 0."""
     target = profit + discount * values[following, best[following]]
     old = values[state, price]
     values[state, price] = old + rate * (target - old)
@@ -84,9 +84,9 @@ def _learn_one(values, best, state, price, profit, following, rate, discount):
 
 @jit
 def learn(key, payoffs, values, best, rate, discount, decay, patience, longest, ended):
-    """Learn until convergence: values (2, S, M) and best (2, S) are changed in place, S = M * M states.
+    """Learn until convergence, and change values (2, S, M) and best prices (2, S) in place, with S = M * M states.
 
-    `ended` (2,) is given the rounds played and the state reached. Draws are those of the key at the round.
+    The number of rounds played and the state reached are written to `ended` (2,). Draws are keyed by the round.
     """
     prices = values.shape[2]
     a, _, _, _ = words(key[0], key[1], 1, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Makes `validation.html` from the results of a validation."""
+"""Writing of `validation.html` from the results of a validation."""
 
 import platform
 from collections.abc import Sequence
@@ -16,7 +16,13 @@ _LIBRARIES = ("numpy", "scipy", "numba", "torch", "stable-baselines3")
 
 
 def write_validation(root: Path, results: Sequence[Result], code: str) -> Path:
-    """Write `validation.html` of results measured with this code into the folder, and return its path."""
+    """Write `validation.html` into a folder, and return its path.
+
+    Args:
+        root: the folder.
+        results: result of each known answer.
+        code: hash of the code that measured them.
+    """
     rows = [row for result in results for row in result.rows]
     failed = [result for result in results if not result.holds]
     content = {
@@ -37,7 +43,7 @@ def write_validation(root: Path, results: Sequence[Result], code: str) -> Path:
 
 
 def _position(row: Row, tolerance: Tolerance) -> float | None:
-    """Where the measurement lies, in per cent of a bar whose middle half is what the tolerance allows."""
+    """Place of a measurement, in per cent of a bar whose middle half the tolerance allows; None without a tolerance."""
     margin = tolerance.margin(row)
     if margin == 0:
         return None
@@ -45,6 +51,6 @@ def _position(row: Row, tolerance: Tolerance) -> float | None:
 
 
 def _number(value: Any) -> str:
-    """Five digits that count."""
+    """Write a number with five significant digits and true minus signs."""
     text = f"{value:.5g}"
     return text.replace("e-0", "e-").replace("-", "−") if value else "0"

@@ -1,4 +1,4 @@
-"""What a validation finds: the rows of each answer, and whether they hold."""
+"""Results of a validation: the rows of each known answer, and whether they hold."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,12 @@ from ruleshift.eval.known_answers.answer import Answer, Row
 
 @dataclass(frozen=True)
 class Result:
-    """What the market gave for one known answer."""
+    """Result of measuring one known answer in the market."""
 
     answer: Answer
+    """The known answer."""
     rows: tuple[Row, ...]
+    """Its rows, as measured."""
 
     @property
     def holds(self) -> bool:
@@ -18,5 +20,5 @@ class Result:
         return all(self.answer.tolerance.holds(row) for row in self.rows)
 
     def verdict(self, row: Row) -> str:
-        """`pass` or `fail`."""
+        """Return `pass` or `fail` for a row."""
         return "pass" if self.answer.tolerance.holds(row) else "fail"

@@ -1,4 +1,4 @@
-"""What the settings share: the bare market of the theorems, who plays in it, and what deviations would gain."""
+"""What the settings share: the bare market of the theorems, rounds played in it, and what deviations would gain."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,7 +17,11 @@ UNIFORM_SD = 1 / 12**0.5
 
 
 def bare(**changes: Any) -> Economy:
-    """One job of one kind a round, one round, no costs, no noise, no outside option; then these changes."""
+    """Return an economy of one round with one job of one kind and no costs, noise or outside option.
+
+    Args:
+        changes: fields of the economy that are to differ.
+    """
     economy = Economy(
         jobs=1, kinds=1, capacity=1, rounds=1, base_cost=0.0, effort_cost=0.0, promotion_price=0.0, outside_share=0.0,
         value_spread=0.0, quality_noise=0.0, shock_sd=0.0,
@@ -26,7 +30,13 @@ def bare(**changes: Any) -> Economy:
 
 
 def plain_rule(weights: Weights, amplification: float, **changes: Any) -> Rule:
-    """These weights and this amplification, no commission, no floor under promotion, reserve 1; then these changes."""
+    """Return a rule with these weights and amplification, no commission or promotion floor, and reserve 1.
+
+    Args:
+        weights: weights of the signals.
+        amplification: amplification of the score, 0 .. inf.
+        changes: further fields by their dotted names.
+    """
     plain = {
         "scoring.weights": weights,
         "scoring.amplification": amplification,
@@ -37,11 +47,11 @@ def plain_rule(weights: Weights, amplification: float, **changes: Any) -> Rule:
 
 
 class Opened:
-    """Markets opened once, whose first round can be played again and again with the same noise.
+    """Markets that were reset once, and whose first round can be played again and again with the same noise.
 
     Args:
-        market: with the number of markets that there are to be.
-        seed: of the markets.
+        market: the B markets.
+        seed: seed of the markets.
     """
 
     def __init__(self, market: Market, seed: int) -> None:
@@ -51,25 +61,25 @@ class Opened:
 
     @property
     def shocks(self) -> np.ndarray:
-        """Private cost shocks (B, N, K), as organizations observe them."""
+        """Private cost shocks (B, N, K), as organizations observe them, in shares of the job's value."""
         return self.seen[:, :, self.market.layout["shock"]].astype(np.float64)
 
     def post(self, values: np.ndarray) -> None:
-        """Put jobs of these values (B, J) on the first board, in place of those drawn."""
+        """Give the jobs of the first round these values (B, J) instead of those drawn."""
         self._start["job_values"] = values
 
     def play(self, actions: np.ndarray) -> np.ndarray:
-        """Profits (B, N) of the first round under actions (B, N, A)."""
+        """Play the first round with actions (B, N, A), and return profits (B, N) in mean job values."""
         self.market.restore(self._start)
         return self.market.step(actions)[1].astype(np.float64)
 
     def act(self, policies: Sequence[Policy]) -> np.ndarray:
-        """Actions (B, N, A) of one policy a seat, on what they see."""
+        """Return actions (B, N, A) of N policies, one per seat, given what they observe in the first round."""
         return np.stack([policy.act(self.seen[:, seat])[0] for seat, policy in enumerate(policies)], axis=1)
 
 
 def conduct(*, ask: np.ndarray | float = 0.5, promotion: np.ndarray | float = 0.0, kinds: int = 1) -> np.ndarray:
-    """Actions (B, N, 3 + K) from asks and promotions of shape (B, N), no effort and even focus."""
+    """Return actions (B, N, 3 + K) with asks and promotions of shape (B, N), no effort and even focus."""
     ask, promotion = np.broadcast_arrays(ask, promotion)
     flat = to_action(ask=ask.ravel(), effort=0.0, promotion=promotion.ravel(), kinds=kinds)
     return flat.reshape(*ask.shape, 3 + kinds)
@@ -78,17 +88,17 @@ def conduct(*, ask: np.ndarray | float = 0.5, promotion: np.ndarray | float = 0.
 def best_deviation(
     name: str, types: np.ndarray, profit: Callable[[float], np.ndarray], steps: np.ndarray, groups: int = 10
 ) -> Row:
-    """What the best deviation on a grid gains: nothing, where conduct is an equilibrium.
+    """Measure what the best deviation on a grid gains, which is nothing if conduct is an equilibrium.
 
-    A deviation is a step of the grid for each tenth of the types. It is picked where it gains most on one half of the
-    markets and scored on the other half, and the other way round, so that luck in picking does not count as gain.
+    A deviation is a step of the grid for each tenth of the types. The step that gains most on one half of the markets
+    is scored on the other half, and the other way round, so that luck in the choice does not count as gain.
 
     Args:
-        name: of the row.
+        name: name of the row.
         types: (B,) what the deviating organization knows.
-        profit: its profits (B,) where it moves by a step; at 0 it keeps to its conduct.
-        steps: the grid.
-        groups: of types.
+        profit: function from a step to the profits (B,) of that organization; at step 0 it does not deviate.
+        steps: the grid of steps.
+        groups: number of groups of types, ten by default.
     """
     gains = np.stack([profit(step) for step in steps]) - profit(0.0)
     group = np.argsort(np.argsort(types)) * groups // len(types)
@@ -102,9 +112,9 @@ def best_deviation(
 
 
 def peak(grid: np.ndarray, values: np.ndarray, width: int = 20) -> float:
-    """Where a smooth curve on a fine grid is largest: the vertex of a parabola around its best point.
+    """Find where a smooth curve on a fine grid is largest: the vertex of a parabola fitted around its best point.
 
-    `width` points to either side even out the rounding of profits, which are float32.
+    The fit to `width` points on either side smooths the rounding of profits, which are float32.
     """
     best = int(np.argmax(values))
     near = slice(max(best - width, 0), best + width + 1)

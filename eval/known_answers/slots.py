@@ -1,8 +1,9 @@
-"""Position auctions: the generalized second price is not the payment of Vickrey, Clarke and Groves.
+"""Position auctions: the generalized second price is not the payment of Vickrey, Clarke and Groves (VCG).
 
-The example of Edelman, Ostrovsky & Schwarz 2007: bidders that value a click at 10, 4 and 2, slots with 200 and 100
-clicks. At truthful bids the generalized second price charges 800 and 200, VCG 600 and 200. Here jobs are slots, their
-values clicks, and promotion is the bid: 1 stands for 10 a click, and the clicks of a slot for its value times 150.
+In the example of Edelman, Ostrovsky & Schwarz 2007, bidders value a click at 10, 4 and 2, and slots have 200 and 100
+clicks. At truthful bids the generalized second price charges 800 and 200, and VCG 600 and 200. Here jobs are slots,
+with their values as clicks, and promotion is the bid: a promotion of 1 stands for 10 per click, and a job value of 1
+for 150 clicks.
 """
 
 from collections.abc import Iterator
@@ -16,11 +17,12 @@ from ruleshift.eval.known_answers.answer import Answer, Measurement, Row, Tolera
 from ruleshift.eval.known_answers.setting import Opened, bare, conduct, plain_rule
 
 VALUES, CLICKS, UNIT = (10.0, 4.0, 2.0), (200.0, 100.0), 150.0
+"""Each bidder's value per click, clicks of each slot, and clicks per unit of job value."""
 PAYMENTS = {"next_bid": (800.0, 200.0), "externality": (600.0, 200.0)}
 
 
 def slots(charge: str, organizations: int, jobs: int, markets: int) -> Market:
-    """Slots of random value for those who promote most; promotion costs 1 a unit of value."""
+    """Return B markets with slots of random value for those who promote most; promotion costs 1 per unit of value."""
     rule = plain_rule(
         Weights(promotion=1.0), np.inf, **{"matching.mechanism": "position_auction", "payment.charge": charge}
     )
@@ -29,14 +31,15 @@ def slots(charge: str, organizations: int, jobs: int, markets: int) -> Market:
 
 
 def charges(market: Market) -> np.ndarray:
-    """What each organization (B, N) was charged for promotion when last played."""
+    """Charge for promotion (B, N) of each organization in the last round played."""
     return np.array([outcome_view(rows, market.kinds).charge for rows in market.outcomes])
 
 
 def formula(charge: str, bids: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Charges (B, J) by slot, the dearest first, at bids (B, N) and slots of these values (B, J).
+    """Charges (B, J) by slot, the most valuable slot first, given bids (B, N) and values of slots (B, J).
 
-    VCG: of the slots s below, the sum of what each bidder there would gain by moving up, (v_(s-1) - v_s) b_s.
+    VCG charges the sum, over the slots s below, of what the bidder there would gain by moving up,
+    (v_(s-1) - v_s) b_s.
     """
     bid, value = -np.sort(-bids, axis=1)[:, 1 : values.shape[1] + 1], -np.sort(-values, axis=1)
     if charge == "next_bid":
@@ -46,7 +49,7 @@ def formula(charge: str, bids: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def payments(run: Measurement) -> Iterator[Row]:
-    """The published example, and any bids and slots."""
+    """Measure the published example, and charges at random bids and slots."""
     for charge, expected in PAYMENTS.items():
         opened = Opened(slots(charge, 3, 2, 1), seed=0)
         opened.post(np.array([CLICKS]) / UNIT)

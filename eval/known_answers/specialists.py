@@ -1,8 +1,9 @@
-"""Trained specialists of the two payments, and what each keeps under the other.
+"""Trained specialists of first and second price, and what each keeps under the other payment.
 
 A policy that PPO trained in one seat, among scripted equilibrium rivals, is judged by what a best reply would gain over
-it; the best reply there is the equilibrium itself. One that holds all seats is judged by the best deviation from it.
-The limits, a twentieth of the equilibrium's profit at home and a tenth for transfers, were set before the first run.
+it; the best reply there is the equilibrium itself. A policy that holds all seats is judged by the best deviation from
+it. The limits, a twentieth of the equilibrium's profit at home and a tenth for transfers, were set before the first
+run.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,12 +20,13 @@ from ruleshift.eval.known_answers.auctions import STEPS, asks, equilibrium, proc
 from ruleshift.eval.known_answers.setting import Opened, best_deviation, conduct
 
 N, SEEDS, AGENT_STEPS, ROUNDS = 2, (10, 11, 12, 13), 1_000_000, 64
+"""Organizations, training seeds, agent-steps of training for each seed, and rounds of a training episode."""
 RIVALS: dict[str, Callable[[int], Policy]] = {"as_asked": equilibrium, "second_price": truthful}
-"""The equilibrium bidder of each payment."""
+"""Function that makes the equilibrium bidder of each payment, given the number of organizations."""
 
 
 def specialists(pricing: str, run: Measurement) -> list[LearnedPolicy]:
-    """One specialist a seed, trained in one of two seats against the equilibrium bidder; costs are drawn each round."""
+    """Train one specialist per seed in one of two seats, against the equilibrium bidder; costs are new each round."""
     from ruleshift.train import PPOSettings, TrainingPlan, train
 
     home, found = procurement(N, pricing, 1, rounds=ROUNDS), []
@@ -56,14 +58,17 @@ def specialists(pricing: str, run: Measurement) -> list[LearnedPolicy]:
 
 
 def share_of_optimum(policy: Policy, pricing: str, run: Measurement) -> float:
-    """Its mean profit among equilibrium rivals, mean actions, as a share of the equilibrium's own in the same draws."""
+    """Mean profit of a policy among equilibrium rivals, as a share of what the equilibrium earns in the same draws.
+
+    The policy plays its mean actions.
+    """
     opened, rival = Opened(procurement(N, pricing, run.draws(40_000)), seed=11), RIVALS[pricing](N)
     earned = opened.play(opened.act([policy, *[rival] * (N - 1)]))[:, 0].mean()
     return float(earned / opened.play(opened.act([rival] * N))[:, 0].mean())
 
 
 def at_home(pricing: str, run: Measurement) -> Iterator[Row]:
-    """What the best reply to the rivals gains over the specialist."""
+    """Measure what the best reply to the rivals gains over the specialist."""
     gains = [1 - share_of_optimum(policy, pricing, run) for policy in specialists(pricing, run)]
     yield mean_row(f"gain of a best reply over the specialist, mean of {len(SEEDS)} seeds", 0.0, np.array(gains), "<=")
     for seed, gain in zip(SEEDS, gains, strict=True):
@@ -71,14 +76,14 @@ def at_home(pricing: str, run: Measurement) -> Iterator[Row]:
 
 
 def transfers(run: Measurement) -> Iterator[Row]:
-    """What each kind of specialist keeps under the other payment, as a share of the optimum there."""
+    """Measure what each kind of specialist keeps under the other payment, as a share of the optimum there."""
     for home, away, expected in (("as_asked", "second_price", share_kept(N)), ("second_price", "as_asked", 0.0)):
         kept = [share_of_optimum(policy, away, run) for policy in specialists(home, run)]
         yield mean_row(f"{_WORDS[home]} specialist under {_WORDS[away]}", expected, np.array(kept))
 
 
 def self_play(run: Measurement) -> Iterator[Row]:
-    """All seats learn with one policy; then one deviates."""
+    """Train one policy in all seats, and measure what a deviation gains and how far asks lie from the equilibrium."""
     from ruleshift.train import MarketVecEnv, PPOSettings
     from ruleshift.train.checkpoint import learned_policy, process_state
     from ruleshift.train.ppo import make_learner

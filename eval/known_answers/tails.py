@@ -1,9 +1,9 @@
-"""Tails of a size distribution: is a power law rejected? Never whether it is one.
+"""A test of the tail of a size distribution: whether a power law is rejected, never whether it is one.
 
-The method of Clauset, Shalizi & Newman (2009, "Power-law distributions in empirical data", SIAM Review 51), for whole
-numbers: exponent by maximum likelihood above the start of the tail that brings the fitted law nearest to the data
-(Kolmogorov-Smirnov), goodness of fit by a semiparametric bootstrap, and likelihood ratios against a lognormal and an
-exponential with the same tail (Vuong 1989).
+The method is that of Clauset, Shalizi & Newman (2009, "Power-law distributions in empirical data", SIAM Review 51) for
+whole numbers. The exponent is fitted by maximum likelihood above the start of the tail that brings the fitted law
+nearest to the data (Kolmogorov-Smirnov); the goodness of fit comes from a semiparametric bootstrap; and likelihood
+ratios compare a lognormal and an exponential with the same tail (Vuong 1989).
 """
 
 from dataclasses import dataclass
@@ -15,38 +15,39 @@ from scipy.special import zeta
 from scipy.stats import norm
 
 LEVEL = 0.1
-"""Rejected below this probability, as Clauset et al. advise: a large one is no evidence for the law."""
+"""Probability below which the law is rejected, as Clauset et al. advise; a larger one is no evidence for the law."""
 LEAST_TAIL = 50
-"""Sizes that a tail must hold at least, and"""
+"""Least number of sizes in a tail, since nothing would ever be rejected in a short one."""
 LEAST_SHARE = 0.1
-"""the least share of all: in a short tail nothing would ever be rejected."""
+"""Least share of all sizes in a tail, for the same reason."""
 MOST_STARTS = 40
+"""Largest number of starts of the tail that are tried."""
 _EXPONENTS = np.linspace(1.05, 8.0, 696)
 _TABLE = 5_000
 
 
 @dataclass(frozen=True)
 class Tail:
-    """What was found about the tail of a sample."""
+    """Result of the test on the tail of a sample."""
 
     start: int
-    """Size from which on the tail is fitted."""
+    """Size at which the tail starts."""
     size: int
-    """Sizes in the tail."""
+    """Number of sizes in the tail."""
     exponent: float
-    """Of the power law, alpha in p(k) ~ k**-alpha."""
+    """Exponent alpha of the power law p(k) ~ k**-alpha."""
     distance: float
-    """Kolmogorov-Smirnov distance of the tail from the fitted law."""
+    """Kolmogorov-Smirnov distance of the tail from the fitted law, 0 .. 1."""
     fit: float
-    """Probability of a larger distance if the law held (bootstrap)."""
+    """Probability of a distance at least as large if the law held, 0 .. 1, by bootstrap."""
     against_lognormal: tuple[float, float]
-    """Log likelihood of the power law less that of the lognormal, in standard errors, and its two-sided p value."""
+    """Log likelihood of the power law minus that of the lognormal, in standard errors, and its two-sided p value."""
     against_exponential: tuple[float, float]
-    """Likewise for the exponential."""
+    """The same for the exponential."""
 
     @property
     def rejected(self) -> bool:
-        """Whether the power law fits badly, or an alternative fits better."""
+        """Whether the power law is rejected, because it fits badly or because an alternative fits better."""
         ratios = (self.against_lognormal, self.against_exponential)
         return self.fit < LEVEL or any(ratio < 0 and p < LEVEL for ratio, p in ratios)
 
@@ -58,12 +59,12 @@ def judge_tail(sizes: np.ndarray, *, bootstraps: int = 100, seed: int = 0) -> Ta
     """Test the tail of a sample of whole numbers.
 
     Args:
-        sizes: whole numbers; those below 1 are left out.
-        bootstraps: samples that the goodness of fit is judged by.
-        seed: of these.
+        sizes: (n,) whole numbers; those below 1 are left out.
+        bootstraps: number of bootstrap samples by which the goodness of fit is judged.
+        seed: seed of these samples.
 
     Raises:
-        ValueError: fewer than `LEAST_TAIL` sizes, or all of them equal.
+        ValueError: there are fewer than `LEAST_TAIL` sizes, or all of them are equal.
     """
     sizes = np.sort(np.asarray(sizes))
     sizes = sizes[sizes >= 1].astype(np.int64)
@@ -86,7 +87,7 @@ def judge_tail(sizes: np.ndarray, *, bootstraps: int = 100, seed: int = 0) -> Ta
 
 
 def _fit(sizes: np.ndarray) -> tuple[int, float, float]:
-    """Start, exponent and distance of the tail that a power law fits best; `sizes` rise."""
+    """Start, exponent and distance of the tail that a power law fits best; `sizes` must be sorted."""
     values, first = np.unique(sizes, return_index=True)
     least = max(LEAST_TAIL, LEAST_SHARE * len(sizes))
     starts = np.flatnonzero((len(sizes) - first >= least) & (values < values[-1]))
@@ -108,7 +109,7 @@ def _fit(sizes: np.ndarray) -> tuple[int, float, float]:
 
 
 def _exponent(start: int, mean_log: float) -> float:
-    """Maximum likelihood: the grid's best, refined by a parabola."""
+    """Exponent of largest likelihood: the best one of a grid, refined by a parabola."""
     loss = _log_zeta(start) + _EXPONENTS * mean_log
     at = int(np.clip(np.argmin(loss), 1, len(loss) - 2))
     left, here, right = loss[at - 1 : at + 2]
@@ -122,7 +123,7 @@ def _log_zeta(start: int) -> np.ndarray:
 
 
 def _draw(rng: np.random.Generator, exponent: float, start: int, count: int) -> np.ndarray:
-    """Whole numbers from the power law: by table, and beyond it by the continuous law."""
+    """Draw whole numbers from the power law, by table, and beyond the table from the continuous law."""
     above = zeta(exponent, start + np.arange(_TABLE + 1.0)) / zeta(exponent, start)
     chance = rng.random(count)
     drawn = start + np.searchsorted(-above, -chance, side="left") - 1
@@ -132,13 +133,13 @@ def _draw(rng: np.random.Generator, exponent: float, start: int, count: int) -> 
 
 
 def _exponential(tail: np.ndarray, start: int) -> np.ndarray:
-    """Log likelihood of each size under the geometric law that fits best."""
+    """Log likelihood of each size in the tail under the geometric law that fits best."""
     rate = np.log1p(1 / (tail.mean() - start))
     return np.log(-np.expm1(-rate)) - rate * (tail - start)
 
 
 def _lognormal(tail: np.ndarray, start: int) -> np.ndarray:
-    """Log likelihood of each size under the lognormal law, in whole numbers from `start` on, that fits best."""
+    """Log likelihood of each size in the tail under the rounded lognormal law, from `start` on, that fits best."""
     values, counts = np.unique(tail, return_counts=True)
 
     def each(parameters: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
-"""Urns: popularity grows by the jobs won, and wins jobs (Eggenberger & Polya 1923; Hill, Lane & Sudderth 1980).
+"""Urns: popularity grows with the jobs won, and wins jobs (Eggenberger & Polya 1923; Hill, Lane & Sudderth 1980).
 
-One job a round is drawn with odds popularity ** gamma; popularity starts at a and lasts for ever. Linear (gamma 1): the
-variance of shares is (1/N) (1 - 1/N) (N a + T) / (T (N a + 1)), and they tend to a Dirichlet distribution.
-Superlinear: one winner. Sublinear: equal shares, or, beside a quality q, shares in proportion to q ** (1 / (1 - r)).
+One job per round is drawn with odds popularity ** gamma; popularity starts at a and lasts for ever. In a linear urn
+(gamma = 1) the variance of shares is (1/N) (1 - 1/N) (N a + T) / (T (N a + 1)), and shares tend to a Dirichlet
+distribution. A superlinear urn ends with one winner, and a sublinear one with equal shares. With odds q times
+popularity ** r, where q is a quality and r < 1, shares tend to be proportional to q ** (1 / (1 - r)).
 """
 
 from collections.abc import Iterator
@@ -18,13 +19,13 @@ from ruleshift.eval.known_answers.setting import bare, plain_rule
 
 
 def urn(organizations: int, start: float, gamma: float, markets: int, rounds: int) -> Market:
-    """One job a round, drawn with odds popularity ** gamma."""
+    """Return B markets with one job per round, drawn with odds popularity ** gamma."""
     rule = plain_rule(Weights(popularity=1.0), gamma, **{"feedback.persistence": 1.0, "feedback.prior": start})
     return Market(rule, markets=markets, economy=bare(organizations=organizations, rounds=rounds + 1))
 
 
 def shares(market: Market, start: float, rounds: int, seed: int) -> np.ndarray:
-    """Shares (B, N) of the jobs of so many rounds."""
+    """Share of the jobs of all rounds that each organization wins, (B, N)."""
     market.reset(seed=seed)
     actions = np.zeros((market.markets, market.organizations, market.action_size), np.float32)
     for _ in range(rounds):
@@ -34,12 +35,12 @@ def shares(market: Market, start: float, rounds: int, seed: int) -> np.ndarray:
 
 
 def variance(n: int, start: float, rounds: int) -> float:
-    """Of the share of one in a linear urn."""
+    """Variance of the share of one organization in a linear urn."""
     return (1 / n) * (1 - 1 / n) * (n * start + rounds) / (rounds * (n * start + 1))
 
 
 def mean_leader(gamma: float, start: float, rounds: int) -> float:
-    """Mean share of the leader of two, by the exact distribution of who has won how many jobs."""
+    """Mean share of the leader of two organizations, by the exact distribution of the jobs that each has won."""
     chance = np.ones(1)
     for played in range(rounds):
         won = np.arange(played + 1)
@@ -54,7 +55,7 @@ def mean_leader(gamma: float, start: float, rounds: int) -> float:
 
 
 def linear(run: Measurement) -> Iterator[Row]:
-    """Variance of shares after few rounds."""
+    """Measure the variance of shares after a few rounds."""
     for n, start, rounds in ((4, 1.0, 40), (8, 2.0, 30), (2, 0.5, 100)):
         found = shares(urn(n, start, 1.0, run.draws(8_000), rounds), start, rounds, seed=3)
         squares = ((found - 1 / n) ** 2).mean(axis=1)
@@ -65,7 +66,7 @@ def linear(run: Measurement) -> Iterator[Row]:
 
 
 def distribution(run: Measurement) -> Iterator[Row]:
-    """The whole distribution: of one organization's jobs and of two organizations' together, at quartiles."""
+    """Measure the distribution of the jobs of one organization, and of two together, at four of its quantiles."""
     n, rounds = 4, 300
     for start in (1.0, 3.0):
         found = shares(urn(n, start, 1.0, run.draws(3_000), rounds), start, rounds, seed=4) * rounds
@@ -82,14 +83,14 @@ def distribution(run: Measurement) -> Iterator[Row]:
 
 
 def feedback(run: Measurement) -> Iterator[Row]:
-    """Two organizations: the leader's mean share against the exact distribution."""
+    """Measure the leader's mean share among two organizations, against the exact distribution."""
     for gamma in (0.5, 0.8, 1.3, 2.0):
         found = shares(urn(2, 1.0, gamma, run.draws(4_000), 200), 1.0, 200, seed=5)
         yield mean_row(f"leader's share, gamma = {gamma:g}, T = 200", mean_leader(gamma, 1.0, 200), found.max(axis=1))
 
 
 def asymptotic(run: Measurement) -> Iterator[Row]:
-    """Five organizations, many rounds: one winner, or equal shares."""
+    """Measure how close five organizations come to one winner, or to equal shares, after many rounds."""
     rounds = 4_000
     winner = shares(urn(5, 1.0, 2.0, run.draws(400), rounds), 1.0, rounds, seed=6)
     yield mean_row("leader's share, gamma = 2, T = 4,000", 1.0, winner.max(axis=1))
@@ -98,7 +99,7 @@ def asymptotic(run: Measurement) -> Iterator[Row]:
 
 
 def feed(r: float, start: float, markets: int, rounds: int, jobs: int, shares: str) -> Market:
-    """Odds q * popularity ** r, q the capability, drawn once from U[.2, .5]."""
+    """Return B markets with odds q * popularity ** r, where q is the capability, drawn once from U[.2, .5]."""
     weights = Weights(capability=1 / (1 + r), popularity=r / (1 + r))
     rule = plain_rule(weights, 1 + r, **{"feedback.persistence": 1.0, "feedback.prior": start})
     economy = bare(
@@ -109,7 +110,7 @@ def feed(r: float, start: float, markets: int, rounds: int, jobs: int, shares: s
 
 
 def popularity_times_quality(run: Measurement) -> Iterator[Row]:
-    """Expected shares: the slope of log share on log quality; drawn: how far shares are from the limit's."""
+    """Measure the slope of log share on log quality, and with sampled winners the distance of shares from the limit."""
     for r in (0.25, 0.5):
         market = feed(r, 0.01, run.draws(50), 4_000, 1, "expected")
         found, quality = shares(market, 0.01, 4_000, seed=8), qualities(market)

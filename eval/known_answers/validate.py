@@ -1,4 +1,4 @@
-"""Validation: ask the market for every known answer, and leave a report of all of them side by side."""
+"""Validation: every known answer is measured in the market, and a report compares all of them."""
 
 import csv
 import hashlib
@@ -25,15 +25,18 @@ RECORD, TRAINED = "validation.json", "trained"
 
 @dataclass(frozen=True)
 class Validation:
-    """What a validation found, and where it is written."""
+    """Results of a validation, and where they are written."""
 
     results: tuple[Result, ...]
+    """Result of each known answer."""
     report: Path
+    """Path of `validation.html`."""
     table: Path
+    """Path of `validation.csv`."""
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """Ids of the answers that the market does not give."""
+        """Ids of the known answers that the market does not give."""
         return tuple(result.answer.id for result in self.results if not result.holds)
 
 
@@ -45,20 +48,20 @@ def validate(
     workers: int | None = None,
     quiet: bool = False,
 ) -> Validation:
-    """Measure known answers, and leave `validation.html` and `validation.csv` in the folder `out`.
+    """Measure known answers, and write `validation.html` and `validation.csv` into the folder `out`.
 
-    Started again on the same folder, it goes on with what is missing: each answer is whole or absent.
+    Started again on the same folder, it measures only the answers that are missing.
 
     Args:
-        out: folder of this validation alone.
-        only: ids of answers; all of them where empty.
-        extensions: modules of your own that register further answers when they are imported.
-        workers: processes, one core each; at most two by default, 0 for none beside this one.
+        out: folder of the validation, which holds nothing else.
+        only: ids of known answers; all of them if empty.
+        extensions: modules of your own that register further known answers when they are imported.
+        workers: number of processes, one core each; by default at most two, and 0 to measure in this process.
         quiet: show no progress.
 
     Raises:
-        ValueError: an unknown id, or a folder that holds something else or in which one is running.
-        CellError: an answer could not be measured.
+        ValueError: an id or a module is unknown, the folder holds something else, or a validation is running in it.
+        CellError: a known answer could not be measured.
     """
     load_extensions(extensions)
     asked, root = _asked(only), Path(out)
@@ -79,7 +82,7 @@ def validate(
 
 
 def begin(extensions: list[str]) -> Work:
-    """The work of a validation: measure the known answer that has the name of a task."""
+    """Return the work of a validation, which measures the known answer whose id is the name of the task."""
     load_extensions(extensions)
 
     def work(task: str, folder: Folder, report: Report) -> None:
@@ -118,7 +121,7 @@ def _lines(result: Result) -> Iterator[tuple[Any, ...]]:
 
 
 def code_hash() -> str:
-    """Sixteen hexadecimal digits of all code, rules and structures of the package."""
+    """Hash of all code, rules and structures of the package, sixteen hexadecimal digits."""
     digest, package = hashlib.sha256(), Path(ruleshift.__file__).parent
     for layer in ("envs", "agents", "train", "eval"):
         root = (package / layer).resolve()

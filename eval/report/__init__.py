@@ -1,4 +1,4 @@
-"""The report of a study: one file that needs no network."""
+"""The report of a study: one HTML file that needs no network."""
 
 from ruleshift.eval.report.write import write_report
 

@@ -1,4 +1,4 @@
-"""Figures as inline SVG. Text stays text, so that it scales, is read aloud and is small; names of users never enter."""
+"""Figures as inline SVG. Text stays text, so that it scales and stays small; names that users chose never enter."""
 
 import io
 import re
@@ -27,15 +27,15 @@ COLOURS = {
     "fixed+memory": "#d99a6c", "fixed": "#d99a6c", "fixed+nuisance": "#d97f3f", "scratch+memory": "#b03a68",
     "scratch": "#b03a68", "central": "#8456a8",
 }  # fmt: skip
-"""By arm or reference. Arms that share a colour differ in memory alone: the one without is dotted, a recurrent one is
-dashed and dotted."""
+"""Colour of each arm and reference. Arms that share a colour differ in memory only: the one without a memory is drawn
+with dots, and a recurrent one with dots and dashes."""
 _RECURRENT = "+recurrent"
 _DASHED, _DOTTED, _DASHDOT = (0, (4, 2)), (0, (1, 1.6)), (0, (6, 2, 1, 2))
 _PROTOCOLS: dict[str, Any] = {"shift": "-", "announced": _DOTTED, "placebo": _DASHDOT, "twin": _DASHED}
 LEVELS = ("best_reply", "constant", "floor")
-"""References that are drawn as levels."""
+"""References that are drawn as horizontal lines."""
 AROUND = ("best_reply", SPECIALIST, GENERALIST, "constant")
-"""Who is drawn around the shift in mid-episode."""
+"""Arms and references that are drawn around the shift in mid-episode."""
 _STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -51,18 +51,18 @@ _STYLE: Any = {
     "legend.frameon": False,
 }
 _Key = tuple[str, str, str]
-"""A line of a legend: what, its colour, its dashes in the words of SVG."""
+"""A line of a legend: its label, its colour, and its dashes as SVG writes them."""
 
 
 def legend(arms: Iterable[str], levels: Iterable[str] = ()) -> list[_Key]:
-    """The legend of figures that show these arms, and these levels dashed."""
+    """Return the legend of figures that show these arms, and these references as dashed horizontal lines."""
     arms = list(arms)
     lines = [(label(arm), _colour(arm), _dashes(_line(arm, arms))) for arm in arms]
     return lines + [(label(level), COLOURS[level], _dashes(_DASHED)) for level in levels]
 
 
 def notice_legend() -> list[_Key]:
-    """The legend of `notice_figure`: colours by arm, dashes by protocol."""
+    """Return the legend of `notice_figure`: colours by arm, dashes by protocol."""
     plain = [(protocol, "#5b6168", _dashes(style)) for protocol, style in _PROTOCOLS.items()]
     return [*legend([GENERALIST, SPECIALIST]), *plain]
 
@@ -72,7 +72,7 @@ def _dashes(style: Any) -> str:
 
 
 def curve_figure(findings: Findings, home: int | None = None) -> str:
-    """Learning curves on the home rules, or on one of them; the band spans the seeds."""
+    """Draw learning curves averaged over the home rules, or on the one with this index; bands span the seeds."""
     own, chosen = findings.returns, slice(None) if home is None else slice(home, home + 1)
     floor, best = (float(each[chosen].mean()) for each in (own.home_floor, own.home_best_reply))
     with _figure(f"curve{'' if home is None else home}") as (axes, done):
@@ -89,7 +89,7 @@ def curve_figure(findings: Findings, home: int | None = None) -> str:
 
 
 def adaptation_figure(findings: Findings, target: int | None = None) -> str:
-    """Return by tenth of the phase in which arms learn on, over held-out targets or at one of them."""
+    """Draw returns by tenth of the adaptation phase, averaged over held-out targets or at the one with this index."""
     numbers = findings.numbers
     names = numbers.held_out if target is None else [numbers.held_out[target]]
     with _figure(f"adaptation{'' if target is None else target}") as (axes, done):
@@ -111,14 +111,17 @@ def adaptation_figure(findings: Findings, target: int | None = None) -> str:
 
 
 def tenths(findings: Findings, arm: str, targets: list[str]) -> list[float]:
-    """Return by tenth of the phase of learning on, fewer where the phase has fewer rounds; mean over all else."""
+    """Returns of an arm in each tenth of the adaptation phase, averaged over everything else.
+
+    There are fewer parts if the phase has fewer than ten rounds.
+    """
     count = sum(name.startswith("return_") for name in findings.runs("adaptation", arm)[0].values)
     measures = [f"return_{tenth}" for tenth in range(1, count + 1)]
     return [float(findings.numbers.array(arm, "adaptation", targets, measure=each).mean()) for each in measures]
 
 
 def shift_figure(findings: Findings, target: int | None = None) -> str:
-    """Focal profit around the shift in mid-episode; dashed, the unshifted twins."""
+    """Draw focal profit around the shift in mid-episode, averaged over targets or at one; twins are dashed."""
     name = None if target is None else findings.numbers.held_out[target]
     with _figure(f"shift{'' if target is None else target}") as (axes, done):
         for arm in AROUND:
@@ -129,7 +132,7 @@ def shift_figure(findings: Findings, target: int | None = None) -> str:
 
 
 def notice_figure(findings: Findings) -> str:
-    """The generalist and the specialist through a shift, a shift with notice, a placebo and the twin."""
+    """Draw focal profit of generalist and specialist through a shift, one with notice, a placebo and the twin."""
     with _figure("notice") as (axes, done):
         for arm in (SPECIALIST, GENERALIST):
             for protocol, style in _PROTOCOLS.items():
@@ -153,7 +156,7 @@ def _around(axes: Axes, done: Callable[[], str]) -> str:
 
 
 def profile_figure(profiles: dict[str, list[Interval]]) -> str:
-    """Share of runs that score above each threshold; with bands for the arms of the primary contrast."""
+    """Draw the share of runs that score above each threshold, with intervals for the arms of the primary contrast."""
     with _figure("profile") as (axes, done):
         for arm, found in reversed(profiles.items()):
             primary = arm in (GENERALIST, SPECIALIST)
@@ -170,7 +173,7 @@ def profile_figure(profiles: dict[str, list[Interval]]) -> str:
 
 
 def dose_figure(findings: Findings) -> str:
-    """What frozen policies lose against the distance of the target from the home rule, one dot a home and target."""
+    """Draw what frozen policies lose against the distance from the home rule, one dot per home and target."""
     found = doses(findings)
     size = 34 if len(found) <= 100 else 10
     with _figure("dose") as (axes, done):
@@ -193,7 +196,10 @@ def _colour(arm: str) -> str:
 
 
 def _line(arm: str, among: Any) -> Any:
-    """Dotted where its like with a memory is there too, and has its colour; a recurrent one by its own dashes."""
+    """Line style of an arm: dotted if the same arm with a memory is shown in the same colour, solid otherwise.
+
+    A recurrent arm has its own dashes.
+    """
     if arm.endswith(_RECURRENT):
         return _DASHDOT
     twin = f"{arm}+memory"
@@ -202,7 +208,7 @@ def _line(arm: str, among: Any) -> Any:
 
 @contextmanager
 def _figure(name: str) -> Iterator[tuple[Axes, Callable[[], str]]]:
-    """Axes to draw on, and what makes the `<svg>` of them once all is drawn."""
+    """Give axes to draw on, and a function that turns them into `<svg>` when all is drawn."""
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(5.4, 3.1), layout="constrained")
         figure.patch.set_alpha(0)
@@ -213,7 +219,7 @@ def _figure(name: str) -> Iterator[tuple[Axes, Callable[[], str]]]:
 
 
 def _svg(figure: Figure, prefix: str) -> str:
-    """The figure as an `<svg>` element whose ids are its own, the same bytes at each call."""
+    """Return the figure as an `<svg>` element with ids that no other figure has, the same bytes at each call."""
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     text = file.getvalue()

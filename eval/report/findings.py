@@ -1,4 +1,4 @@
-"""All that a report is made from, read once: the record of a study, its numbers, and the verdicts on them."""
+"""Findings, all that a report is made from: the record of a study, its numbers, and the verdicts on them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,47 +16,47 @@ from ruleshift.eval.jobs.folder import Folder
 
 @dataclass(frozen=True)
 class Findings:
-    """A finished study in hand."""
+    """A finished study that has been read and judged."""
 
     record: Record
-    """What the folder says about itself."""
+    """Record of the study."""
     numbers: Numbers
-    """Every measure that was taken."""
+    """All numbers of the study."""
     judgement: Judgement
-    """The verdicts on all claims, with what they were judged on."""
+    """The verdicts on all claims, with the numbers on which they were judged."""
 
     @property
     def returns(self) -> Returns:
-        """What arms and references earned, at the budget."""
+        """What arms and references earned, for arms at the training budget itself and none of its multiples."""
         return self.judgement.returns
 
     @property
     def design(self) -> Design:
-        """What was run."""
+        """Design of the study."""
         return self.record.design
 
     @cached_property
     def short(self) -> dict[str, str]:
-        """By target, its short name."""
+        """Short name of each target, by its name."""
         return short_names(self.design)
 
     @property
     def arms(self) -> list[str]:
-        """All arms, those of the primary contrast first."""
+        """Names of all arms, those of the primary contrast first."""
         return in_order(self.design.preset.arms)
 
     @property
     def learned(self) -> list[str]:
-        """Those that were trained before the shift."""
+        """Names of the arms that were trained before the shift."""
         return [arm for arm in self.arms if arm in self.returns.frozen]
 
     @cached_property
     def power(self) -> list[Power]:
-        """What a study of this size can find; simulated, for no outcome of the study enters it."""
+        """Power of a study of this size, by simulation; no result of the study enters it."""
         return power_table(self.returns.sizes)
 
     def runs(self, protocol: str, arm: str | None = None) -> list[Run]:
-        """All runs of a protocol at the budget, of one arm or of all."""
+        """Return all runs of a protocol at the training budget, of one arm or of all."""
         if arm is not None:
             return self._by_arm.get((protocol, arm), [])
         return [each for (name, _), held in self._by_arm.items() if name == protocol for each in held]
@@ -71,23 +71,27 @@ class Findings:
 
 
 def read_findings(root: Path) -> Findings:
-    """Read a finished study and judge every claim.
+    """Read the finished study in a folder, and judge every claim.
 
     Raises:
-        ValueError: no study there, or one that is not finished.
+        ValueError: there is no study in the folder, or it is not finished.
     """
     return findings_of(read_record(root), Folder(root))
 
 
 def findings_of(record: Record, folder: Folder) -> Findings:
-    """Judge every claim on the cells of a folder."""
+    """Judge every claim on the cells in a folder.
+
+    Raises:
+        ValueError: a cell is missing.
+    """
     numbers = Numbers(record.design, read_entries(folder, record.design))
     constant = folder.read(CONSTANT_CELL)["result"]["conduct"]
     return Findings(record, numbers, judge_all(returns_of(numbers), constant))
 
 
 def short_names(design: Design) -> dict[str, str]:
-    """By target, a name that fits into a figure: `family 03` for `platforms_family_03`; never two alike."""
+    """Short and distinct names of the targets, by name, such as `family 03` for `platforms_family_03`."""
     prefix = f"{design.structure.name}_"
     names = [rule.name for rule in design.targets]
     short = [name.removeprefix(prefix).replace("_", " ") for name in names]

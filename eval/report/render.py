@@ -1,4 +1,4 @@
-"""Templates become pages: how the content of every report is escaped, rounded and coloured."""
+"""Rendering of templates: how the content of every report is escaped, rounded and coloured."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from ruleshift.eval.claims import wording
 
 
 def render(template: Path, content: dict[str, Any]) -> str:
-    """A page from a template, which may include the style and the macros of this folder; the content is escaped."""
+    """Fill in a template, which may include the style and the macros of this folder; the content is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([template.parent, Path(__file__).parent]),
         autoescape=True,
@@ -33,11 +33,11 @@ def render(template: Path, content: dict[str, Any]) -> str:
 
 
 def _soft(name: str) -> Markup:
-    """A name that may be broken after its underscores, escaped."""
+    """Escape a name, and allow line breaks after its underscores."""
     return Markup("_<wbr>").join(name.split("_"))
 
 
 def _colour(shade: float) -> str:
-    """Blue for the generalist's side and for what earns much, orange for the specialist's, white in the middle."""
+    """Colour of a shade, -1 .. 1: blue for the generalist's side or a high return, orange for the other, white at 0."""
     end, share = ((150, 187, 226) if shade > 0 else (240, 190, 150)), min(abs(shade), 1.0)
     return "#" + "".join(f"{round(255 + (b - 255) * share):02x}" for b in end)

@@ -1,4 +1,4 @@
-"""What the report says in sentences beside the answers to the claims: all of them follow from the numbers."""
+"""Sentences of the report beyond the answers to the claims; all of them follow from the numbers."""
 
 import math
 
@@ -11,7 +11,7 @@ from ruleshift.eval.report.findings import Findings
 
 
 def what_was_compared(findings: Findings) -> str:
-    """Under the headline: what specialists and the generalist are, and what is measured."""
+    """Say what specialists and the generalist are, and what is measured; it stands under the headline."""
     homes, targets, _, _, _ = findings.returns.sizes
     one = f"one of {homes} rules" if homes > 1 else "one rule"
     new = f"one of {targets} rules" if targets > 1 else "a rule"
@@ -25,7 +25,7 @@ def what_was_compared(findings: Findings) -> str:
 
 
 def incompetence(findings: Findings) -> str:
-    """The warning that comes first; empty where both arms of the primary contrast pass the gate."""
+    """Warn that an arm of the primary contrast fails the gate of competence; empty if both pass it."""
     judgement = findings.judgement
     if not judgement.incompetent:
         return ""
@@ -38,7 +38,7 @@ def incompetence(findings: Findings) -> str:
 
 
 def what_intervals_cover(findings: Findings) -> str:
-    """What was resampled, and what the intervals do not speak of."""
+    """Say what was resampled, and what the intervals say nothing about."""
     names = ("home rule", "target rule", "training seed", "panel", "economy")
     sizes = dict(zip(names, findings.returns.sizes, strict=True))
     varied = [count(size, name) for name, size in sizes.items() if size > 1]
@@ -50,7 +50,7 @@ def what_intervals_cover(findings: Findings) -> str:
 
 
 def what_it_could_find(findings: Findings) -> str:
-    """The power of a study of this size, stated whatever was found."""
+    """State the power of a study of this size, whatever was found."""
     half_width = whole(100 * findings.power[0].half_width)
     if not math.isfinite(findings.power[0].half_width):
         return "A study in which nothing varies can establish nothing."
@@ -68,7 +68,7 @@ def what_it_could_find(findings: Findings) -> str:
 
 
 def limits(findings: Findings) -> list[str]:
-    """What does not follow from this study."""
+    """List what does not follow from this study."""
     preset = findings.design.preset
     return [
         f"{what_intervals_cover(findings)} They speak of rules and economies like these. How often such intervals "
@@ -83,7 +83,7 @@ def limits(findings: Findings) -> list[str]:
 
 
 def moves(findings: Findings) -> str:
-    """How much the generalist's late conduct differs between rules."""
+    """Say how much the generalist's late conduct differs between rules; empty if it was not measured."""
     if GENERALIST not in findings.returns.conduct:
         return ""
     moved = conduct_moves(findings.returns.conduct[GENERALIST])

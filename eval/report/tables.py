@@ -1,4 +1,4 @@
-"""The numbers of a study as the report shows them. Nothing here rounds, and nothing is put into words."""
+"""Tables of a study's numbers as the report shows them, before they are rounded or put into words."""
 
 from dataclasses import dataclass
 
@@ -26,31 +26,35 @@ from ruleshift.eval.statistics import (
 )
 
 OTHERS = ("home", "seed", "panel", "economy")
-"""What is averaged over where targets stand side by side."""
+"""Factors over which a comparison of targets averages."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """A cell of a heat table: a number, None where there is none, and where it lies on the scale of its colour."""
+    """A box of a heat table."""
 
     value: float | None
+    """Number in the box; None if there is none."""
     shade: float
-    """-1 .. 1: how far towards one end, 0 in the middle."""
+    """Place on the scale of colours, -1 .. 1, 0 in the middle."""
     inside: bool
-    """Whether arms trained on the target, or could have: it enters no verdict."""
+    """Whether the target is inside the training support, so that it enters no verdict."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A number with its interval, on a line of its own; None where there is no scale to measure on."""
+    """A number that is drawn with its interval on a line."""
 
     name: str
+    """Label of the line."""
     found: Interval | None
+    """The number and its interval; None if there is no scale to measure on."""
     strong: bool = False
+    """Whether the line is emphasized."""
 
 
 def target_scales(findings: Findings) -> dict[str, float]:
-    """By target, the best reply minus the floor; held-out targets as the verdicts have them."""
+    """Scale of each target, by name: best reply minus floor, in mean job values per round, as the verdicts use it."""
     names, own = findings.numbers, findings.returns
     spans = zip(
         [*names.homes, *names.held_out],
@@ -61,9 +65,9 @@ def target_scales(findings: Findings) -> dict[str, float]:
 
 
 def transfer_matrix(findings: Findings) -> list[tuple[str, list[Box]]]:
-    """By home and target, the generalist minus the specialist as a share of the target's scale.
+    """Rows of generalist minus specialist as a share of the target's scale, one per home, with one box per target.
 
-    At held-out targets both keep learning; at targets inside the training support both are frozen.
+    At held-out targets both arms keep learning; on the home rules both are frozen.
     """
     numbers, spans = findings.numbers, target_scales(findings)
     inside = _difference(findings, "frozen", numbers.homes)
@@ -77,7 +81,7 @@ def transfer_matrix(findings: Findings) -> list[tuple[str, list[Box]]]:
 
 
 def _difference(findings: Findings, protocol: str, targets: list[str]) -> np.ndarray:
-    """(H, G), generalist minus specialist."""
+    """Generalist minus specialist, (H, G), in mean job values per round."""
     ours, theirs = (findings.numbers.array(arm, protocol, targets) for arm in (GENERALIST, SPECIALIST))
     return (ours - theirs).mean(axis=(2, 3, 4))
 
@@ -88,7 +92,10 @@ def _box(findings: Findings, target: str, value: float, span: float) -> Box:
 
 
 def returns_table(findings: Findings) -> list[tuple[str, list[Box]]]:
-    """By arm or reference and target, focal profit per round: frozen, but arms at held-out targets as they learn on."""
+    """Rows of focal profit per round, in mean job values, one per arm or reference, with one box per target.
+
+    Policies are frozen, except that arms keep learning at held-out targets.
+    """
     numbers, own = findings.numbers, findings.returns
     rows: dict[str, np.ndarray] = {}
     for arm in findings.arms:
@@ -112,7 +119,7 @@ def _level(findings: Findings, target: int, value: float, low: np.ndarray, high:
 
 
 def by_target(findings: Findings) -> list[Line]:
-    """The primary contrast, in all and target by target."""
+    """The primary contrast over all held-out targets, and at each of them."""
     own, names = findings.returns, findings.numbers.held_out
     gained, scale = own.adapted[GENERALIST] - own.adapted[SPECIALIST], transfer.scale(own)
     usable = scale.mean(axis=(0, 2, 3, 4)) > 0
@@ -136,7 +143,7 @@ def _each_target(gained: np.ndarray, scale: np.ndarray) -> Statistic:
 
 
 def contrasts(findings: Findings) -> list[Line]:
-    """The generalist against the specialist in other ways, and against what cannot adapt."""
+    """The generalist against the specialist in other ways, and against the other arms and the best constant conduct."""
     own, numbers = findings.returns, findings.numbers
     scale, mean_actions = transfer.scale(own), "mean_actions"
     pairs = {
@@ -157,7 +164,7 @@ def _role(arm: str) -> str:
 
 
 def budgets(findings: Findings) -> list[Line]:
-    """The primary contrast at every budget that was asked for, the least first."""
+    """The primary contrast at each budget of the study, in rising order."""
     lines = []
     for budget in sorted({1.0, *findings.design.preset.budgets}):
         own = findings.returns if budget == 1.0 else returns_of(findings.numbers, budget)
@@ -174,37 +181,43 @@ def budgets(findings: Findings) -> list[Line]:
 
 @dataclass(frozen=True)
 class Gate:
-    """What an arm came to in the gate of competence, by training rule."""
+    """Scores of an arm in the gate of competence."""
 
     arm: str
+    """Name of the arm."""
     shares: list[float]
-    """0 at the floor, 1 at the best reply; NaN where there is no scale."""
+    """Score on each training rule, where 0 is the floor and 1 the best reply; NaN if there is no scale."""
 
     @property
     def failed(self) -> list[bool]:
-        """By training rule, whether it is not competent."""
+        """Whether the arm fails the gate, for each training rule."""
         return [not share >= LEAST for share in self.shares]
 
 
 def gates(findings: Findings) -> list[Gate]:
-    """Of every arm that was trained."""
+    """The gate of competence of every trained arm."""
     return [Gate(arm, [float(x) for x in competence(findings.returns, arm)]) for arm in findings.learned]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """An arm at held-out rules in three ways: all cells, the middle half of the runs, and against the specialist."""
+    """An arm at held-out rules in three ways: all runs, the middle half of the runs, and against the specialist."""
 
     arm: str
+    """Name of the arm."""
     mean: Interval
+    """Score of all runs together, where 0 is the floor and 1 the best reply."""
     middle: Interval
+    """Mean score of the middle half of the runs, on the same scale."""
     better: Interval | None
-    """Probability that a run of it scores above a run of the specialist."""
+    """Probability that a run of the arm scores above a run of the specialist, 0 .. 1; None for the specialist."""
 
 
 def run_scores(findings: Findings) -> dict[str, Statistic]:
-    """By arm, scores at held-out rules while it learns on, 0 at the floor and 1 at the best reply; none without a scale
-    at each rule."""
+    """Scores of each arm at held-out rules while it keeps learning, where 0 is the floor and 1 the best reply.
+
+    The result is empty if a rule has no scale, because its best reply earns no more than the floor.
+    """
     own = findings.returns
     if (own.best_reply - own.floor).mean(axis=(1, 2)).min() <= 0:
         return {}
@@ -213,7 +226,7 @@ def run_scores(findings: Findings) -> dict[str, Statistic]:
 
 
 def summaries(findings: Findings) -> list[Summary]:
-    """Of every arm (Agarwal et al. 2021)."""
+    """Summary of every arm (Agarwal et al. 2021); empty if a rule has no scale."""
     own, runs = findings.returns, run_scores(findings)
     floor, scale = at_targets(own.floor), transfer.scale(own)
     return [
@@ -230,10 +243,11 @@ def summaries(findings: Findings) -> list[Summary]:
 
 
 THRESHOLDS = np.linspace(0, 1.2, 49)
+"""Scores at which performance profiles are computed."""
 
 
 def performance_profiles(findings: Findings) -> dict[str, list[Interval]]:
-    """By arm, the share of runs that score above each of `THRESHOLDS` (Agarwal et al. 2021)."""
+    """Share of the runs of each arm that score above each of `THRESHOLDS`, 0 .. 1 (Agarwal et al. 2021)."""
     return {
         arm: intervals(performance_profile(of, THRESHOLDS), findings.returns.sizes, bounds=(0, 1))
         for arm, of in run_scores(findings).items()
@@ -241,12 +255,12 @@ def performance_profiles(findings: Findings) -> dict[str, list[Interval]]:
 
 
 def curve_table(findings: Findings) -> list[tuple[str, list[float]]]:
-    """By arm, focal profit per round on the home rules after each of `curve_steps`, mean over all rules and seeds."""
+    """Focal profit per round of each arm after each of `curve_steps`, averaged over home rules and all else."""
     curves = findings.returns.curves
     return [(arm, curves[arm].mean(axis=(1, 2, 3, 4)).tolist()) for arm in in_order(curves)]
 
 
 def reach(lines: list[Line]) -> float:
-    """How far an axis that shows all these numbers must reach to either side; ends beyond 1.5 are cut."""
+    """Reach of an axis to either side of 0 that shows all these intervals, .1 .. 1.5; ends beyond are cut."""
     ends = [abs(end) for line in lines if line.found for end in (line.found.low, line.found.high)]
     return min(max([0.1, *(end for end in ends if np.isfinite(end))]), 1.5)

@@ -1,4 +1,4 @@
-"""The views beside the verdicts: around the shift, conduct, distance, rivalry, what the market did."""
+"""Views that accompany the verdicts: the shift in mid-episode, conduct, distance, rivalry, and market measures."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,10 +15,11 @@ from ruleshift.eval.report.tables import target_scales
 RECOVERED = 0.9
 """Share of what the best reply earns after the shift at which an arm counts as recovered."""
 MIDDLE = BINS // 2
+"""Index of the first stretch of a profile after the shift."""
 
 
 def mean_value(runs: Iterable[Run], measure: str) -> float:
-    """Mean of a measure over all economies and panels that were played; NaN of none."""
+    """Mean of a measure over all runs, economies and panels that were played; NaN if there are none."""
     return _mean_played([each.values[measure] for each in runs])
 
 
@@ -28,30 +29,35 @@ def _mean_played(values: list[np.ndarray]) -> float:
 
 
 def profile(findings: Findings, arm: str, protocol: str, target: str | None = None) -> np.ndarray:
-    """(BINS,) mean focal profit along the episode, over homes, seeds and economies; at one target or over all."""
+    """Mean focal profit per round in each stretch of the episode, (BINS,), at one target or averaged over all.
+
+    It is averaged over homes, seeds and economies, and is in mean job values.
+    """
     found = [each.profile for each in findings.runs(f"{protocol}_profile", arm) if target in (None, each.target)]
     return np.mean(found, axis=0)
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """How an arm comes through a shift in mid-episode with its policy frozen."""
+    """How an arm, with its policy frozen, comes through a shift in mid-episode."""
 
     arm: str
+    """Name of the arm or reference."""
     before: float
+    """Mean focal profit per round before the shift, in mean job values."""
     after: dict[str, float]
-    """By protocol, mean focal profit per round from the shift on: shift, announced, placebo, twin."""
+    """Mean focal profit per round from the shift on, by protocol: shift, announced, placebo and twin."""
     recovered: float | None
-    """Mean share of the episode from the shift to `RECOVERED` of the best reply's level, over targets where it gets
-    there; None where it never does."""
+    """Share of the episode that passes from the shift until the arm earns `RECOVERED` of what the best reply earns,
+    averaged over the targets where it does; None if it never does."""
     reached: int
-    """Held-out targets at which it gets there before the episode ends."""
+    """Number of held-out targets at which the arm recovers before the episode ends."""
     regret: float
-    """What it earns less than the best reply from the shift to the end of an episode, in mean job values."""
+    """What the best reply earns more from the shift to the end of an episode, in mean job values."""
 
 
 def recoveries(findings: Findings) -> list[Recovery]:
-    """Of every arm, and of the references beside them."""
+    """Recovery of every trained arm, of the best replies and of the best constant conduct."""
     shifted = {each.arm for each in findings.runs("shift")}
     arms = [*(arm for arm in findings.learned if arm in shifted), "best_reply", "constant"]
     return [_recovery(findings, arm) for arm in arms]
@@ -73,7 +79,7 @@ def _recovery(findings: Findings, arm: str) -> Recovery:
 
 
 def _time(findings: Findings, arm: str, target: str) -> float | None:
-    """Share of the episode after which a profile, as a running mean of three bins, is at the best reply's level."""
+    """Share of the episode from the shift until the running mean of three stretches has recovered; None if never."""
     level = RECOVERED * profile(findings, "best_reply", "shift", target)[MIDDLE:].mean()
     after = profile(findings, arm, "shift", target)[MIDDLE:]
     smooth = np.convolve(np.pad(after, 1, mode="edge"), np.full(3, 1 / 3), mode="valid")
@@ -89,17 +95,22 @@ def _regret(findings: Findings, shifts: list[Run]) -> float:
 
 @dataclass(frozen=True)
 class Conduct:
-    """A part of the conduct under one rule, frozen: the generalist's early and late in the episode, others' late."""
+    """One part of the conduct of frozen policies under one rule, such as the ask."""
 
     target: str
+    """Name of the rule."""
     early: float
+    """Mean of the generalist in the first tenth of the episode."""
     late: float
+    """Mean of the generalist in the last tenth of the episode."""
     specialist: float
+    """Mean of the specialists in the last tenth of the episode."""
     best_reply: float
+    """Mean of the best reply in the last tenth of the episode."""
 
 
 def conduct(findings: Findings) -> dict[str, list[Conduct]]:
-    """By part of the conduct, one for each target."""
+    """Conduct under each target, by part of the conduct."""
     found: dict[str, list[Conduct]] = {}
     for part in CONDUCT:
         found[part] = []
@@ -116,21 +127,24 @@ def conduct(findings: Findings) -> dict[str, list[Conduct]]:
 
 @dataclass(frozen=True)
 class Dose:
-    """What frozen policies lose at a target that lies so far from their home rule."""
+    """What frozen policies lose at a target, and how far it lies from the home rule."""
 
     home: str
+    """Name of the home rule."""
     target: str
+    """Name of the target rule."""
     distance: float
-    """0 (alike) .. 1; see `rule_distance`."""
+    """Distance of the two rules, 0 (alike) .. 1; see `rule_distance`."""
     specialist: float
-    """Share of the way from floor to best reply that it lacks; NaN where there is no scale."""
+    """1 minus the score of the specialist, where 0 is the floor and 1 the best reply; NaN if there is no scale."""
     generalist: float
+    """The same for the generalist."""
     inside: bool
-    """Whether arms trained on the target, or could have."""
+    """Whether the target is inside the training support."""
 
 
 def doses(findings: Findings) -> list[Dose]:
-    """One a home and target, the home itself among them."""
+    """One dose per home rule and target, including the home rule itself."""
     numbers, spans, found = findings.numbers, target_scales(findings), []
     apart = {(each.home, each.target): float(each.values["distance"][0, 0]) for each in findings.runs("distance")}
     best = numbers.reference("best_reply", numbers.targets).mean(axis=(1, 2))
@@ -149,17 +163,22 @@ def doses(findings: Findings) -> list[Dose]:
 
 @dataclass(frozen=True)
 class Rivalry:
-    """Secondary views at one target, in mean job values per round; means over homes, seeds and economies."""
+    """Head to head and self-play at one target, in mean job values per round, averaged over all else."""
 
     target: str
+    """Name of the target rule."""
     generalist_lead: float
+    """What the generalist earns more than the specialist in the same market."""
     constant_lead: float
+    """What the best constant conduct earns more than the specialist in the same market."""
     generalist: float
+    """What the generalist earns if it holds every seat."""
     specialist: float
+    """What the specialist earns if it holds every seat."""
 
 
 def rivalries(findings: Findings) -> list[Rivalry]:
-    """One a target; none where the study lacks an arm of the primary contrast."""
+    """One rivalry per target; none if the study lacks an arm of the primary contrast."""
     found = []
     for target in findings.numbers.targets:
         heads, selves = (
@@ -172,7 +191,7 @@ def rivalries(findings: Findings) -> list[Rivalry]:
 
 
 def markets(findings: Findings) -> list[tuple[str, dict[str, float]]]:
-    """By target, market measures from the shift on with the best reply in the focal seat."""
+    """Mean market measures from the shift on, by held-out target, with the best reply in the focal seat."""
     shifts = findings.runs("shift", "best_reply")
     return [
         (target, {name: mean_value([e for e in shifts if e.target == target], f"market_{name}") for name in SHOWN})

@@ -1,4 +1,4 @@
-"""Makes `report.html` from the results in a study's folder."""
+"""Writing of `report.html` from the results in a study's folder."""
 
 import os
 from pathlib import Path
@@ -24,10 +24,10 @@ _MARKET = {
 
 
 def write_report(folder: str | os.PathLike[str]) -> Path:
-    """Write `report.html` of the finished study in `folder` anew, and return its path.
+    """Write `report.html` for the finished study in a folder, and return its path.
 
     Raises:
-        ValueError: no study there, or one that is not finished.
+        ValueError: there is no study in the folder, or it is not finished.
     """
     root = Path(folder)
     path = root / "report.html"
@@ -36,12 +36,12 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
 
 
 def page(findings: Findings) -> str:
-    """The report as the text of one HTML file."""
+    """Return the report as the text of one HTML file."""
     return render(Path(__file__).with_name("report.html.jinja"), _content(findings))
 
 
 def _content(findings: Findings) -> dict[str, Any]:
-    """What every study has; views of the primary contrast only where both of its arms are there."""
+    """Content of the template; the views of the primary contrast are None unless the study has both of its arms."""
     return {
         "findings": findings,
         "design": findings.design,
@@ -73,7 +73,7 @@ def _content(findings: Findings) -> dict[str, Any]:
 
 
 def _primary(findings: Findings) -> dict[str, Any]:
-    """What is about the generalist and the specialist."""
+    """Content about the generalist and the specialist."""
     held_out, homes = findings.numbers.held_out, findings.numbers.homes
     lines = {"by_target": tables.by_target(findings), "contrasts": tables.contrasts(findings)}
     lines |= {"budgets": tables.budgets(findings), "economies": _by_economy(findings)}
@@ -102,7 +102,7 @@ def _primary(findings: Findings) -> dict[str, Any]:
 
 
 def _each(findings: Findings, draw: Any, rules: list[str]) -> list[tuple[str, Markup]]:
-    """A figure over all rules, then one for each where there are several."""
+    """Draw a figure averaged over all rules, and if there are several, one for each of them."""
     found = [("all together" if len(rules) > 1 else findings.short[rules[0]], Markup(draw(findings)))]
     numbered = enumerate(rules) if len(rules) > 1 else ()
     return found + [(findings.short[rule], Markup(draw(findings, index))) for index, rule in numbered]

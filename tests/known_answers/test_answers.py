@@ -13,11 +13,11 @@ SHARES = {
     "unbalanced_ranks": 0.1,
     "luce_choice": 0.2,
 }
-"""Share of the draws that the quick test takes, where it is not a twentieth."""
+"""Share of the draws that the quick test takes, for answers for which it is not a twentieth."""
 SLOW = {"entry_power_law", "trained_first_price", "trained_second_price", "trained_transfer", "trained_self_play"}
-"""Left to `ruleshift validate`."""
+"""Answers that are left to `ruleshift validate`."""
 ERRORS = 4
-"""Standard errors allowed here: with few draws, and among so many rows, fewer would fail one by luck."""
+"""Standard errors allowed here; with fewer, one of so many rows would fail by chance."""
 
 
 @pytest.mark.parametrize("name", [name for name in ANSWERS if name not in SLOW])
@@ -64,7 +64,7 @@ def test_tolerance__allows_what_it_says(row: Row, tolerance: Tolerance, holds: b
 
 
 def test_tolerance__a_wrong_formula_fails() -> None:
-    """Each row of an answer is told from one whose expected value is a tenth off."""
+    """No row of an answer would hold if its expected value were a tenth off."""
     answer: Answer = ANSWERS["first_price"]
     for row in answer.measure(Measurement(0.2)):
         if row.sense == "=":

@@ -1,4 +1,4 @@
-"""First-price procurement beyond the known answer: who wins, and that a conduct off the equilibrium is found out."""
+"""First-price procurement beyond the known answer: who wins, and that conduct off the equilibrium is detected."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_first_price__the_least_cost_wins_and_is_paid_its_ask(n: int) -> None:
 
 @pytest.mark.parametrize("assumed", [2, 9])
 def test_first_price__bids_for_another_number_of_rivals_are_no_equilibrium(assumed: int) -> None:
-    """Among four that bid as if they were two, or nine, a deviation gains more than the known answer allows."""
+    """If four bid as if there were two or nine of them, a deviation gains more than the known answer allows."""
     opened = Opened(procurement(4, "as_asked", 6_000), seed=2)
     bids = asks(opened, equilibrium(assumed))
 

@@ -1,6 +1,4 @@
-"""Deferred acceptance where all kinds rank organizations alike is a dictatorship in that order: at costs Exp(1) it
-costs H_n, as a dictatorship does.
-"""
+"""If all kinds rank organizations alike, deferred acceptance is a dictatorship in that order, which costs H_n."""
 
 import numpy as np
 import pytest

@@ -9,7 +9,7 @@ from ruleshift.eval.known_answers.setting import Opened
 
 @pytest.mark.parametrize("name", ["random_serial_dictatorship", "top_trading_cycles"])
 def test_random_serial_dictatorship__every_turn_is_equally_likely_for_each(name: str) -> None:
-    """Where all want the same, what one gets tells its turn."""
+    """All organizations have the same preferences, so that what each gets shows its turn."""
     n, markets = 5, 4_000
     opened = Opened(two_sided(n, n, "organizations", markets, mechanism=name), seed=3)
     opened.play(reporting(np.broadcast_to(np.arange(n), (markets, n, n)).copy()))

@@ -13,31 +13,32 @@ from ruleshift.envs.layout import outcome_view, state_view
 
 @dataclass(frozen=True)
 class Round:
-    """What happened in one market; J jobs, N organizations."""
+    """What happened in one market with J jobs and N organizations."""
 
     worth: np.ndarray
-    """(J, N) value * (parameter 0 + quality - cost); -inf where the organization did not offer."""
+    """(J, N) worth of each pair, value * (parameter 0 + quality - cost); -inf if the organization did not offer."""
     costs: np.ndarray
-    """(J, N) value * cost: the true one, or the ask."""
+    """(J, N) value * cost, where the cost is the true one or the ask."""
     values: np.ndarray
-    """(J,)"""
+    """(J,) value of each job."""
     kinds: np.ndarray
-    """(J,)"""
+    """(J,) kind of each job."""
     winners: np.ndarray
-    """(J,), -1 where the job was not served."""
+    """(J,) organization that served each job, -1 if none did."""
     payments: np.ndarray
-    """(J,)"""
+    """(J,) payment for each job."""
     capacity: int
+    """Jobs that each organization can serve."""
 
     @property
     def total(self) -> float:
-        """What the pairs matched are worth together."""
+        """Total worth of the matched pairs."""
         served = np.flatnonzero(self.winners >= 0)
         return float(self.worth[served, self.winners[served]].sum())
 
 
 def play(rule: Rule, economy: Economy, markets: int, seed: int, grid: float = 0.0) -> list[Round]:
-    """One round of these markets, under random actions: multiples of `grid`, where it is above 0."""
+    """Play one round of these markets with random actions, which are multiples of `grid` if it is above 0."""
     market = Market(rule, economy=economy, markets=markets)
     market.reset(seed=seed)
     before = market.state.copy()
@@ -68,8 +69,10 @@ def _round(market: Market, before: np.ndarray, b: int, gain: float, asks: bool, 
 def rounds(
     draw: Any, mechanism: str, *, organizations: int = 6, jobs: int = 8, pricing: str = "as_asked", ties: bool = False
 ) -> list[Round]:
-    """Hypothesis: a round of markets of any size up to this, of any gain, reserve and sort of cost; or with as many
-    exact `ties` as there can be."""
+    """Hypothesis strategy: a round of markets up to this size, with any gain, reserve and kind of cost.
+
+    With `ties`, as many worths as possible are exactly equal.
+    """
     economy = Economy(
         organizations=draw(strategies.integers(1, organizations)),
         jobs=draw(strategies.integers(1, jobs)),

@@ -1,4 +1,4 @@
-"""What the tests of matching mechanisms share: problems made by hand or by chance, and calling a mechanism on them."""
+"""What the tests of matching mechanisms share: problems made by hand or at random, and calls of a mechanism on them."""
 
 import itertools
 from collections.abc import Iterator
@@ -14,8 +14,11 @@ GUARD = 16
 
 
 def problem(preferences: Any, priority: Any, kinds: Any, capacities: Any, **fields: Any) -> Problem:
-    """A market of these (N, K) preferences and (K, N) priority; values are all 1, log odds 0, and nothing is drawn
-    (`uniforms` .5), but for what `fields` say. The race falls by 1 from place to place in the priority."""
+    """Make a problem with these preferences (N, K) and priorities (K, N).
+
+    Unless `fields` say otherwise, all values are 1, log odds 0 and uniform numbers .5, and the race falls by 1 from
+    one place in the priority to the next.
+    """
     preferences, priority = np.array(preferences, np.int64), np.array(priority, np.int64)
     n, k = preferences.shape
     jobs = len(kinds)
@@ -33,8 +36,10 @@ def problem(preferences: Any, priority: Any, kinds: Any, capacities: Any, **fiel
 
 
 def random_problem(seed: int, n: int, kinds: int, jobs: int, most: int = 1, **fields: Any) -> Problem:
-    """A market by chance: distinct values, log odds of spread 2, the race that they and the noise give, and capacities
-    of 1 to `most`; those that do not offer (one in five, where `most` is above 1) have capacity 0 and no odds."""
+    """Draw a problem with distinct values, log odds of standard deviation 2, the race that follows, and capacities.
+
+    Capacities are 1 to `most`. If `most` is above 1, one organization in five does not offer: capacity 0, no odds.
+    """
     rng = np.random.default_rng(seed)
     log_odds = rng.normal(0, 2, (kinds, n + 1))
     capacities = rng.integers(1, most + 1, n)
@@ -51,7 +56,7 @@ def random_problem(seed: int, n: int, kinds: int, jobs: int, most: int = 1, **fi
 
 
 def problems(most: int = 3, n: int = 7, kinds: int = 4, jobs: int = 10, **fields: Any) -> st.SearchStrategy[Problem]:
-    """Markets by chance of up to so many organizations, kinds and jobs."""
+    """Random problems with at most this number of organizations, kinds and jobs."""
     return st.builds(
         lambda seed, n, kinds, jobs: random_problem(seed, n, kinds, jobs, most, **fields),
         st.integers(0, 2**32 - 1), st.integers(1, n), st.integers(1, kinds), st.integers(1, jobs),
@@ -59,13 +64,16 @@ def problems(most: int = 3, n: int = 7, kinds: int = 4, jobs: int = 10, **fields
 
 
 def small_problems(most: int = 1) -> st.SearchStrategy[Problem]:
-    """Markets by chance in which all that could be reported, or matched, can be tried."""
+    """Random problems so small that all possible reports, or all possible matches, can be tried."""
     return problems(most, n=4, kinds=3, jobs=5)
 
 
 def solve(name: str, given: Problem, dirt: int = -7) -> Match:
-    """What the compiled mechanism makes of a problem, which stays as it is. Scratch memory holds `dirt` before, and
-    what lies beyond the size that the mechanism asked for must stay untouched."""
+    """Call the compiled mechanism on a problem, which does not change, and return the match.
+
+    Scratch memory is filled with `dirt` before the call, and the memory beyond the size that the mechanism asked for
+    must stay untouched.
+    """
     mechanism = MECHANISMS[name]
     kinds, columns = given.log_odds.shape
     jobs = len(given.kinds)
@@ -79,7 +87,7 @@ def solve(name: str, given: Problem, dirt: int = -7) -> Match:
 
 
 def served(given: Problem, winner: np.ndarray) -> np.ndarray:
-    """How many jobs of each kind each organization serves, (N, K)."""
+    """Number of jobs of each kind that each organization serves, (N, K)."""
     counts = np.zeros(given.preferences.shape, np.int64)
     for j, i in enumerate(winner):
         if i >= 0:
@@ -88,13 +96,13 @@ def served(given: Problem, winner: np.ndarray) -> np.ndarray:
 
 
 def places(given: Problem, winner: np.ndarray) -> np.ndarray:
-    """Where each organization, of capacity 1, ranks the kind that it serves, 0 the best; K where it serves none."""
+    """Rank (N,) of the kind that each organization of capacity 1 serves, 0 for the best; K if it serves none."""
     liked = np.take_along_axis(served(given, winner), given.preferences, axis=1)
     return np.where(liked.any(axis=1), liked.argmax(axis=1), liked.shape[1])
 
 
 def reports(given: Problem, i: int) -> Iterator[Problem]:
-    """The problem under every report that organization i could make."""
+    """Yield the problem under each report that organization i could make."""
     for report in itertools.permutations(range(given.preferences.shape[1])):
         preferences = given.preferences.copy()
         preferences[i] = report
@@ -102,7 +110,7 @@ def reports(given: Problem, i: int) -> Iterator[Problem]:
 
 
 def gains_by_misreporting(name: str, given: Problem) -> bool:
-    """Whether an organization, of capacity 1, gets a kind that it likes better by another report than the truth."""
+    """Whether some organization of capacity 1 gets a kind that it likes better by misreporting."""
     honest = places(given, solve(name, given).winner)
     return any(
         places(given, solve(name, reported).winner)[i] < honest[i]
@@ -112,19 +120,19 @@ def gains_by_misreporting(name: str, given: Problem) -> bool:
 
 
 def upper_sums(name: str, truth: Problem, reported: Problem, i: int) -> np.ndarray:
-    """How many jobs of its best kind, of its best two, ... organization i gets by what is reported, (K,)."""
+    """Number of jobs of its best kind, of its best two kinds, ... that organization i gets under the reports, (K,)."""
     return np.cumsum(served(truth, solve(name, reported).winner)[i, truth.preferences[i]])
 
 
 def after_falling(given: Problem, i: int, k: int, fall: float) -> Problem:
-    """The problem once the race of organization i for kind k has fallen by so much."""
+    """Return the problem with the race of organization i for kind k lowered by `fall`."""
     race = given.race.copy()
     race[k, i] -= fall
     return given._replace(race=race, priority=(-race).argsort(axis=1))
 
 
 def loses_by_falling(name: str, given: Problem, i: int, k: int, fall: float) -> bool:
-    """Whether organization i then serves fewer jobs of kind k."""
+    """Whether organization i serves fewer jobs of kind k if its race for that kind is lowered by `fall`."""
     before, after = (
         served(given, solve(name, each).winner)[i, k] for each in (given, after_falling(given, i, k, fall))
     )
@@ -132,7 +140,7 @@ def loses_by_falling(name: str, given: Problem, i: int, k: int, fall: float) -> 
 
 
 def can_be_improved(given: Problem, winner: np.ndarray) -> bool:
-    """Whether another match is better for an organization and worse for none, each of capacity 1: all are tried."""
+    """Whether any other match is better for one organization of capacity 1 and worse for none; all are tried."""
     now = places(given, winner)
     n, kinds = given.preferences.shape
     posted = np.bincount(given.kinds, minlength=kinds)
@@ -145,7 +153,7 @@ def can_be_improved(given: Problem, winner: np.ndarray) -> bool:
 
 
 def is_stable(given: Problem, winner: np.ndarray) -> bool:
-    """Whether no organization, of capacity 1, and kind would rather have each other than what they have."""
+    """Whether no organization of capacity 1 and no kind prefer each other to what they have."""
     now, counts = places(given, winner), served(given, winner)
     kinds = given.preferences.shape[1]
     posted = np.bincount(given.kinds, minlength=kinds)

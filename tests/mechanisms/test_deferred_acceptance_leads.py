@@ -1,4 +1,4 @@
-"""The lead of a winner under deferred acceptance: by how much its race could have been less."""
+"""The lead of a winner under deferred acceptance: by how much its race could fall before it loses the job."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,8 @@ JOBS = 1  # who proposes
 
 @pytest.mark.parametrize("proposer", [0, JOBS])
 def test_lead__none_is_its_own_rival(proposer: int) -> None:
-    """Two jobs, each could serve three: the third unit of 0 is refused, but what it leads is 1."""
+    """Each of two organizations could serve three jobs, but there are two. The third unit of organization 0 is refused,
+    yet its lead is over organization 1."""
     market = problem([[0], [0]], [[0, 1]], [0, 0], [3, 3], race=RACE, wants=WANTS_LEAD, proposer=proposer)
     match = solve(NAME, market)
     assert match.winner.tolist() == [0, 0]

@@ -1,4 +1,4 @@
-"""What every built-in mechanism keeps to, whatever the market."""
+"""What every built-in mechanism promises, whatever the market."""
 
 from itertools import pairwise
 from random import Random
@@ -58,7 +58,7 @@ def test_mechanism__reads_what_it_declares_and_nothing_else(name: str) -> None:
 
 
 def _moves(name: str, markets: list[Problem], others: list[Problem]) -> bool:
-    """Whether some market is matched otherwise than the other one in its place."""
+    """Whether some market is matched differently from its counterpart among the others."""
     pairs = zip(markets, others, strict=True)
     return any(np.any(solve(name, one).winner != solve(name, other).winner) for one, other in pairs)
 
@@ -66,8 +66,10 @@ def _moves(name: str, markets: list[Problem], others: list[Problem]) -> bool:
 @pytest.mark.parametrize("name", [name for name in NAMES if "organizations" in MECHANISMS[name].strategy_proof])
 @pytest.mark.parametrize("capacity", [1, 2])
 def test_mechanism__truth_is_best_up_to_the_capacity_that_it_declares(name: str, capacity: int) -> None:
-    """Up to there no report gets organization 0, which has that capacity, more of its best kinds, however many of them
-    are counted. Beyond, some report gets it more and never fewer: the declaration is not merely cautious."""
+    """Up to the declared capacity no report wins organization 0 more jobs of its best kinds, however many are counted.
+
+    Beyond that capacity some report wins it more and never fewer, so the declaration is not merely cautious.
+    """
     gains, sure_gains = False, False
     for seed in range(300):
         market = random_problem(seed, n=3, kinds=4, jobs=4)
@@ -97,7 +99,7 @@ def test_mechanism__plays_in_a_market(name: str) -> None:
 @pytest.mark.parametrize("amplification", [0.0, 4.0, np.inf])
 @pytest.mark.parametrize("name", NAMES)
 def test_mechanism__treats_those_that_act_alike_alike(name: str, amplification: float) -> None:
-    """Organizations with one conduct, under a rule that scores only that, serve as many jobs each."""
+    """Organizations with the same conduct, under a rule that scores conduct only, serve equally many on average."""
     rule = load_rule("sealed_tender").replace(**{"matching.mechanism": name, "scoring.amplification": amplification})
     markets, n = 1500, 4
     market = Market(rule, markets=markets, economy=Economy(organizations=n, jobs=5, kinds=2, rounds=1, capacity=2))

@@ -62,7 +62,7 @@ def test_first_come__nothing_is_scored(market: Problem) -> None:
 
 
 def test_first_come__at_a_posted_price_all_that_offer_serve_alike() -> None:
-    """Asks from 0 to the reserve: the client pays the reserve, and each organization serves its share."""
+    """Whatever they ask from 0 to the reserve, clients pay the reserve, and each organization serves an equal share."""
     rule = load_rule("price_board").replace(
         **{"matching.mechanism": NAME, "payment.pricing": "posted", "payment.reserve": 1.0}
     )

@@ -23,7 +23,7 @@ NAME = "immediate_acceptance"
 
 
 def _boston(market: Problem) -> list[int]:
-    """Winners: one unit of capacity and one job at a time, everything sorted and searched anew."""
+    """Winners in plain Python: one unit of capacity and one job at a time, with everything sorted and searched anew."""
     kinds = market.preferences.shape[1]
     left = [int(capacity) for capacity in market.capacities]
     winner = [-1] * len(market.kinds)
@@ -72,7 +72,7 @@ def test_immediate_acceptance__is_efficient_as_reported(market: Problem) -> None
 
 
 def test_immediate_acceptance__lead_is_over_those_refused_in_the_same_round() -> None:
-    """Kind 0 has two jobs. Organizations 0 (for two jobs) and 1 ask for it first, 2 after it has got kind 1 first."""
+    """Kind 0 has two jobs. Organizations 0 (for one job) and 1 (for two) ask for it first, then 2, which got kind 1."""
     market = problem(
         [[0, 1], [0, 1], [1, 0]], [[2, 0, 1], [0, 1, 2]], [0, 0, 1], [1, 2, 2], wants=WANTS_LEAD,
         race=np.array([[3.0, 1.5, 7.0], [5.0, 4.0, 3.0]]), values=np.array([1.0, 2.0, 1.0]),

@@ -14,7 +14,7 @@ from ruleshift.envs.layout import outcome_view
 
 
 def _market(charge: str, organizations: int, jobs: int, markets: int = 1, **changes: Any) -> Market:
-    """Slots whose clients pay nothing; promotion costs 1 a unit and unit of value."""
+    """Markets with slots whose clients pay nothing; a unit of promotion costs 1 per unit of the slot's value."""
     economy = Economy(
         organizations=organizations, jobs=jobs, kinds=2, rounds=1, base_cost=0.0, effort_cost=0.0, shock_sd=0.0,
         promotion_price=1.0, **changes,
@@ -26,14 +26,14 @@ def _market(charge: str, organizations: int, jobs: int, markets: int = 1, **chan
 
 
 def _play(market: Market, bids: np.ndarray, asks: float | np.ndarray = 0.0) -> np.ndarray:
-    """Charges (B, N) where these are bid (B, N)."""
+    """Play a round with these bids (B, N), and return charges (B, N)."""
     market.reset(seed=0)
     market.step(act(np.broadcast_to(asks, bids.shape), promotion=bids, kinds=2))
     return np.array([outcome_view(each, 2).charge for each in market.outcomes])
 
 
 def _most_clicks(bids: np.ndarray, clicks: np.ndarray) -> float:
-    """The largest sum of bid * clicks, each bidder having one slot at most."""
+    """The largest sum of bid * clicks if each bidder has at most one slot."""
     padded = np.concatenate([clicks, np.zeros(len(bids))])
     return max(float(bids @ padded[list(slots)]) for slots in itertools.permutations(range(len(padded)), len(bids)))
 
@@ -81,7 +81,7 @@ def test_position_auction__externality_by_enumeration(auction: tuple[np.ndarray,
 
 @pytest.mark.parametrize(("charge", "truthful"), [("externality", True), ("next_bid", False)])
 def test_position_auction__truth_is_dominant_at_the_externality_only(charge: str, truthful: bool) -> None:
-    """Bidder 0 values a click at its bid; under the next bid shading it can gain a cheaper slot."""
+    """Bidder 0 values a click at its bid; if charged the next bid, it can gain a cheaper slot by bidding less."""
     markets = 200
     bids = np.random.default_rng(1).uniform(0.05, 1.0, (markets, 4))
     worth = bids[:, 0].copy()

@@ -1,4 +1,4 @@
-"""Proportional quota: every share rounded down or up, exact on average, and what overflows goes down the line."""
+"""Proportional quota: every share is rounded down or up, exact on average, and what overflows goes to the others."""
 
 import math
 from typing import Any
@@ -16,7 +16,7 @@ NAME = "proportional_quota"
 
 
 def _split(odds: list[float], jobs: int, capacity: int = 100, **fields: Any) -> Problem:
-    """Jobs of one kind among organizations of these odds; the last is the outside option's."""
+    """Make a problem with jobs of one kind; the last of the odds are those of the outside option."""
     n = len(odds) - 1
     with np.errstate(divide="ignore"):
         log_odds = np.log(np.array([odds], float))
@@ -27,7 +27,7 @@ def _split(odds: list[float], jobs: int, capacity: int = 100, **fields: Any) -> 
 
 
 def _counts(market: Problem) -> np.ndarray:
-    """Jobs of each organization, then those that nobody serves."""
+    """Number of jobs of each organization, and of those that nobody serves, (N + 1,)."""
     winner, n = solve(NAME, market).winner, len(market.capacities)
     return np.bincount(np.where(winner < 0, n, winner), minlength=n + 1)
 
@@ -76,7 +76,7 @@ def test_proportional_quota__varies_less_than_independent_draws() -> None:
 
 
 def test_proportional_quota__without_amplification_it_is_a_round_robin() -> None:
-    """Seven jobs among three: one gets three, and each is as often the one."""
+    """Of three organizations that share seven jobs, one gets three, and each is equally often the one."""
     counts = _redrawn(_split([1, 1, 1, 0], 7), 1500)[:, :3]
     assert np.all(np.sort(counts, axis=1) == [2, 2, 3])
     assert np.all(abs((counts == 3).mean(axis=0) - 1 / 3) < 3 * math.sqrt(2 / 9 / 1500))
@@ -123,7 +123,7 @@ def test_proportional_quota__kinds_are_split_one_by_one(market: Problem, capacit
 
 
 def test_proportional_quota__symmetric_organizations_overflow_alike() -> None:
-    """One is far ahead and soon full; the three others, all alike, take over as often as each other."""
+    """One organization is far ahead and soon full; the three others, which are alike, take over equally often."""
     counts = _redrawn(_split([50, 1, 1, 1, 0.5], 5, capacity=2), 2000)[:, 1:4]
     spread = counts.mean(axis=0) - counts.mean()
     assert np.all(abs(spread) < 3 * counts.std(axis=0) / math.sqrt(2000))
@@ -142,7 +142,7 @@ def test_proportional_quota__odds_that_vanish_get_no_share_at_the_end_of_the_lin
 
 
 def test_proportional_quota__kinds_are_rounded_independently() -> None:
-    """One job of each of two kinds, two alike: half of the time one gets both."""
+    """Two organizations that are alike share one job of each of two kinds: half of the time one gets both."""
     draws = 1500
     market = problem([[0, 1]] * 2, [[0, 1]] * 2, [0, 1], [2, 2])
     uniforms = np.random.default_rng(7).random((draws, 4, 8))

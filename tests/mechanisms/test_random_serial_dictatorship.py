@@ -44,7 +44,7 @@ def test_random_serial_dictatorship__agrees_with_plain_python(sharp: int, market
 
 
 def _first(log_odds: np.ndarray, sharp: int, draws: int) -> np.ndarray:
-    """How often each organization chooses first: all want the one job."""
+    """How often each organization chooses first, which shows because all want the only job."""
     kinds, columns = log_odds.shape
     n = columns - 1
     market = problem([range(kinds)] * n, [range(n)] * kinds, [0], [1] * n, log_odds=log_odds, sharp=sharp)

@@ -23,7 +23,7 @@ NAME = "top_trading_cycles"
 
 
 def _cycles(market: Problem) -> list[int]:
-    """Winners: every job points for itself, and all is looked up anew after each trade of one job each."""
+    """Winners in plain Python: each job points by itself, and all is looked up anew after each trade of one job."""
     left = [int(capacity) for capacity in market.capacities]
     winner = [-1] * len(market.kinds)
 
@@ -73,7 +73,7 @@ def test_top_trading_cycles__two_trade_their_priorities() -> None:
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 4))
 def test_top_trading_cycles__gives_the_core_of_a_housing_market(seed: int, n: int) -> None:
-    """Each owns a house. No group can do better by trading among themselves (Shapley & Scarf 1974): all are tried."""
+    """Each owns a house. No group can do better by trading within itself (Shapley & Scarf 1974); all are tried."""
     market = random_problem(seed, n, n, n)._replace(kinds=np.arange(n))
     race = market.race + 100 * np.eye(n)
     market = market._replace(race=race, priority=(-race).argsort(axis=1))

@@ -16,7 +16,7 @@ NAME = "welfare_maximizing"
 
 
 def _best(worth: np.ndarray, capacity: int) -> float:
-    """The largest total worth, by scipy: one column a unit of capacity, and nobody has to be matched."""
+    """The largest total worth, by scipy, with one column per unit of capacity; nobody has to be matched."""
     columns = np.repeat(np.maximum(worth, 0.0), capacity, axis=1)
     return float(columns[linear_sum_assignment(columns, maximize=True)].sum())
 
@@ -33,7 +33,7 @@ def _best_by_enumeration(worth: np.ndarray, capacity: int) -> float:
 
 
 def _check_payments(found: Round, best: Callable[[np.ndarray, int], float]) -> None:
-    """Each winner is paid what the market is worth, less what it is worth without it, plus its cost."""
+    """Check that each winner is paid the total worth, minus the total worth without it, plus its cost."""
     total = best(found.worth, found.capacity)
     for i in set(found.winners) - {-1}:
         mine = found.winners == i
@@ -117,7 +117,7 @@ def test_welfare_maximizing__one_job_is_a_second_price_auction(n: int) -> None:
 
 
 def _profits_of_the_first(pricing: str, asks: np.ndarray, own: float | np.ndarray, cost: np.ndarray) -> np.ndarray:
-    """What organization 0 earns when it asks `own`, where effort is the cost of all kinds alike and no quality."""
+    """Profit of organization 0 if it asks `own`; effort sets the same cost for all kinds, and no quality."""
     kinds, markets = 2, len(asks)
     economy = Economy(
         organizations=3, jobs=4, kinds=kinds, capacity=2, rounds=1, base_cost=0.0, effort_cost=1.0, shock_sd=0.0,
@@ -133,7 +133,7 @@ def _profits_of_the_first(pricing: str, asks: np.ndarray, own: float | np.ndarra
 
 
 def test_welfare_maximizing__nobody_gains_by_another_ask_than_its_cost() -> None:
-    """Whatever the others ask, draw by draw, where clients pay the externality; paid as asked, somebody does gain."""
+    """It holds draw by draw, whatever the others ask, if clients pay the externality; paid as asked, some do gain."""
     rng = np.random.default_rng(4)
     asks, cost = rng.uniform(0.0, 1.0, (300, 3)), rng.uniform(0.0, 1.0, (300, 3))
     for pricing, truthful in (("externality", True), ("as_asked", False)):
@@ -162,7 +162,8 @@ def test_worth__a_lower_ask_never_loses_the_job(mechanism: str) -> None:
 
 @pytest.mark.parametrize("mechanism", [NAME, "greedy"])
 def test_worth__equal_organizations_are_treated_equally(mechanism: str) -> None:
-    """Four alike, of capacity 2, five jobs of two kinds: each serves 5/4, and as many of the dearest."""
+    """Four organizations that are alike share five jobs: each serves 5/4 on average, and the most valuable one equally
+    often."""
     markets = 4000
     economy = bare(
         organizations=4, jobs=5, kinds=2, capacity=2, value_spread=0.5, quality_capability=0.0

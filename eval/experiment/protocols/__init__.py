@@ -1,6 +1,6 @@
-"""The protocols of a study, one file each: which cells it has, how one of them is computed, and what that costs.
+"""The protocols of a study, one file each: which cells a protocol has, how a cell is computed, and how long it takes.
 
-The list below is the only one; `register_protocol` adds to it from outside.
+The list below is the only one; `register_protocol` adds protocols of your own to it.
 """
 
 from ruleshift.eval.experiment.protocols import (
@@ -22,14 +22,14 @@ PROTOCOLS: dict[str, Protocol] = {
     module.PROTOCOL.name: module.PROTOCOL
     for module in (training, constant, reference, frozen, adaptation, curve, shift, rivalry, distance)
 }
-"""By name, in the order in which a study computes them."""
+"""The protocols by name, in the order in which a study computes them."""
 
 
 def register_protocol(protocol: Protocol) -> None:
-    """Add a protocol of one's own, such as from a module that a preset names among its extensions.
+    """Add a protocol of your own, for instance in a module that a preset names among its extensions.
 
     Raises:
-        ValueError: another protocol has its name.
+        ValueError: another protocol has the same name.
     """
     if PROTOCOLS.setdefault(protocol.name, protocol) is not protocol:
         raise ValueError(f"a protocol named {protocol.name!r} is already registered")

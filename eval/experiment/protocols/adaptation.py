@@ -1,7 +1,7 @@
-"""Adaptation, the primary protocol: after the shift an arm goes on learning, and its return over that phase is scored.
+"""Adaptation, the primary protocol: after the shift an arm keeps learning, and its return over that phase is scored.
 
-The learner is the one it was trained by, in the focal seat, among the same panel as everybody, in every economy at
-once. A specialist forbidden to learn would be a straw man; an arm that begins here is `scratch`.
+The learner is the one that trained the arm, in the focal seat, among the same panels as all other arms, in every
+economy at once. A specialist that was forbidden to learn would be a straw man. The arm `scratch` begins to learn here.
 """
 
 import tempfile
@@ -16,12 +16,13 @@ from ruleshift.eval.experiment.protocols.protocol import Protocol
 from ruleshift.eval.experiment.protocols.training import missing_natives, settings
 
 TENTHS = 10
+"""Number of equal parts of the phase for which returns are kept."""
 FIRST_MARKET = 1_000_000
-"""Number of the first market: no noise of training comes again."""
+"""Number of the first market, so high that no noise of training is repeated."""
 
 
 def cells(design: Design) -> Iterator[Cell]:
-    """One an arm, home, held-out target, seed and budget."""
+    """One cell per arm, home, held-out target, seed and budget."""
     for target in design.held_out:
         natives = missing_natives(design, [target.name])
         for seed in design.preset.seeds:
@@ -32,7 +33,7 @@ def cells(design: Design) -> Iterator[Cell]:
 
 
 def compute(cell: Cell, context: Context) -> list[Entry]:
-    """By group, the mean return over the phase, and by tenth of it."""
+    """Return one entry per group: the mean return over the phase, and over each tenth of it."""
     from ruleshift.train import TrainingPlan, load_rewards, train
 
     design, preset = context.design, context.design.preset
@@ -68,7 +69,7 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
 
 
 def _values(earned: np.ndarray, steps: int, markets: int) -> Iterator[dict[str, float]]:
-    """For each group of rows, the mean return of the phase and those of its tenths, from rewards (rounds, rows)."""
+    """Yield the mean returns of each group over the phase and over its tenths, from rewards (rounds, rows)."""
     rounds = -(-steps // earned.shape[1])  # what the last rollout adds beyond the phase does not count
     by_group = earned[:rounds].reshape(rounds, -1, markets).mean(axis=2, dtype=np.float64)
     for returns in by_group.T:
@@ -78,7 +79,7 @@ def _values(earned: np.ndarray, steps: int, markets: int) -> Iterator[dict[str, 
 
 
 def seconds(cell: Cell, design: Design) -> float:
-    """Of learning, in every group at once."""
+    """Seconds that one core takes to learn, in every group at once."""
     steps = design.preset.steps * cell.budget * design.preset.adaptation
     return 0.1 + (24e-6 + 75e-9 * len(design.groups)) * steps
 

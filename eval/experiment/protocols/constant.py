@@ -1,7 +1,7 @@
-"""The best constant conduct: an ask, an effort and a promotion, never changed, optimized on the home rules.
+"""The best constant conduct: an ask, an effort and a promotion that never change, optimized on the home rules.
 
-A full grid, then neighbours of the best at half the distance. The markets are those of a seed of their own, so that
-what is judged later was not chosen on the same noise.
+The search takes a full grid, then the neighbours of the best point at half the distance. The markets have a seed of
+their own, so that the conduct is not judged later by the noise on which it was chosen.
 """
 
 from collections.abc import Iterator
@@ -18,17 +18,17 @@ from ruleshift.eval.experiment.protocols.protocol import Protocol, episode_secon
 from ruleshift.eval.experiment.protocols.training import missing_natives
 
 GRID = {"ask": (0.4, 0.55, 0.7, 0.85, 1.0), "effort": (0.0, 0.3, 0.6, 0.9), "promotion": (0.0, 0.3, 0.6, 0.9)}
-"""Levels of the first search; the second halves their distance."""
+"""Levels of the first search; the second one halves their distance."""
 _HALVES = {"ask": 0.075, "effort": 0.15, "promotion": 0.15}
 
 
 def cells(design: Design) -> Iterator[Cell]:
-    """The one search of a study."""
+    """One cell, the search."""
     yield Cell(CONSTANT, CONSTANT, needs=missing_natives(design, [rule.name for rule in design.homes]))
 
 
 def compute(cell: Cell, context: Context) -> dict[str, object]:
-    """The conduct found, and its mean return on the home rules."""
+    """Return the best conduct, and its mean return on the home rules."""
     grid = [dict(zip(GRID, levels, strict=True)) for levels in product(*GRID.values())]
     found = _best(grid, context, 0.0, 0.8)
     near = [
@@ -60,7 +60,7 @@ def _return(conduct: dict[str, float], context: Context) -> float:
 
 
 def seconds(cell: Cell, design: Design) -> float:
-    """Of the grid and of the neighbours, on every home rule."""
+    """Seconds that one core takes to play the grid and the neighbours on every home rule."""
     conducts = prod(map(len, GRID.values())) + 3 ** len(GRID)
     return conducts * len(design.homes) * episode_seconds(design, panels=1)
 

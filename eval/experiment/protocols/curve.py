@@ -1,4 +1,7 @@
-"""Learning curves: the policies kept in training, frozen, on the home rule in the focal seat; never training return."""
+"""Learning curves: the policies saved during training play frozen in the focal seat, on the home rule.
+
+Returns seen during training are never used.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,11 +14,11 @@ from ruleshift.eval.experiment.protocols.protocol import Protocol, episode_secon
 from ruleshift.eval.experiment.protocols.training import missing_natives
 
 ARMS = ("fixed", "fixed+nuisance", "randomized")
-"""The arms whose learning is compared, whatever their memory."""
+"""Arms whose learning is compared, whatever their memory."""
 
 
 def cells(design: Design) -> Iterator[Cell]:
-    """One an arm, home and seed; the generalist has curves on every home."""
+    """One cell per arm, home and seed; generalists have a curve on every home rule."""
     for home in design.homes:
         natives = missing_natives(design, [home.name])
         for seed in design.preset.seeds:
@@ -26,7 +29,7 @@ def cells(design: Design) -> Iterator[Cell]:
 
 
 def compute(cell: Cell, context: Context) -> list[Entry]:
-    """One entry a group and policy kept on the way; `steps` is when it was due, the same for every arm."""
+    """Return one entry per group and saved policy; `steps` is when the policy was due, the same for every arm."""
     from ruleshift.train import learning_curve
 
     preset, home, aware = context.design.preset, cell.home, context.design.arms[cell.arm].aware
@@ -41,7 +44,7 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
 
 
 def seconds(cell: Cell, design: Design) -> float:
-    """Of every policy that was kept, the untrained one among them."""
+    """Seconds that one core takes to play every saved policy, including the untrained one."""
     return (design.preset.curve_points + 1) * episode_seconds(design, len(design.preset.panel_seeds))
 
 

@@ -1,4 +1,4 @@
-"""How far each target lies from each home, for the curve of loss against distance."""
+"""Distance of each target from each home rule, for the curve of loss against distance."""
 
 from collections.abc import Iterator
 
@@ -10,13 +10,13 @@ from ruleshift.eval.experiment.protocols.protocol import Protocol
 
 
 def cells(design: Design) -> Iterator[Cell]:
-    """One a home."""
+    """One cell per home rule."""
     for home in design.homes:
         yield Cell("distance", "rules", home.name)
 
 
 def compute(cell: Cell, context: Context) -> list[Entry]:
-    """The distance from the home to every target, 0 .. 1."""
+    """Return one entry per target: its distance from the home rule, 0 .. 1."""
     design, home = context.design, context.design.rule(cell.home)
     entries: list[Entry] = []
     for done, target in enumerate(design.targets):
@@ -27,7 +27,7 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
 
 
 def seconds(cell: Cell, design: Design) -> float:
-    """Of the share of a home, for a process works out a rule once for all homes."""
+    """Seconds that one core takes for the share of one home rule; a process plays each rule once for all homes."""
     return 1.6 * len(design.targets) / len(design.homes)
 
 

@@ -1,6 +1,6 @@
-"""Frozen: the policy as it was trained, under every target; with it the gate of competence, on markets of its own.
+"""Frozen: the policy as it was trained, under every target, and the gate of competence, in markets of its own.
 
-Targets inside the generalists' training support make the rest of the transfer matrix; they enter no verdict.
+Targets inside the generalists' training support fill the rest of the transfer matrix; they enter no verdict.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from ruleshift.eval.play import MeanActions
 
 
 def cells(design: Design) -> Iterator[Cell]:
-    """One an arm, home, seed and budget."""
+    """One cell per arm, home, seed and budget."""
     natives = missing_natives(design, [rule.name for rule in design.scored])
     for seed in design.preset.seeds:
         for arm, budget in design.budgets:
@@ -26,12 +26,12 @@ def cells(design: Design) -> Iterator[Cell]:
 
 
 def has_mean_actions(cell: Cell) -> bool:
-    """Whether a cell is one of those that are played with mean actions, too."""
+    """Whether a cell is also played with mean actions."""
     return cell.arm in PRIMARY and cell.budget == 1.0
 
 
 def compute(cell: Cell, context: Context) -> list[Entry]:
-    """Returns under every target, with mean actions too for the primary arms; the gate under the training rules."""
+    """Return the entries under every target, those with mean actions for the primary arms, and those of the gate."""
     design, arm = context.design, context.design.arms[cell.arm]
     policy = context.policy(cell)
     asked: list[tuple[str, str, dict[str, Any]]] = [(rule.name, "frozen", {}) for rule in design.targets]
@@ -47,7 +47,7 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
 
 
 def seconds(cell: Cell, design: Design) -> float:
-    """Of all targets, of the held-out ones with mean actions where they are asked for, and of the gate."""
+    """Seconds that one core takes for all targets, for the held-out ones with mean actions, and for the gate."""
     again = len(design.held_out) if has_mean_actions(cell) else 0
     episodes = len(design.targets) + again + len(design.gates_of(design.arms[cell.arm], cell.home))
     return episodes * episode_seconds(design, len(design.preset.panel_seeds))

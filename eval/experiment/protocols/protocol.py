@@ -1,4 +1,4 @@
-"""What a protocol is: which cells it has, how one of them is computed, and what that costs."""
+"""What a protocol is: which cells it has, how a cell is computed, and how long it takes."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from ruleshift.eval.experiment.design import Design
 
 @dataclass(frozen=True)
 class Protocol:
-    """A way to measure arms, in one file."""
+    """A way to measure arms."""
 
     name: str
-    """What cells name it by."""
+    """Name by which cells refer to the protocol."""
     cells: Callable[[Design], Iterable[Cell]]
-    """All of its cells in a study."""
+    """Function that gives all cells of the protocol in a study."""
     compute: Callable[[Cell, Context], list[Entry] | dict[str, Any] | None]
-    """What one cell gives: entries; or plain values; or None where it leaves its result in the folder by itself."""
+    """Function that computes a cell and returns its entries, or plain values, or None if it stores its own result."""
     seconds: Callable[[Cell, Design], float]
-    """Roughly the time that a cell takes one core, as measured at the sizes of the presets."""
+    """Function that estimates the seconds that one core takes for a cell, as measured at the sizes of the presets."""
     has_entries: bool = True
-    """Whether its cells give entries, which become rows of `results.csv`."""
+    """Whether the cells give entries, which become rows of `results.csv`."""
 
 
 def episode_seconds(design: Design, panels: int) -> float:
-    """Seconds that one core takes for one episode in every economy, among so many panels."""
+    """Estimate the seconds that one core takes to play one episode in every economy among this number of panels."""
     groups = len(design.economies) * panels
     rounds = sum(each.rounds for each in design.economies) / len(design.economies)
     return (0.06 + 2.1e-3 * groups + 0.43e-3 * groups * design.preset.markets) * rounds / 120

@@ -1,4 +1,4 @@
-"""References: what the best reply, the natives, scripted organizations and the best constant conduct earn, frozen."""
+"""References: what the best replies, natives, scripted organizations and the best constant conduct earn, frozen."""
 
 from collections.abc import Callable, Iterator
 
@@ -15,7 +15,7 @@ SCRIPTED = ("posted_price", "follower", "steady")
 
 
 def cells(design: Design) -> Iterator[Cell]:
-    """One a reference; the natives of each panel are one."""
+    """One cell per reference; the natives of all panels together are one reference."""
     targets = [rule.name for rule in design.scored]
     natives = missing_natives(design, targets)
     yield Cell("reference", "best_reply", needs=(*natives, *missing_best_replies(design, targets)))
@@ -25,7 +25,7 @@ def cells(design: Design) -> Iterator[Cell]:
 
 
 def compute(cell: Cell, context: Context) -> list[Entry]:
-    """Returns under every target; under what arms train on, with the seed of the gate as well."""
+    """Return the entries under every target, and those of the gate under the home rules and the central rule."""
     design, arm = context.design, cell.arm
     asked = [(rule.name, "frozen", design.preset.evaluation_seed) for rule in design.targets]
     asked += [(rule.name, "gate", design.preset.gate_seed) for rule in (*design.homes, design.central)]
@@ -48,7 +48,7 @@ def _policy(arm: str, target: str, context: Context) -> Policy | Callable[[Evalu
 
 
 def seconds(cell: Cell, design: Design) -> float:
-    """Of all targets, and of the gate on the homes and on the central rule."""
+    """Seconds that one core takes for all targets, and for the gate on the home rules and the central rule."""
     return (len(design.targets) + len(design.homes) + 1) * episode_seconds(design, len(design.preset.panel_seeds))
 
 

@@ -1,7 +1,7 @@
-"""Secondary views, which decide nothing: head to head, half of the seats each; and self-play, every seat one arm.
+"""Secondary views, which enter no verdict: head to head, with half of the seats each, and self-play, with all seats.
 
-Head to head shows who beats whom, not who adapted: a conduct that never reacts is put beside as a caution. Returns
-under self-play reward those who compete least.
+Head to head shows who beats whom, not who adapted; as a caution, a conduct that never reacts plays the same contest.
+Returns under self-play reward those who compete least.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from ruleshift.eval.play import MarketSetup
 
 
 def cells(design: Design) -> Iterator[Cell]:
-    """One a home and seed, where both arms of the primary contrast are asked for."""
+    """One cell per home rule and seed, if the study has both arms of the primary contrast."""
     if set(PRIMARY) <= set(design.preset.arms):
         for home in design.homes:
             for seed in design.preset.seeds:
@@ -26,8 +26,11 @@ def cells(design: Design) -> Iterator[Cell]:
 
 
 def compute(cell: Cell, context: Context) -> list[Entry]:
-    """By target and economy: what generalist and constant conduct earn more than the specialist whom they share the
-    market with, and what each arm earns among its own."""
+    """Return two entries per target and economy, head to head and self-play, in mean job values per round.
+
+    Head to head: the lead of the generalist, and of the constant conduct, over the specialist in the same market.
+    Self-play: what each arm earns if it holds every seat.
+    """
     design = context.design
     generalist, specialist = (context.policy(replace(cell, arm=arm)) for arm in PRIMARY)
     constant = context.constant()
@@ -53,7 +56,7 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
 def _earned(
     context: Context, groups: list[EvaluationGroup], target: Rule, one: Policy, other: Policy
 ) -> list[tuple[float, float]]:
-    """By group, mean profit per round of the even seats, held by one, and of the odd seats, held by the other."""
+    """Mean profit per round in each group, of the even seats, held by `one`, and of the odd seats, held by `other`."""
     setups = []
     for group in groups:
         economy = context.design.economies[group.economy]
@@ -64,7 +67,7 @@ def _earned(
 
 
 def seconds(cell: Cell, design: Design) -> float:
-    """Of four contests at every target, in the first panel."""
+    """Seconds that one core takes for four contests at every target."""
     return 4 * len(design.targets) * episode_seconds(design, panels=1)
 
 

@@ -1,8 +1,7 @@
-"""The shift in mid-episode, with frozen policies: how far returns fall against the unshifted twin, and how fast they
-come back.
+"""The shift in mid-episode: how far returns of frozen policies fall below the unshifted twin, and how they recover.
 
-Four runs with the same noise: `shift` comes unannounced, `announced` with notice, `placebo` is announced alike and the
-rule stays, `twin` has neither. Natives change with the rule.
+Four runs share the same noise: in `shift` the change comes unannounced, in `announced` with notice, in `placebo` it is
+announced but the rule stays, and in `twin` nothing is announced or changed. Natives change with the rule.
 """
 
 from collections.abc import Iterator
@@ -20,15 +19,15 @@ from ruleshift.eval.experiment.protocols.training import missing_best_replies, m
 from ruleshift.eval.play import Played
 
 SHOWN = ("served", "surplus", "profit", "revenue", "price", "quality", "concentration")
-"""Market measures that are kept, in runs of the best reply."""
+"""Market measures that are recorded in the runs of the best reply."""
 NOTICE = 10
-"""Rounds of notice, at most what comes before the shift."""
+"""Rounds of notice, or fewer if the shift comes earlier."""
 BINS = 50
-"""Points of a profile by share of the episode; the shift lies in the middle."""
+"""Number of stretches of an episode in a profile, half of them before the shift."""
 
 
 def cells(design: Design) -> Iterator[Cell]:
-    """One an arm, home and seed, and the best replies and best constant conduct beside them."""
+    """One cell per arm, home rule and seed; and per home rule, one for the best replies and one for the constant."""
     targets = [rule.name for rule in design.targets]
     natives = missing_natives(design, targets)
     for home in design.homes:
@@ -43,7 +42,7 @@ def cells(design: Design) -> Iterator[Cell]:
 
 
 def compute(cell: Cell, context: Context) -> list[Entry]:
-    """One entry a run and group, in the first panel, and one a run with the profile, the mean over groups."""
+    """Return one entry per run and group of the first panel, and one per run with the profile averaged over groups."""
     design, home = context.design, cell.home
     groups = [group for group in design.groups if group.panel == 0]
     entries: list[Entry] = []
@@ -78,7 +77,7 @@ def _shift(design: Design, target: str, protocol: str, economy: Economy) -> Shif
 
 
 def _values(played: Played, at: int, arm: str) -> dict[str, float]:
-    """Focal profit per round before and from the shift on, and what the market did from it on."""
+    """Focal profit per round before and after the shift, and for the best reply the market measures after it."""
     values = {"before": float(played.focal[:, :at].mean()), "after": float(played.focal[:, at:].mean())}
     if arm == "best_reply":
         after = played.measures[at:].mean(axis=0)
@@ -87,14 +86,14 @@ def _values(played: Played, at: int, arm: str) -> dict[str, float]:
 
 
 def _profile(played: Played, at: int) -> list[float]:
-    """Mean focal profit in `BINS` equal stretches of the episode, half of them before the shift."""
+    """Mean focal profit per round in each of `BINS` stretches, half of them before the shift."""
     by_round = played.focal.mean(axis=0)
     halves = [(by_round[:at], BINS // 2), (by_round[at:], BINS - BINS // 2)]
     return [float(part.mean()) if len(part) else float("nan") for half, n in halves for part in np.array_split(half, n)]
 
 
 def _focal(cell: Cell, context: Context) -> dict[str, Policy]:
-    """The focal policy under each rule: the best replies alone change with it."""
+    """The focal policy by rule; only best replies differ between rules."""
     names = [rule.name for rule in context.design.targets]
     if cell.arm == "best_reply":
         return {name: context.best_reply(name) for name in names}
@@ -104,7 +103,7 @@ def _focal(cell: Cell, context: Context) -> dict[str, Policy]:
 
 
 def seconds(cell: Cell, design: Design) -> float:
-    """Of the twin and the placebo, and of each held-out target with and without notice, in the first panel."""
+    """Seconds that one core takes for the twin, the placebo, and each held-out target with and without notice."""
     return (2 + 2 * len(design.held_out)) * episode_seconds(design, panels=1)
 
 

@@ -1,4 +1,4 @@
-"""Training: every arm on what it trains on, and the references that do not come with the suite."""
+"""Training: of every arm on its own rules, and of the references that do not come with the suite."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ _CHECKPOINT_SECONDS = 20.0
 
 
 def cells(design: Design) -> Iterator[Cell]:
-    """One a native and best reply that is not shipped, and one an arm, home, seed and budget."""
+    """One cell per native and best reply that is not shipped, and one per arm, home, seed and budget."""
     preset = design.preset
     for rule in design.scored:
         held = shipped("native", design, rule.name)
@@ -33,20 +33,20 @@ def cells(design: Design) -> Iterator[Cell]:
 
 
 def missing_natives(design: Design, rules: list[str]) -> tuple[str, ...]:
-    """Names of the cells that train the natives of these rules."""
+    """Names of the cells that train the natives of these rules which do not come with the suite."""
     seeds = design.preset.panel_seeds
     held = {rule: shipped("native", design, rule) for rule in rules}
     return tuple(native_cell(rule, seed) for rule in rules for seed in seeds if seed not in held[rule])
 
 
 def missing_best_replies(design: Design, rules: list[str]) -> tuple[str, ...]:
-    """Names of the cells that train the best replies under these rules."""
+    """Names of the cells that train the best replies under these rules which do not come with the suite."""
     seed = design.preset.best_reply_seed
     return tuple(best_reply_cell(rule, seed) for rule in rules if not shipped("best_reply", design, rule))
 
 
 def compute(cell: Cell, context: Context) -> None:
-    """A run that was killed goes on where it was; its folder moves to where policies are kept when it is whole."""
+    """Train a policy. A run that was killed continues where it stopped; a finished one moves to the other policies."""
     from ruleshift.train import TrainingPlan, train
 
     assert cell.seed is not None
@@ -71,7 +71,7 @@ def compute(cell: Cell, context: Context) -> None:
 
 
 def settings(design: Design) -> Any:
-    """Hyper-parameters, the same for every arm."""
+    """Return the hyper-parameters of the learner, which are the same for every arm."""
     from ruleshift.train import PPOSettings
 
     preset = design.preset
@@ -84,10 +84,10 @@ def settings(design: Design) -> Any:
 
 
 def _what(cell: Cell, context: Context) -> dict[str, Any]:
-    """What the arm trains on, as fields of its plan."""
+    """What the cell is trained on, as fields of its plan."""
     design, arm = context.design, cell.arm
     if arm == "best_reply":
-        # From nothing it would learn to stay out: among natives a beginner hardly ever wins.
+        # Started from scratch, it would learn to stay out, since a beginner hardly ever wins among natives.
         return {"groups": context.best_reply_groups(cell.home), "start": context.native_folder(0, cell.home)}
     if arm == "native":
         return {"rule": design.rule(cell.home), "arm": "fixed+nuisance"}
@@ -102,7 +102,7 @@ def _steps(cell: Cell, design: Design) -> int:
 
 
 def seconds(cell: Cell, design: Design) -> float:
-    """Of learning from so many agent-steps."""
+    """Seconds that one core takes to train for the agent-steps of the cell."""
     return 0.5 + 20e-6 * _steps(cell, design)
 
 
