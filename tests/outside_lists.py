@@ -10,6 +10,9 @@ from ruleshift.eval.experiment.context import Context
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.protocols import Protocol, register_protocol
 from ruleshift.eval.known_answers import Answer, Measurement, Row, Tolerance, register_answer
+from ruleshift.train import Arm, register_arm
+
+register_arm(Arm("hermit", "one home rule, alone in the market but for scripted rivals", "home", nuisance=False))
 
 
 @register_mechanism("last_come", reads_odds=False)

@@ -29,7 +29,8 @@ PAGES = sorted(DOCS.glob("*.md"))
 
 def blocks(page: str, language: str) -> list[str]:
     """What stands in the fenced blocks of a language; those without one are commands."""
-    return re.findall(rf"^```{language}\n(.*?)^```", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+    return [block for written_in, block in fenced if written_in == language]
 
 
 def rows(page: str) -> list[str]:
@@ -63,6 +64,12 @@ def test_page__commands_parse(path: Path) -> None:
 
 def test_api__is_what_the_docstrings_say() -> None:
     assert (DOCS / "api.md").read_text() == api_page(), "python docs/build/api_page.py > docs/api.md"
+
+
+def test_environment__code_runs() -> None:
+    names = run(blocks("environment.md", "python")[0], "environment.md")
+    assert names["capability"].shape == (3,)
+    assert names["action"][2] == -1
 
 
 # The tutorial

@@ -1,5 +1,7 @@
 """What the report says in sentences beside the answers to the claims: all of them follow from the numbers."""
 
+import math
+
 from ruleshift.eval.claims.adaptation import LEAST_MOVE, conduct_moves
 from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import SUPPORTED, failing
@@ -49,12 +51,14 @@ def what_intervals_cover(findings: Findings) -> str:
 
 def what_it_could_find(findings: Findings) -> str:
     """The power of a study of this size, stated whatever was found."""
+    half_width = whole(100 * findings.power[0].half_width)
+    if not math.isfinite(findings.power[0].half_width):
+        return "A study in which nothing varies can establish nothing."
     parts = [
         f"{percent(each.shares[SUPPORTED])} of the time if it is {score(each.effect)}"
         for each in findings.power
         if each.effect > 0
     ]
-    half_width = whole(100 * findings.power[0].half_width)
     return (
         f"A study of this size has an interval of about ±{half_width} points. It finds a "
         f"true advantage {listed(parts)} points. These figures were fixed before the study ran, and rest on the "

@@ -6,7 +6,7 @@ from typing import Any
 from ruleshift.envs.files import publish
 from ruleshift.eval.experiment.cell import Cell
 from ruleshift.eval.experiment.context import TRAINING, Context, best_reply_cell, native_cell
-from ruleshift.eval.experiment.design import Design, home_names, is_trained
+from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.protocols.protocol import Protocol
 from ruleshift.eval.experiment.references import shipped
 
@@ -27,9 +27,9 @@ def cells(design: Design) -> Iterator[Cell]:
             yield Cell(TRAINING, "best_reply", rule.name, seed=preset.best_reply_seed, needs=needs)
     for seed in preset.seeds:
         for arm, budget in design.budgets:
-            if is_trained(arm):
-                for home in home_names(design, arm):
-                    yield Cell(TRAINING, arm, home, seed=seed, budget=budget)
+            if arm.is_trained:
+                for home in design.homes_of(arm):
+                    yield Cell(TRAINING, arm.name, home, seed=seed, budget=budget)
 
 
 def missing_natives(design: Design, rules: list[str]) -> tuple[str, ...]:
