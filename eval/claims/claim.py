@@ -58,7 +58,7 @@ class Judgement:
 
     @property
     def incompetent(self) -> str:
-        """Which arms of the primary contrast fail the gate of competence, and where; empty where both pass it."""
+        """Which arms of the primary contrast fail the competence gate, and where; empty where both pass it."""
         return gate_failures(self.returns, (GENERALIST, SPECIALIST)) if self.has_primary else ""
 
 
@@ -142,7 +142,7 @@ def measured(text: str) -> str:
 
 
 def failing(judgement: Judgement, arm: str) -> str:
-    """Where an arm fails the gate of competence, such as `the generalist is not competent on 1 of its 3 rules`."""
+    """Where an arm fails the competence gate, such as `the generalist is not competent on 1 of its 3 rules`."""
     shares = competence(judgement.returns, arm)
     failed = ~(shares >= LEAST)
     if not failed.any():

@@ -174,7 +174,7 @@ def budgets(findings: Findings) -> list[Line]:
 
 @dataclass(frozen=True)
 class Gate:
-    """What an arm came to in the gate of competence, by training rule."""
+    """How an arm did in the competence gate, by training rule."""
 
     arm: str
     shares: list[float]

@@ -1,4 +1,4 @@
-"""Frozen: the policy as it was trained, under every target; with it the gate of competence, on markets of its own.
+"""Frozen: the policy as it was trained, under every target; with it the competence gate, on markets of its own.
 
 Targets inside the generalists' training support make the rest of the transfer matrix; they enter no verdict.
 """
