@@ -47,7 +47,7 @@ class Power:
     """Median half width of the 95% interval."""
 
     def __str__(self) -> str:
-        shares = ", ".join(f"{word} {100 * share:.0f} %" for word, share in self.shares.items())
+        shares = ", ".join(f"{word} {100 * share:.0f}%" for word, share in self.shares.items())
         return f"true effect {self.effect:g}: {shares} (interval +- {self.half_width:.2f})"
 
 
