@@ -1,6 +1,7 @@
 """A recurrent memory: torch's LSTM, without torch, where a policy plays; RecurrentPPO where it learns."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,9 @@ def _plan(rule: str, **fields: Any) -> TrainingPlan:
     entries=st.lists(st.booleans(), min_size=1, max_size=9),
     seed=st.integers(0, 99),
 )
-def test_lstm__is_that_of_torch_from_the_entry_of_an_organization_on(kinds, units, entries, seed):
+def test_lstm__is_that_of_torch_from_the_entry_of_an_organization_on(
+    kinds: int, units: int, entries: list[bool], seed: int
+) -> None:
     """One seat changes hands, another never does; each has read all that its organization has seen, and no more."""
     card, rng = Card(kinds=kinds, units=units), np.random.default_rng(seed)
     size = card.observation_size
@@ -57,7 +60,7 @@ def test_lstm__is_that_of_torch_from_the_entry_of_an_organization_on(kinds, unit
 
 
 @pytest.mark.parametrize("entry", ["closed", "replacement"])
-def test_learned_policy__acts_as_recurrent_ppo_predicts(entry):
+def test_learned_policy__acts_as_recurrent_ppo_predicts(entry: str) -> None:
     """Over episodes in which organizations go bankrupt and newcomers take their seats."""
     economy = Economy(organizations=4, jobs=4, rounds=7, initial_cash=0.1, effort_cost=0.8)
     rule = load_rule("price_board").replace(**{"feedback.entry": entry})
@@ -83,7 +86,7 @@ def test_learned_policy__acts_as_recurrent_ppo_predicts(entry):
     assert max(spread) > 0.1
 
 
-def test_train__an_lstm_begins_with_policy_and_critic_of_the_start(tmp_path):
+def test_train__an_lstm_begins_with_policy_and_critic_of_the_start(tmp_path: Path) -> None:
     """Torch has two biases where we have one: the networks are the same functions, and the files the same weights."""
     ended: list[Any] = []
     begun: list[dict[str, np.ndarray]] = []
@@ -105,14 +108,16 @@ def test_train__an_lstm_begins_with_policy_and_critic_of_the_start(tmp_path):
         _plan("price_board", start=tmp_path / "a", history=2)
 
 
-def test_training_plan__a_policy_has_one_memory():
+def test_training_plan__a_policy_has_one_memory() -> None:
     with pytest.raises(ValueError, match="history is 2 and units is 6; a policy has one memory"):
         _plan("price_board", history=2, units=6)
     with pytest.raises(ValueError, match="units is -1; it must be at least 0"):
         _plan("price_board", units=-1)
 
 
-def test_recurrent_arms__name_what_to_install_where_it_is_missing(tmp_path, monkeypatch):
+def test_recurrent_arms__name_what_to_install_where_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before anything is written, and before a study trains its references."""
     monkeypatch.setitem(sys.modules, "sb3_contrib", None)
     told = r"^arm randomized\+recurrent has an LSTM and needs sb3-contrib: pip install 'ruleshift\[recurrent\]'$"
@@ -136,7 +141,7 @@ def _earned(policy: LearnedPolicy) -> float:
     return total / 100
 
 
-def test_train__a_recurrent_arm_learns(tmp_path):
+def test_train__a_recurrent_arm_learns(tmp_path: Path) -> None:
     settings = PPOSettings(markets=32, rollout_size=3200, batch_size=800)
     plan = TrainingPlan("promoted_listing", arm="fixed+recurrent", steps=32_000, settings=settings, snapshots=1)
     policy = train(plan, tmp_path, **QUIET)

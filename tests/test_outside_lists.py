@@ -61,7 +61,8 @@ def study(folder: Path) -> Path:
 
 
 def test_study__runs_an_arm_a_rule_a_mechanism_and_a_protocol_of_ones_own(study: Path) -> None:
-    rows = list(csv.DictReader((study / "results.csv").open(newline="")))
+    with (study / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
     adapted = {row["target_rule"] for row in rows if (row["arm"], row["protocol"]) == ("hermit+memory", "adaptation")}
     assert adapted == {"queue"}
     reserves = {row["target_rule"]: float(row["value"]) for row in rows if row["protocol"] == "reserve"}

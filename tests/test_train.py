@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,23 +39,23 @@ def _plan(rule: Any, **changes: Any) -> TrainingPlan:
     return TrainingPlan(rule, **{**SMALL, **changes})
 
 
-def _weights(folder):
+def _weights(folder: Path) -> bytes:
     return (folder / "policy.safetensors").read_bytes()
 
 
-def _ppo(kind):
+def _ppo(kind: Any) -> Any:
     env = MarketVecEnv("promoted_listing", markets=3, economy=ECONOMY, seats=Seats.shared(4, [Constant()]))
     return kind("MlpPolicy", env, n_steps=10, batch_size=30, n_epochs=2, gamma=0.98, seed=1, device="cpu")
 
 
-def test_market_ppo__is_stock_ppo():
+def test_market_ppo__is_stock_ppo() -> None:
     stock, ours = _ppo(PPO).learn(240), _ppo(MarketPPO).learn(240)
     assert stock.num_timesteps == ours.num_timesteps
     for name, weight in stock.policy.state_dict().items():
         np.testing.assert_allclose(ours.policy.state_dict()[name], weight, atol=2e-5, err_msg=name)
 
 
-def test_market_ppo__bootstraps_truncated_rows():
+def test_market_ppo__bootstraps_truncated_rows() -> None:
     model = _ppo(MarketPPO).learn(60)
     rewards, last = np.zeros(6, np.float32), np.ones((6, 64), np.float32)
     infos = [{"TimeLimit.truncated": row < 4, "terminal_observation": last[row]} for row in range(6)]
@@ -63,7 +64,7 @@ def test_market_ppo__bootstraps_truncated_rows():
     np.testing.assert_allclose(rewards, 0.98 * value * np.array([1, 0, 1, 1, 0, 0]), rtol=1e-6)
 
 
-def test_market_ppo__nothing_follows_bankruptcy():
+def test_market_ppo__nothing_follows_bankruptcy() -> None:
     """Returns by hand: a row's value is cut where a newcomer takes the seat, and bootstrapped at truncation only."""
     economy = Economy(organizations=4, jobs=4, rounds=7, initial_cash=0.1, effort_cost=0.8)
     rule = load_rule("price_board").replace(**{"feedback.entry": "replacement"})
@@ -74,7 +75,7 @@ def test_market_ppo__nothing_follows_bankruptcy():
     log: list[Any] = []
     play = env.step_wait
 
-    def logged():
+    def logged() -> Any:
         seen, rewards, dones, infos = play()
         log.append((seen, rewards.copy(), dones, infos))
         return seen, rewards, dones, infos
@@ -100,7 +101,7 @@ def test_market_ppo__nothing_follows_bankruptcy():
 
 
 @pytest.mark.parametrize("rows", [1, 64, 300, 304, 7000])
-def test_settings__minibatches_divide_a_rollout_and_are_near_to_what_was_asked(rows):
+def test_settings__minibatches_divide_a_rollout_and_are_near_to_what_was_asked(rows: int) -> None:
     """A rollout of an odd size is not learned from in one batch: eight steps for the price of one learn far better."""
     settings = PPOSettings()
     rollout, batch = settings.n_steps(rows) * rows, settings.fitted_batch_size(rows)
@@ -113,14 +114,14 @@ def test_settings__minibatches_divide_a_rollout_and_are_near_to_what_was_asked(r
     ("field", "value"),
     [("markets", 0), ("rollout_size", 0.5), ("n_epochs", True), ("gamma", 1.1), ("clip_range", float("nan"))],
 )
-def test_settings__a_value_out_of_range_is_named(field, value):
+def test_settings__a_value_out_of_range_is_named(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"settings: {field} is {value}; it must be "):
         PPOSettings(**{field: value})
     with pytest.raises(ValueError, match=r"settings: net_arch is \(8, 0\); it must be a list of whole numbers from 1"):
         PPOSettings(net_arch=(8, 0))
 
 
-def test_learned_policy__acts_as_the_network_that_learned():
+def test_learned_policy__acts_as_the_network_that_learned() -> None:
     model = _ppo(MarketPPO)
     policy = learned_policy(model, Card(kinds=3))
     seen = model.env.reset()
@@ -130,17 +131,17 @@ def test_learned_policy__acts_as_the_network_that_learned():
 class _Killer:
     """Interrupts a run before its rollout of this number."""
 
-    def __init__(self, rollout):
+    def __init__(self, rollout: int) -> None:
         self.left = rollout
 
-    def __call__(self, model):
+    def __call__(self, model: Any) -> None:
         self.left -= 1
         if self.left < 0:
             raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("arm", ["fixed", "randomized+memory", "central+recurrent"])
-def test_train__a_killed_run_ends_with_the_same_bits(tmp_path, arm):
+def test_train__a_killed_run_ends_with_the_same_bits(tmp_path: Path, arm: str) -> None:
     given = "promoted_listing" if arm == "fixed" else "platforms"
     plan = _plan(given, arm=arm)
     train(plan, tmp_path / "whole", **QUIET)
@@ -157,7 +158,7 @@ def test_train__a_killed_run_ends_with_the_same_bits(tmp_path, arm):
     assert [steps for steps, _ in whole] == [0, 80, 120, 200, 240, 320, 360]
 
 
-def _groups(rule="promoted_listing", rivals=None):
+def _groups(rule: str = "promoted_listing", rivals: Any = None) -> list[MarketGroup]:
     """Two groups whose episodes end at different times; the second has rivals that remember."""
     other = Economy(organizations=6, jobs=8, rounds=5, capacity=1)
     native = _native()
@@ -167,12 +168,12 @@ def _groups(rule="promoted_listing", rivals=None):
     ]
 
 
-def _native():
+def _native() -> LearnedPolicy:
     card, rng = Card(kinds=3, hidden=(4,), history=1), np.random.default_rng(0)
     return LearnedPolicy({n: rng.normal(0, 0.3, s).astype(np.float32) for n, s in card.shapes().items()}, card)
 
 
-def test_train__in_groups_from_a_finished_run_ends_with_the_same_bits_when_killed(tmp_path):
+def test_train__in_groups_from_a_finished_run_ends_with_the_same_bits_when_killed(tmp_path: Path) -> None:
     """Every array that a step depends on at once: groups, memories of learner and rivals, start, recorded rewards."""
     train(_plan("price_board", arm="fixed+memory"), tmp_path / "start", **QUIET)
     plan = TrainingPlan(groups=_groups(), start=tmp_path / "start", record=True, steps=400, seed=6, settings=SETTINGS)
@@ -186,11 +187,11 @@ def test_train__in_groups_from_a_finished_run_ends_with_the_same_bits_when_kille
     assert (whole.card.history, whole.card.rule, whole.card.economy) == (4, "promoted_listing, price_board", {})
 
 
-def test_train__records_what_the_rows_earn(tmp_path):
+def test_train__records_what_the_rows_earn(tmp_path: Path) -> None:
     """The rewards of the market, without the values that the learner adds to them at truncation."""
     seen = []
 
-    def play(self):
+    def play(self: MarketVecEnv) -> Any:
         result = MarketVecEnv.step_wait(self)
         seen.append(result[1].copy())
         return result
@@ -204,7 +205,7 @@ def test_train__records_what_the_rows_earn(tmp_path):
         load_rewards(tmp_path)
 
 
-def test_train__one_group_is_the_arm_itself(tmp_path):
+def test_train__one_group_is_the_arm_itself(tmp_path: Path) -> None:
     train(_plan("promoted_listing"), tmp_path / "arm", **QUIET)
     group = MarketGroup(
         load_rule("promoted_listing"), ECONOMY, Seats.shared(4, rival_population(ECONOMY)), SETTINGS.markets
@@ -215,7 +216,7 @@ def test_train__one_group_is_the_arm_itself(tmp_path):
         _plan("price_board", groups=[group], economy=None)
 
 
-def test_train__an_arm_with_nuisance_learns_in_its_own_economies(tmp_path):
+def test_train__an_arm_with_nuisance_learns_in_its_own_economies(tmp_path: Path) -> None:
     settings = PPOSettings(markets=8, rollout_size=40, batch_size=20, net_arch=(8,))
     policy = train(_plan("platforms", arm="aware+memory", economy=None, settings=settings, steps=40), tmp_path, **QUIET)
     groups = json.loads((tmp_path / "config.json").read_text())["groups"]
@@ -239,12 +240,12 @@ def test_train__an_arm_with_nuisance_learns_in_its_own_economies(tmp_path):
         ({"economy": "small"}, "plan: economy is 'small'; it must be an Economy"),
     ],
 )
-def test_training_plan__is_checked_when_it_is_made(fields, message):
+def test_training_plan__is_checked_when_it_is_made(fields: Any, message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         _plan(**{"rule": "price_board", **fields})
 
 
-def test_training_plan__is_a_value_and_stays_what_was_given():
+def test_training_plan__is_a_value_and_stays_what_was_given() -> None:
     plan = _plan("price_board", arm="fixed+memory", rivals=[Constant()])
     assert replace(plan, seed=5) == plan != replace(plan, seed=6)
     assert replace(plan, arm="fixed").memory.history == 0
@@ -252,7 +253,7 @@ def test_training_plan__is_a_value_and_stays_what_was_given():
     assert plan.snapshot_steps == (0, 60, 120, 180, 240, 300, 360)
 
 
-def test_train__checks_everything_before_a_folder_is_claimed(tmp_path):
+def test_train__checks_everything_before_a_folder_is_claimed(tmp_path: Path) -> None:
     late = _plan("price_board", schedule=[Shift(at=7, to="promoted_listing")])
     with pytest.raises(ValueError, match="7"):
         train(late, tmp_path / "run", **QUIET)
@@ -267,11 +268,11 @@ def test_train__checks_everything_before_a_folder_is_claimed(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def _networks(model):
+def _networks(model: Any) -> dict[str, np.ndarray]:
     return {name: value.detach().numpy().copy() for name, value in model.policy.state_dict().items()}
 
 
-def test_train__begins_with_policy_and_critic_of_the_start(tmp_path):
+def test_train__begins_with_policy_and_critic_of_the_start(tmp_path: Path) -> None:
     models: list[Any] = []
     begun: list[dict[str, np.ndarray]] = []
     train(_plan("price_board", history=2), tmp_path / "a", on_rollout=models.append, **QUIET)
@@ -284,11 +285,11 @@ def test_train__begins_with_policy_and_critic_of_the_start(tmp_path):
     assert len(config["start"]) == 64
 
 
-def test_train__refuses_a_start_that_does_not_fit(tmp_path):
+def test_train__refuses_a_start_that_does_not_fit(tmp_path: Path) -> None:
     train(_plan("price_board"), tmp_path / "a", **QUIET)
     train(_plan("price_board", seed=6), tmp_path / "other", **QUIET)
 
-    def begin(**changes):
+    def begin(**changes: Any) -> None:
         _plan("price_board", start=tmp_path / "a", **changes)
 
     with pytest.raises(ValueError, match="start: history is 0 there, but this run has 3"):
@@ -310,7 +311,7 @@ def test_train__refuses_a_start_that_does_not_fit(tmp_path):
         begin()
 
 
-def test_train__survives_sigkill(tmp_path):
+def test_train__survives_sigkill(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys; from ruleshift.envs import Economy\n"
         "from ruleshift.train import PPOSettings, TrainingPlan, train\n"
@@ -327,7 +328,7 @@ def test_train__survives_sigkill(tmp_path):
     assert _weights(tmp_path / "killed") == _weights(tmp_path / "whole")
 
 
-def test_train__a_complete_run_is_not_trained_again(tmp_path):
+def test_train__a_complete_run_is_not_trained_again(tmp_path: Path) -> None:
     policy = train(_plan("price_board"), tmp_path, **QUIET)
     again = train(_plan("price_board"), tmp_path, on_rollout=_Killer(0), **QUIET)
     assert again.describe() == policy.describe() == load_policy(tmp_path).describe()
@@ -349,20 +350,20 @@ def test_train__a_complete_run_is_not_trained_again(tmp_path):
         ),
     ],
 )
-def test_train__refuses_the_folder_of_another_run(tmp_path, change, message):
+def test_train__refuses_the_folder_of_another_run(tmp_path: Path, change: Any, message: str) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(_plan("price_board"), tmp_path, on_rollout=_Killer(0), **QUIET)
     with pytest.raises(ValueError, match=message):
         train(_plan("price_board", **change), tmp_path, **QUIET)
 
 
-def test_train__refuses_a_damaged_checkpoint(tmp_path):
+def test_train__refuses_a_damaged_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.safetensors").write_bytes(b"junk")
     with pytest.raises(ValueError, match=r"checkpoint\.safetensors: not a checkpoint of this run"):
         train(_plan("price_board"), tmp_path, **QUIET)
 
 
-def test_train__leaves_global_generators_alone(tmp_path):
+def test_train__leaves_global_generators_alone(tmp_path: Path) -> None:
     np.random.seed(1)  # noqa: NPY002
     expected = np.random.rand()  # noqa: NPY002
     np.random.seed(1)  # noqa: NPY002
@@ -370,14 +371,14 @@ def test_train__leaves_global_generators_alone(tmp_path):
     assert np.random.rand() == expected  # noqa: NPY002
 
 
-def test_train__tensorboard_shows_the_market(tmp_path):
+def test_train__tensorboard_shows_the_market(tmp_path: Path) -> None:
     train(_plan("price_board"), tmp_path, quiet=True)
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert {f"market/{name}" for name in MEASURES} <= set(events.Tags()["scalars"])
     assert all(0 < event.value <= 1.25 for event in events.Scalars("market/price"))
 
 
-def _mean_return(policy, rule):
+def _mean_return(policy: Any, rule: str) -> float:
     """Mean profit a round of one seat among the scripted rivals, actions sampled, on markets never trained on."""
     env = MarketVecEnv(rule, markets=16, first_market=1000, seats=Seats.shared(8, rival_population(Economy()), 1))
     seen, total, rng = env.reset(), 0.0, np.random.default_rng(0)
@@ -388,7 +389,7 @@ def _mean_return(policy, rule):
     return total / 100
 
 
-def test_train__learns(tmp_path):
+def test_train__learns(tmp_path: Path) -> None:
     settings = PPOSettings(markets=32, rollout_size=3200, batch_size=800)
     plan = TrainingPlan("promoted_listing", steps=64_000, settings=settings, snapshots=1)
     policy = train(plan, tmp_path, **QUIET)
