@@ -65,4 +65,4 @@ def _stated_power(preset: Preset) -> str:
         len(preset.homes), len(preset.held_out), len(preset.seeds), len(preset.panel_seeds), preset.economies,
     )  # fmt: skip
     lines = [f"  {each}" for each in power_table(sizes)]
-    return "\n".join(["power of this size, by simulation, before it runs (docs/study.md says from what):", *lines])
+    return "\n".join(["what a study of this size can find, by simulation (docs/study.md explains how):", *lines])

@@ -58,7 +58,7 @@ class Judgement:
 
     @property
     def incompetent(self) -> str:
-        """Which arms of the primary contrast fail the gate of competence, and where; empty if both pass it."""
+        """Which arms of the primary contrast fail the competence gate, and where; empty if both pass it."""
         return gate_failures(self.returns, (GENERALIST, SPECIALIST)) if self.has_primary else ""
 
 
@@ -147,7 +147,7 @@ def measured(text: str) -> str:
 
 
 def failing(judgement: Judgement, arm: str) -> str:
-    """Say where an arm fails the gate of competence; empty if it passes."""
+    """Say where an arm fails the competence gate; empty if it passes."""
     shares = competence(judgement.returns, arm)
     failed = ~(shares >= LEAST)
     if not failed.any():

@@ -1,4 +1,4 @@
-"""The gate of competence: an arm that has not learned its own training rules says nothing about transfer."""
+"""The competence gate: an arm that has not learned its own training rules says nothing about transfer."""
 
 from collections.abc import Sequence
 

@@ -51,7 +51,7 @@ class Power:
     """Median half-width of the 95% interval, on the same scale."""
 
     def __str__(self) -> str:
-        shares = ", ".join(f"{word} {100 * share:.0f} %" for word, share in self.shares.items())
+        shares = ", ".join(f"{word} {100 * share:.0f}%" for word, share in self.shares.items())
         return f"true effect {self.effect:g}: {shares} (interval +- {self.half_width:.2f})"
 
 

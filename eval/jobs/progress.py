@@ -45,7 +45,7 @@ class Progress:
         self._bar.start()
         found = sum(share == 1 for share in self._shares.values())
         if found and not self._quiet:
-            self._console.print(f"going on: {found} of {len(self._shares)} parts are there")
+            self._console.print(f"continuing: {found} of {len(self._shares)} parts are done")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

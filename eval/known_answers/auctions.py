@@ -151,7 +151,7 @@ ANSWERS = (
         tolerance=EXACT,
         measure=commission,
         seconds=3,
-        remark="Costs above 1 − t would ask more than the reserve: those organizations stay out.",
+        remark="With a cost above 1 − t, an organization would ask more than the reserve, and stays out.",
     ),
     Answer(
         id="second_price",
@@ -162,7 +162,7 @@ ANSWERS = (
         tolerance=EXACT,
         measure=second_price,
         seconds=3,
-        remark="Asks below 0.02 count alike in the price signal, so dominance is asked for above it.",
+        remark="The price signal does not distinguish asks below 0.02, so dominance is tested above 0.02.",
     ),
     Answer(
         id="transfer",

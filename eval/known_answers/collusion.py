@@ -129,7 +129,7 @@ ANSWERS = (
         tolerance=Tolerance(errors=0, absolute=0.03),
         measure=q_learners,
         seconds=18,
-        remark="The market gives the payoffs; the learners then play on this table, two million rounds a session, and "
-        "their asks are a grid of 15 where the market takes any.",
+        remark="The market gives the payoffs. The learners then play on this table, for two million rounds per "
+        "session. They choose among 15 asks, although the market would accept any ask.",
     ),
 )

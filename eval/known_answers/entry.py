@@ -144,19 +144,19 @@ ANSWERS = (
         tolerance=Tolerance(errors=3, absolute=0.02),
         measure=limit,
         seconds=15,
-        remark="By the recursion the expected exponent is still 0.015 below the limit at alpha = 0.1, hence 0.02.",
+        remark="At alpha = 0.1, the recursion still gives an exponent 0.015 below the limit, so 0.02 is allowed.",
     ),
     Answer(
         id="tail_test",
         title="The tail test tells a Polya urn from a power law",
         formula="with entry a power law is rejected as often as for draws of the Yule-Simon law; without it, always",
-        setting=f"{_SETTING} 0.3, 4,000 jobs; against urns of 5,000, a = 1 and 3, 80,000 jobs by 100 a round",
+        setting=f"{_SETTING}; alpha = 0.3, 4,000 jobs; against urns of 5,000, a = 1 and 3, 80,000 jobs, 100 per round",
         source="Clauset, Shalizi & Newman 2009; Vuong 1989",
         tolerance=EXACT,
         measure=tail_verdicts,
         seconds=22,
         remark="The test says that a power law is not rejected, never that there is one. The Yule-Simon law is a power "
-        "law in its tail only, so that even of its own draws nearly half are rejected. The test's power comes from the "
-        "number of organizations: with 500 of them it rejects only about half of the urns.",
+        "law only in its tail, so nearly half of its own draws are rejected, too. The test's power depends on the "
+        "number of organizations: with 500, it rejects only about half of the urns.",
     ),
 )

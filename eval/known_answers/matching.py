@@ -225,7 +225,7 @@ ANSWERS = (
         tolerance=Tolerance(errors=3, absolute=0.005),
         measure=balanced,
         seconds=2,
-        remark="0.005 for the rounding of what was published.",
+        remark="The tolerance includes 0.005 for the rounding of the published figures.",
     ),
     Answer(
         id="unbalanced_ranks",
@@ -236,6 +236,6 @@ ANSWERS = (
         tolerance=Tolerance(errors=3, absolute=0.005),
         measure=unbalanced,
         seconds=3,
-        remark="0.005 for the rounding of what was published.",
+        remark="The tolerance includes 0.005 for the rounding of the published figures.",
     ),
 )

@@ -76,6 +76,6 @@ ANSWERS = (
         tolerance=Tolerance(errors=0, absolute=1e-3),
         measure=payments,
         seconds=1,
-        remark="Clicks are job values, which a market draws; for the example those of its first board are set by hand.",
+        remark="Clicks are job values, which a market draws. Those of the first board are set by hand here.",
     ),
 )

@@ -141,9 +141,9 @@ ANSWERS = (
         measure=transfers,
         seconds=4,
         needs=("trained_first_price", "trained_second_price"),
-        remark="Truth is dominant with incentives of second order: a mistake d in the ask costs about d² under second "
-        "price, and brings or loses about d under first price. A specialist that gives away 1 % at home may still keep "
-        "or lose a quarter of the optimum abroad; single seeds differ by a tenth.",
+        remark="Under second price, the incentive to be truthful is of second order: an error d in the ask costs about "
+        "d², whereas under first price it gains or loses about d. A specialist that gives away 1% at home may thus "
+        "keep or lose a quarter of the optimum away from home. Single seeds differ by a tenth.",
     ),
     Answer(
         id="trained_self_play",

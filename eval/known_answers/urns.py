@@ -135,7 +135,7 @@ ANSWERS = (
         id="linear_polya",
         title="Linear Polya urn: variance of shares",
         formula="(1/N)(1 − 1/N)(Na + T)/(T(Na + 1))",
-        setting=f"{_SETTING} = 1",
+        setting=f"{_SETTING}, gamma = 1",
         source="Eggenberger & Pólya 1923",
         tolerance=EXACT,
         measure=linear,
@@ -145,7 +145,7 @@ ANSWERS = (
         id="polya_distribution",
         title="Linear Polya urn: the distribution",
         formula="jobs of m of N: beta-binomial(T, m a, (N − m) a), whose limit in shares is Dirichlet(a, …, a)",
-        setting=f"{_SETTING} = 1, N = 4, T = 300",
+        setting=f"{_SETTING}, gamma = 1, N = 4, T = 300",
         source="Eggenberger & Pólya 1923; Blackwell & MacQueen 1973",
         tolerance=EXACT,
         measure=distribution,
@@ -170,7 +170,7 @@ ANSWERS = (
         tolerance=Tolerance(errors=0, absolute=0.03),
         measure=asymptotic,
         seconds=3,
-        remark="Asymptotic: after 4,000 rounds 0.03 from the limit is allowed.",
+        remark="The claim is asymptotic: after 4,000 rounds, a distance of 0.03 from the limit is allowed.",
     ),
     Answer(
         id="popularity_times_quality",
@@ -182,6 +182,7 @@ ANSWERS = (
         tolerance=Tolerance(errors=0, absolute=0.03),
         measure=popularity_times_quality,
         seconds=2,
-        remark="Asymptotic: 0.03 from the limit is allowed. The distance falls as (N a/T)^(1 − r), hence the small a.",
+        remark="The claim is asymptotic: a distance of 0.03 from the limit is allowed. The distance falls as "
+        "(N a/T)^(1 − r), which is why a is small.",
     ),
 )

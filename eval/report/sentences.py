@@ -25,7 +25,7 @@ def what_was_compared(findings: Findings) -> str:
 
 
 def incompetence(findings: Findings) -> str:
-    """Warn that an arm of the primary contrast fails the gate of competence; empty if both pass it."""
+    """Warn that an arm of the primary contrast fails the competence gate; empty if both pass it."""
     judgement = findings.judgement
     if not judgement.incompetent:
         return ""

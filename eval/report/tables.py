@@ -181,7 +181,7 @@ def budgets(findings: Findings) -> list[Line]:
 
 @dataclass(frozen=True)
 class Gate:
-    """Scores of an arm in the gate of competence."""
+    """Scores of an arm in the competence gate."""
 
     arm: str
     """Name of the arm."""
@@ -195,7 +195,7 @@ class Gate:
 
 
 def gates(findings: Findings) -> list[Gate]:
-    """The gate of competence of every trained arm."""
+    """The competence gate of every trained arm."""
     return [Gate(arm, [float(x) for x in competence(findings.returns, arm)]) for arm in findings.learned]
 
 

@@ -1,4 +1,4 @@
-"""Frozen: the policy as it was trained, under every target, and the gate of competence, in markets of its own.
+"""Frozen: the policy as it was trained, under every target, and the competence gate, in markets of its own.
 
 Targets inside the generalists' training support fill the rest of the transfer matrix; they enter no verdict.
 """
