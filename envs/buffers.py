@@ -1,65 +1,87 @@
-"""Memory of the kernel: what markets keep, what a round leaves from stage to stage, and what a stage works in."""
+"""Buffers of the kernel: what markets keep, what a round leaves from stage to stage, and what a stage works in."""
 
 from collections import namedtuple
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numba import types
 
-from ruleshift.envs.compile import inlined, jit, matrix, piece, reader, write_down
+from ruleshift.envs.compile import (
+    Floats1,
+    Floats2,
+    Floats3,
+    Integers1,
+    Integers2,
+    compiled_type,
+    inlined,
+    jit,
+    matrix,
+    piece,
+    reader,
+    write_down,
+)
 from ruleshift.envs.layout import PUBLIC_STATISTICS
-from ruleshift.envs.numerics import padded
+from ruleshift.envs.numerics import LANES, padded
 
-Arrays = namedtuple(
-    "Arrays",
-    [
-        "keys",  # (B, 2) uint64, the generator's
-        "economy",  # (ECONOMY_ROW,) float64
-        "calendar",  # (P, 1 + K) float64, see `Economy.calendar`
-        "state",  # (B, 6 + 5K, N) float64
-        "outcomes",  # (B, 13 + 2K, N) float64
-        "job_kinds",  # (B, J) int64, the board now posted
-        "job_values",  # (B, J) float64
-        "served_kinds",  # (B, J) int64, the board of the round last played
-        "served_values",  # (B, J) float64
-        "winners",  # (B, J) int64
-        "payments",  # (B, J) float64
-        "measures",  # (B, M) float64, of the round last played
-        "totals",  # (B, M) float64, over the episode so far
-        "faults",  # (B,) int64, assignments that a mechanism got wrong
-        "history",  # (B, H, 8 + 2N) float64, what was disclosed in the last H rounds; H is 0 where nothing is late
-    ],
-)
-"""What the markets keep. B markets, N organizations, J jobs, K kinds."""
+_Keys = Annotated[np.ndarray, types.Array(types.uint64, 2, "C")]
+_Observations = Annotated[np.ndarray, types.Array(types.float32, 2, "C")]
+_Features = Annotated[np.ndarray, types.Array(types.float32, 3, "C")]
 
-Plan = namedtuple(
-    "Plan",
-    [
-        "rows",  # (S, B, RULE_ROW) float64
-        "features",  # (S, B, len(FEATURES)) float32
-        "addresses",  # (S, B) int64, the mechanisms
-        "stages",  # (T, B) int64, which rule is in force
-        "notices",  # (T, B) float64, how near an announced shift is
-    ],
-)
-"""The rules of an episode: in market b, `[s, b]` is the first rule for s = 0, then that of shift s - 1."""
 
-Interim = namedtuple(
-    "Interim",
-    [
-        "log_odds",  # (b, K, N + 1) float64
-        "lead",  # (b, J)
-        "price",  # (b, J)
-        "bid",  # (b, J)
-        "qualities",  # (b, J)
-    ],
-)
-"""What the stages of a round leave for later ones, for the b markets of a block."""
+class Arrays(NamedTuple):
+    """What the markets keep. B markets, N organizations, J jobs, K kinds."""
+
+    keys: _Keys  # (B, 2), the generator's
+    economy: Floats1  # (ECONOMY_ROW,)
+    calendar: Floats2  # (P, 1 + K), see `Economy.calendar`
+    state: Floats3  # (B, 6 + 5K, N)
+    outcomes: Floats3  # (B, 13 + 2K, N)
+    job_kinds: Integers2  # (B, J), the board now posted
+    job_values: Floats2  # (B, J)
+    served_kinds: Integers2  # (B, J), the board of the round last played
+    served_values: Floats2  # (B, J)
+    winners: Integers2  # (B, J)
+    payments: Floats2  # (B, J)
+    measures: Floats2  # (B, M), of the round last played
+    totals: Floats2  # (B, M), over the episode so far
+    faults: Integers1  # (B,), assignments that a mechanism got wrong
+    history: Floats3  # (B, H, 8 + 2N), what was disclosed in the last H rounds; H is 0 where nothing is late
+
+
+class EpisodeRules(NamedTuple):
+    """The rules of an episode: in market b, `[s, b]` is the first rule for s = 0, then that of shift s - 1."""
+
+    rows: Floats3  # (S, B, RULE_ROW)
+    features: _Features  # (S, B, len(FEATURES))
+    addresses: Integers2  # (S, B), the mechanisms
+    stages: Integers2  # (T, B), which rule is in force
+    notices: Floats2  # (T, B), how near an announced shift is
+
+
+class RoundBuffers(NamedTuple):
+    """What the stages of a round leave for later ones, for the b markets of a block."""
+
+    log_odds: Floats3  # (b, K, N + 1)
+    margin: Floats2  # (b, J), and so are the three below: see `mechanisms.Match`
+    price: Floats2
+    bid: Floats2
+    qualities: Floats2  # of the jobs served
+
+
+class ThreadBuffers(NamedTuple):
+    """All that one thread reads and writes: the markets' arrays, and memory of its own."""
+
+    arrays: Annotated[Arrays, compiled_type(Arrays)]
+    round: Annotated[RoundBuffers, compiled_type(RoundBuffers)]
+    staging: _Observations  # (TOGETHER, F), observations on their way out
+    floats: Floats1  # this and the next are carved into a `Scratch`
+    integers: Integers1
+
 
 Scratch = namedtuple(
     "Scratch",
     [
-        "race", "costs", "expected",  # (K, N)
+        "perturbed", "costs", "qualities",  # (K, N); the first serves as shares, too
         "uniforms",  # (4, max(J, N) or more)
         "draws",  # (4, max(J, N, K N / 4) or more)
         "common", "mean", "noise",  # (N,)
@@ -86,34 +108,15 @@ def block_size(markets: int, n: int, j: int, k: int) -> int:
     return max(1, min(markets, _LARGEST_BLOCK, _BLOCK_BYTES // bytes_each))
 
 
-def interim(markets: int, n: int, j: int, k: int) -> Interim:
-    """Memory for a block of markets."""
+def round_buffers(markets: int, n: int, j: int, k: int) -> RoundBuffers:
+    """Fresh buffers for the blocks of so many markets of n organizations, j jobs and k kinds."""
     size = block_size(markets, n, j, k)
-    return Interim(np.empty((size, k, n + 1)), *(np.empty((size, j)) for _ in range(4)))
+    return RoundBuffers(np.empty((size, k, n + 1)), *(np.empty((size, j)) for _ in range(4)))
 
-
-Home = namedtuple("Home", ["arrays", "interim", "sheet", "floats", "integers"])
-"""All the memory of one thread: the markets' and its own.
-
-`sheet` (TOGETHER, F) float32 holds observations on their way out; `floats` and `integers` are carved into a `Scratch`.
-"""
 
 _WORDS = 512
-_FLOATS = tuple(types.Array(types.float64, dimensions, "C") for dimensions in range(4))
-_INTEGERS = tuple(types.Array(types.int64, dimensions, "C") for dimensions in range(4))
-_ARRAYS = types.NamedTuple(
-    (
-        types.Array(types.uint64, 2, "C"), _FLOATS[1], _FLOATS[2], _FLOATS[3], _FLOATS[3], _INTEGERS[2], _FLOATS[2],
-        _INTEGERS[2], _FLOATS[2], _INTEGERS[2], _FLOATS[2], _FLOATS[2], _FLOATS[2], _INTEGERS[1], _FLOATS[3],
-    ),
-    Arrays,
-)  # fmt: skip
-_INTERIM = types.NamedTuple((_FLOATS[3], _FLOATS[2], _FLOATS[2], _FLOATS[2], _FLOATS[2]), Interim)
-_PLAN = types.NamedTuple((_FLOATS[3], types.Array(types.float32, 3, "C"), _INTEGERS[2], _INTEGERS[2], _FLOATS[2]), Plan)
-home_of = reader(
-    types.NamedTuple((_ARRAYS, _INTERIM, types.Array(types.float32, 2, "C"), _FLOATS[1], _INTEGERS[1]), Home)
-)
-plan_of = reader(_PLAN)
+buffers_of = reader(compiled_type(ThreadBuffers))
+rules_of = reader(compiled_type(EpisodeRules))
 
 
 @jit
@@ -122,9 +125,9 @@ def _write(value, words):
 
 
 def handle(value: Any) -> np.ndarray:
-    """A `Home` or `Plan` as machine words, int64 (512,), which `home_of` or `plan_of` read in a kernel.
+    """`ThreadBuffers` or `EpisodeRules` as machine words, int64 (512,), for `buffers_of` or `rules_of` in a kernel.
 
-    To hand over an array costs a call a tenth of a microsecond, and there are dozens. A handle holds nothing alive.
+    To hand over an array costs a call a tenth of a microsecond, and there are dozens. A handle keeps nothing alive.
     """
     words = np.zeros(_WORDS, np.int64)
     _write(value, words)
@@ -140,16 +143,16 @@ def scratch_sizes(n: int, j: int, k: int, floats: int, integers: int) -> tuple[i
 
 @inlined
 def carve(floats, integers, n, j, k):
-    """The named pieces of one thread's scratch memory."""
+    """The `Scratch` of one thread, cut out of its memory, of which `scratch_sizes` says how much is needed."""
     longest, kn = max(n, k), k * n
-    jobs = -(-max(j, n) // 8) * 8
-    calls = -(-max(j, n, -(-kn // 4)) // 8) * 8
+    jobs = -(-max(j, n) // LANES) * LANES
+    calls = -(-max(j, n, -(-kn // 4)) // LANES) * LANES
     a = 3 * kn
     b = a + 4 * jobs
     c = b + 4 * calls
     d = c + 3 * n
     e = d + 3 * k
-    f = e + 6
+    f = e + len(PUBLIC_STATISTICS)
     r = 2 * kn + 2 * n
     s = r + 2 * longest
     return Scratch(

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,16 @@ def _imported(tree: ast.AST) -> Iterator[str]:
             yield "." * node.level + (node.module or "")
 
 
+def _files_imported(path: Path) -> Iterator[Path]:
+    """The files of ours that a file imports, at any depth of it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ruleshift."):
+            package = ROOT.joinpath(*str(node.module).split(".")[1:])
+            for target in {package / f"{alias.name}.py" for alias in node.names} | {package.with_suffix(".py")}:
+                if target.is_file():
+                    yield target
+
+
 def _public(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.ClassDef]:
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
@@ -43,6 +54,11 @@ def test_imports__flow_one_way(path):
         assert not module.startswith("."), f"{_name(path)} imports {module}: imports are absolute"
         if module.startswith("ruleshift."):
             assert module.split(".")[1] in allowed, f"{_name(path)} imports {module}"
+
+
+def test_imports__go_round_in_no_circle_within_envs():
+    files = [path for path in FILES if path.relative_to(ROOT).parts[0] == "envs"]
+    assert list(TopologicalSorter({path: set(_files_imported(path)) for path in files}).static_order())
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)

@@ -15,16 +15,16 @@ GUARD = 16
 
 def problem(preferences: Any, priority: Any, kinds: Any, capacities: Any, **fields: Any) -> Problem:
     """A market of these (N, K) preferences and (K, N) priority; values are all 1, log odds 0, and nothing is drawn
-    (`uniforms` .5), but for what `fields` say. The race falls by 1 from place to place in the priority."""
+    (`uniforms` .5), but for what `fields` say. The perturbed log odds fall by 1 from rank to rank."""
     preferences, priority = np.array(preferences, np.int64), np.array(priority, np.int64)
     n, k = preferences.shape
     jobs = len(kinds)
-    race = np.empty((k, n))
-    np.put_along_axis(race, priority, -np.arange(float(n))[None, :].repeat(k, 0), axis=1)
+    perturbed = np.empty((k, n))
+    np.put_along_axis(perturbed, priority, -np.arange(float(n))[None, :].repeat(k, 0), axis=1)
     log_odds = np.zeros((k, n + 1))
     log_odds[:, n] = -np.inf
     made = Problem(
-        log_odds=log_odds, sharp=0, race=race, priority=priority, preferences=preferences,
+        log_odds=log_odds, ranked=0, perturbed=perturbed, priority=priority, preferences=preferences,
         costs=np.zeros((k, n)), qualities=np.zeros((k, n)), asks=np.zeros(n), promotions=np.zeros(n),
         kinds=np.array(kinds, np.int64), values=np.ones(jobs), capacities=np.array(capacities, np.int64),
         uniforms=np.full((4, padded(max(jobs, n))), 0.5), wants=0, proposer=0, parameters=np.zeros(4),
@@ -33,7 +33,7 @@ def problem(preferences: Any, priority: Any, kinds: Any, capacities: Any, **fiel
 
 
 def random_problem(seed: int, n: int, kinds: int, jobs: int, most: int = 1, **fields: Any) -> Problem:
-    """A market by chance: distinct values, log odds of spread 2, the race that they and the noise give, and capacities
+    """A market by chance: distinct values, log odds of spread 2, perturbed by noise, and capacities
     of 1 to `most`; those that do not offer (one in five, where `most` is above 1) have capacity 0 and no odds."""
     rng = np.random.default_rng(seed)
     log_odds = rng.normal(0, 2, (kinds, n + 1))
@@ -41,10 +41,11 @@ def random_problem(seed: int, n: int, kinds: int, jobs: int, most: int = 1, **fi
     if most > 1:
         capacities[rng.random(n) < 0.2] = 0
     log_odds[:, :n][:, capacities == 0] = -np.inf
-    race = log_odds[:, :n] + rng.gumbel(size=(kinds, n))
+    perturbed = log_odds[:, :n] + rng.gumbel(size=(kinds, n))
     made = problem(
-        rng.random((n, kinds)).argsort(axis=1), (-race).argsort(axis=1), rng.integers(kinds, size=jobs), capacities,
-        log_odds=log_odds, race=race, values=rng.uniform(0.5, 1.5, jobs),
+        rng.random((n, kinds)).argsort(axis=1), (-perturbed).argsort(axis=1), rng.integers(kinds, size=jobs),
+        capacities,
+        log_odds=log_odds, perturbed=perturbed, values=rng.uniform(0.5, 1.5, jobs),
         uniforms=rng.random((4, padded(max(jobs, n)))),
     )  # fmt: skip
     return made._replace(**fields)
@@ -117,10 +118,10 @@ def upper_sums(name: str, truth: Problem, reported: Problem, i: int) -> np.ndarr
 
 
 def after_falling(given: Problem, i: int, k: int, fall: float) -> Problem:
-    """The problem once the race of organization i for kind k has fallen by so much."""
-    race = given.race.copy()
-    race[k, i] -= fall
-    return given._replace(race=race, priority=(-race).argsort(axis=1))
+    """The problem once the perturbed log odds of organization i for kind k have fallen by so much."""
+    perturbed = given.perturbed.copy()
+    perturbed[k, i] -= fall
+    return given._replace(perturbed=perturbed, priority=(-perturbed).argsort(axis=1))
 
 
 def loses_by_falling(name: str, given: Problem, i: int, k: int, fall: float) -> bool:
@@ -151,7 +152,7 @@ def is_stable(given: Problem, winner: np.ndarray) -> bool:
     posted = np.bincount(given.kinds, minlength=kinds)
     for i, own in enumerate(now):
         for k in given.preferences[i, :own]:
-            worst = min((given.race[k, other] for other in np.flatnonzero(counts[:, k])), default=np.inf)
-            if counts[:, k].sum() < posted[k] or worst < given.race[k, i]:
+            worst = min((given.perturbed[k, other] for other in np.flatnonzero(counts[:, k])), default=np.inf)
+            if counts[:, k].sum() < posted[k] or worst < given.perturbed[k, i]:
                 return False
     return True
