@@ -22,6 +22,7 @@ test: .venv/.ready-dev
 
 lint: .venv/.ready-dev
 	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
 
 types: .venv/.ready-dev
 	@$(BIN)/mypy --no-error-summary

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ruleshift.envs.files import whole_file
 from ruleshift.envs.scene import Ended, Scene, describe, kind_letter, read_scene
 
 if TYPE_CHECKING:
@@ -145,11 +146,10 @@ def save_gif(frames: Iterable[np.ndarray], path: str | Path, *, seconds: float =
     images = [Image.fromarray(frame).quantize(64) for frame in frames]
     if not images:
         raise ValueError("there are no frames to save")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     durations = [round(seconds * 1000)] * (len(images) - 1) + [round(seconds * 10_000)]
-    images[0].save(path, format="GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
-    return path
+    with whole_file(path) as temporary:
+        images[0].save(temporary, format="GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
+    return Path(path)
 
 
 def save_frames(frames: Iterable[np.ndarray], folder: str | Path) -> Path:
@@ -164,8 +164,8 @@ def save_frames(frames: Iterable[np.ndarray], folder: str | Path) -> Path:
     folder = Path(folder)
     count = 0
     for count, frame in enumerate(frames, start=1):
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(frame).save(folder / f"frame_{count - 1:04d}.png")
+        with whole_file(folder / f"frame_{count - 1:04d}.png") as temporary:
+            Image.fromarray(frame).save(temporary)
     if not count:
         raise ValueError("there are no frames to save")
     return folder

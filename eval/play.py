@@ -24,13 +24,13 @@ class Played:
     conduct: np.ndarray
     """(T, 3) ask, effort and promotion of the focal seat by round, means over markets."""
     seats: np.ndarray
-    """(N,) mean profit a round of each seat."""
+    """(N,) mean profit per round of each seat."""
     measures: np.ndarray
     """(T, len(MEASURES)) market measures by round, means over the B markets."""
 
 
 @dataclass(frozen=True)
-class Place:
+class MarketSetup:
     """Markets that are alike, and who sits where in them.
 
     Raises:
@@ -82,9 +82,9 @@ def play(
     same noise, so two runs differ by what was changed and by nothing else.
 
     Args:
-        seats, rule, schedule, successors, markets, first_market, economy: as in `Place`.
+        seats, rule, schedule, successors, markets, first_market, economy: as in `MarketSetup`.
         focal: the seat that is scored, 0 .. N-1.
-        deterministic: mean actions in place of sampled ones, in every seat.
+        deterministic: mean actions in setup of sampled ones, in every seat.
 
     Raises:
         ValueError: not one policy for each organization, or no such focal seat.
@@ -94,33 +94,35 @@ def play(
         steady = {id(policy): MeanActions(policy) for each in (seats, *changes.values()) for policy in each}
         seats = [steady[id(policy)] for policy in seats]
         changes = {at: tuple(steady[id(policy)] for policy in new) for at, new in changes.items()}
-    place = Place(rule, seats, economy or Economy(), markets, first_market, tuple(schedule), changes)
-    return play_all([place], seed=seed, mechanisms=mechanisms, focal=focal)[0]
+    setup = MarketSetup(rule, seats, economy or Economy(), markets, first_market, tuple(schedule), changes)
+    return play_all([setup], seed=seed, mechanisms=mechanisms, focal=focal)[0]
 
 
-def play_all(places: Sequence[Place], *, seed: int = 0, mechanisms: Iterable[str] = (), focal: int = 0) -> list[Played]:
-    """One episode everywhere at once: a policy that sits in several places is called once a round for all of them.
+def play_all(
+    setups: Sequence[MarketSetup], *, seed: int = 0, mechanisms: Iterable[str] = (), focal: int = 0
+) -> list[Played]:
+    """One episode everywhere at once: a policy that sits in several set-ups is called once a round for all of them.
 
     Args:
-        places: with the same number of rounds, and successors in the same rounds.
-        seed: of all markets; `first_market` tells places apart.
+        setups: with the same number of rounds, and successors in the same rounds.
+        seed: of all markets; `first_market` tells set-ups apart.
         focal: the seat that is scored in each.
 
     Raises:
-        ValueError: places that differ in rounds, or no such focal seat.
+        ValueError: set-ups that differ in rounds, or no such focal seat.
     """
-    if len({(place.economy.rounds, tuple(place.tenants)) for place in places}) != 1:
-        raise ValueError("play: places that are played at once have the same rounds and successors in the same rounds")
-    for place in places:
-        if not 0 <= focal < place.economy.organizations:
-            raise ValueError(f"play: focal seat {focal} of {place.economy.organizations} organizations")
-    markets = [_market(place, tuple(mechanisms)) for place in places]
+    if len({(setup.economy.rounds, tuple(setup.tenants)) for setup in setups}) != 1:
+        raise ValueError("play: setups that are played at once have the same rounds and successors in the same rounds")
+    for setup in setups:
+        if not 0 <= focal < setup.economy.organizations:
+            raise ValueError(f"play: focal seat {focal} of {setup.economy.organizations} organizations")
+    markets = [_market(setup, tuple(mechanisms)) for setup in setups]
     records = [_Record(market, focal) for market in markets]
     observations = [market.reset(seed=seed) for market in markets]
     tenants: Backgrounds | None = None
-    for round_ in range(places[0].economy.rounds):
-        if round_ in places[0].tenants:
-            seated = Backgrounds([(_seats(place.tenants[round_]), place.markets) for place in places])
+    for round_ in range(setups[0].economy.rounds):
+        if round_ in setups[0].tenants:
+            seated = Backgrounds([(_seats(setup.tenants[round_]), setup.markets) for setup in setups])
             if tenants is not None:
                 seated.inherit(tenants)
             tenants = seated
@@ -180,13 +182,13 @@ class _Record:
         )
 
 
-def _market(place: Place, mechanisms: tuple[str, ...]) -> Market:
+def _market(setup: MarketSetup, mechanisms: tuple[str, ...]) -> Market:
     return Market(
-        place.rule,
-        markets=place.markets,
-        first_market=place.first_market,
-        economy=place.economy,
-        schedule=place.schedule,
+        setup.rule,
+        markets=setup.markets,
+        first_market=setup.first_market,
+        economy=setup.economy,
+        schedule=setup.schedule,
         mechanisms=mechanisms,
     )
 
@@ -200,7 +202,7 @@ def _seats(policies: Sequence[Policy]) -> Seats:
 
 
 def _act(tenants: Backgrounds, markets: list[Market], observations: list[np.ndarray]) -> list[np.ndarray]:
-    """Actions (B, N, A) of each place."""
+    """Actions (B, N, A) of each setup."""
     shapes = [(market.markets, market.organizations, market.action_size) for market in markets]
     seen = np.concatenate([each.reshape(-1, each.shape[2]) for each in observations])
     out = np.empty((len(seen), markets[0].action_size), np.float32)

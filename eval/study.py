@@ -4,14 +4,13 @@ import os
 from pathlib import Path
 
 from ruleshift.eval.experiment.design import Design
-from ruleshift.eval.experiment.plan import describe, job, plan, weight
+from ruleshift.eval.experiment.plan import job, plan, tasks
 from ruleshift.eval.experiment.power import power_table
 from ruleshift.eval.experiment.preset import Preset, load_preset
 from ruleshift.eval.experiment.record import claim
 from ruleshift.eval.experiment.results import write_results
 from ruleshift.eval.jobs.folder import Folder, owned
 from ruleshift.eval.jobs.pool import compute
-from ruleshift.eval.jobs.progress import Progress
 from ruleshift.eval.report import write_report
 
 
@@ -37,8 +36,8 @@ def study(
         CellError: a part of the study failed.
     """
     asked = load_preset(preset)
-    _check_learners(asked)
     design, root = Design.of(asked), Path(out)
+    _check_learners(design)
     workers = os.cpu_count() or 1 if workers is None else workers
     with owned(root):
         claim(root, design)
@@ -46,21 +45,18 @@ def study(
         folder.clean()
         if not quiet:
             print(_stated_power(asked))
-        cells = plan(design)
-        with Progress(cells, [weight(cell, design) for cell in cells], folder, describe, quiet=quiet) as progress:
-            compute(cells, job(design), folder, workers, progress.report)
+        compute(tasks(plan(design), design), job(design), folder, workers=workers, quiet=quiet)
         write_results(folder, design)
         return write_report(root)
 
 
-def _check_learners(preset: Preset) -> None:
+def _check_learners(design: Design) -> None:
     """Refuse arms that could not learn here before anything is trained."""
-    from ruleshift.train.arms import variant
     from ruleshift.train.recurrent import check_installed
 
-    for arm in preset.arms:
-        if variant(arm)[1].units:
-            check_installed(arm)
+    for arm in design.arms.values():
+        if arm.memory.units:
+            check_installed(arm.name)
 
 
 def _stated_power(preset: Preset) -> str:

@@ -2,20 +2,22 @@
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ruleshift.eval import Preset
-from ruleshift.eval.claims.claim import GENERALIST
-from ruleshift.eval.experiment.design import PRIMARY, Design, gate_names
+from ruleshift.eval.claims.arms import GENERALIST
+from ruleshift.eval.experiment.cell import Cell, Entry
+from ruleshift.eval.experiment.design import PRIMARY, Design
 from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.protocols.shift import BINS, SHOWN
 from ruleshift.eval.experiment.record import Record, claim
 from ruleshift.eval.experiment.results import write_results
-from ruleshift.eval.jobs.folder import Cell, Folder
+from ruleshift.eval.jobs.folder import Folder
+from ruleshift.eval.play import CONDUCT
 from ruleshift.eval.report.findings import Findings, findings_of
 
 FLOOR, BEST = 0.1, 0.5
@@ -60,11 +62,11 @@ class InMemory(Folder):
         super().__init__("nowhere")
         self._held: dict[str, Any] = {}
 
-    def write(self, cell: str, result: dict[str, Any]) -> None:
-        self._held[cell] = result
+    def write(self, task: str, result: dict[str, Any]) -> None:
+        self._held[task] = result
 
-    def read(self, cell: str) -> dict[str, Any]:
-        return self._held[cell]
+    def read(self, task: str) -> dict[str, Any]:
+        return self._held[task]
 
 
 def make_findings(planted: Planted, preset: Preset) -> Findings:
@@ -86,10 +88,12 @@ def make_study(root: Path, planted: Planted, preset: Preset) -> Path:
 
 def _fill(folder: Folder, design: Design, planted: Planted) -> None:
     for cell in plan(design):
-        if cell["kind"] == "constant":
-            folder.write(cell["name"], {"result": {"conduct": {"ask": 0.7, "effort": 0.3, "promotion": 0.15}}})
-        elif cell["kind"] != "training":
-            folder.write(cell["name"], {"result": list(_MADE[cell["kind"]](cell, design, planted))})
+        if cell.protocol == "constant":
+            folder.write(cell.name, {"result": {"conduct": {"ask": 0.7, "effort": 0.3, "promotion": 0.15}}})
+        elif cell.protocol != "training":
+            folder.write(
+                cell.name, {"result": [entry.plain() for entry in _MADE[cell.protocol](cell, design, planted)]}
+            )
 
 
 def _noise(*key: object) -> np.random.Generator:
@@ -99,98 +103,93 @@ def _noise(*key: object) -> np.random.Generator:
 
 def _entries(
     cell: Cell, design: Design, planted: Planted, target: str, protocol: str, share: float | None = None, **more: Any
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Entry]:
     """One a group, with a return."""
     home = target not in [rule.name for rule in design.held_out]
     for group in design.groups:
-        own = planted.share(cell["arm"], target, home, group.economy) if share is None else share
-        rng = _noise(cell["arm"], cell["home"], target, cell["seed"], group.panel, group.economy)
+        own = planted.share(cell.arm, target, home, group.economy) if share is None else share
+        rng = _noise(cell.arm, cell.home, target, cell.seed, group.panel, group.economy)
         value = FLOOR + (BEST - FLOOR) * (own + planted.spread * rng.standard_normal())
-        place = {"target": target, "protocol": protocol, "panel": group.panel, "economy": group.economy}
-        yield {**place, "values": {"return": value}, **more}
+        yield Entry(target, protocol, {"return": value}, group.panel, group.economy, **more)
 
 
-def _with_conduct(entries: Iterator[dict[str, Any]], design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
+def _with_conduct(entries: Iterator[Entry], design: Design, planted: Planted) -> Iterator[Entry]:
     names = [rule.name for rule in design.scored]
     for each in entries:
-        level = 0.5 + planted.moves * (names.index(each["target"]) / max(len(names) - 1, 1) - 0.5)
-        for part in ("ask", "effort", "promotion"):
-            each["values"] |= {f"{part}_early": 0.5, f"{part}_late": level}
-        yield each
+        level = 0.5 + planted.moves * (names.index(each.target) / max(len(names) - 1, 1) - 0.5)
+        conduct = {f"{part}_{when}": at for part in CONDUCT for when, at in (("early", 0.5), ("late", level))}
+        yield replace(each, values={**each.values, **conduct})
 
 
-def _reference(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
+def _reference(cell: Cell, design: Design, planted: Planted) -> Iterator[Entry]:
     for rule in design.scored:
         yield from _with_conduct(_entries(cell, design, planted, rule.name, "frozen"), design, planted)
     for rule in (*design.homes, design.central):
         yield from _with_conduct(_entries(cell, design, planted, rule.name, "gate"), design, planted)
 
 
-def _frozen(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
-    arm = cell["arm"]
-    protocols = ["frozen", "mean_actions"] if arm in PRIMARY and cell["budget"] == 1.0 else ["frozen"]
+def _frozen(cell: Cell, design: Design, planted: Planted) -> Iterator[Entry]:
+    arm = cell.arm
+    protocols = ["frozen", "mean_actions"] if arm in PRIMARY and cell.budget == 1.0 else ["frozen"]
     own = planted.home.get(arm, 0.8)
     for protocol in protocols:
         for rule in design.targets if protocol == "frozen" else design.held_out:
             yield from _with_conduct(_entries(cell, design, planted, rule.name, protocol), design, planted)
-    for home in gate_names(design, arm, cell["home"]):
+    for home in design.gates_of(design.arms[arm], cell.home):
         entries = _entries(cell, design, planted, home, "gate", planted.gate.get(arm, own))
         yield from _with_conduct(entries, design, planted)
 
 
-def _adaptation(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
+def _adaptation(cell: Cell, design: Design, planted: Planted) -> Iterator[Entry]:
     rise = np.linspace(-0.1, 0.1, 10) * (BEST - FLOOR)
-    for each in _entries(cell, design, planted, cell["target"], "adaptation"):
-        tenths = {f"return_{n}": each["values"]["return"] + float(more) for n, more in enumerate(rise, 1)}
-        yield {**each, "values": each["values"] | tenths}
+    for each in _entries(cell, design, planted, cell.target, "adaptation"):
+        tenths = {f"return_{n}": each.values["return"] + float(more) for n, more in enumerate(rise, 1)}
+        yield replace(each, values={**each.values, **tenths})
 
 
-def _curve(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
-    preset, arm = design.preset, cell["arm"]
+def _curve(cell: Cell, design: Design, planted: Planted) -> Iterator[Entry]:
+    preset, arm = design.preset, cell.arm
     for number in range(preset.curve_points + 1):
         rise = 1 - np.exp(-number / preset.curve_points / planted.slow.get(arm, 0.2))
         share = planted.home.get(arm, 0.8) * float(rise)
         steps = preset.steps * number // preset.curve_points
-        yield from _entries(cell, design, planted, cell["home"], "curve", share, steps=steps)
+        yield from _entries(cell, design, planted, cell.home, "curve", share, steps=steps)
 
 
-def _shift(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
-    home, runs = cell["home"], [(cell["home"], "twin"), (cell["home"], "placebo")]
+def _shift(cell: Cell, design: Design, planted: Planted) -> Iterator[Entry]:
+    home, runs = cell.home, [(cell.home, "twin"), (cell.home, "placebo")]
     runs += [(rule.name, protocol) for rule in design.held_out for protocol in ("shift", "announced")]
     for target, protocol in runs:
         profiles = []
         for group in [each for each in design.groups if each.panel == 0]:
             before, after = (
-                FLOOR + (BEST - FLOOR) * planted.share(cell["arm"], name, name == home, group.economy)
+                FLOOR + (BEST - FLOOR) * planted.share(cell.arm, name, name == home, group.economy)
                 for name in (home, target)
             )
             rising = np.minimum(1, 0.5 + np.arange(BINS - BINS // 2) / 10)
             late = after * (rising if target != home else np.ones_like(rising))
             profile = [before] * (BINS // 2) + late.tolist()
             values = {"before": before, "after": float(np.mean(profile[BINS // 2 :]))}
-            if cell["arm"] == "best_reply":
+            if cell.arm == "best_reply":
                 values |= {f"market_{name}": 0.4 for name in SHOWN}
-            place = {"target": target, "protocol": protocol, "panel": 0, "economy": group.economy}
-            yield {**place, "values": values}
+            yield Entry(target, protocol, values, 0, group.economy)
             profiles.append(profile)
-        mean = np.mean(profiles, axis=0).tolist()
-        yield {"target": target, "protocol": f"{protocol}_profile", "values": {}, "profile": mean}
+        yield Entry(target, f"{protocol}_profile", {}, profile=tuple(np.mean(profiles, axis=0).tolist()))
 
 
-def _rivalry(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
+def _rivalry(cell: Cell, design: Design, planted: Planted) -> Iterator[Entry]:
     for rule in design.targets:
         for group in [each for each in design.groups if each.panel == 0]:
-            place = {"target": rule.name, "panel": 0, "economy": group.economy}
             lead = {"generalist_lead": 0.05, "constant_lead": 0.07}
-            yield {**place, "protocol": "head_to_head", "values": lead}
-            yield {**place, "protocol": "self_play", "values": {"generalist": 0.6, "specialist": 0.4}}
+            yield Entry(rule.name, "head_to_head", lead, 0, group.economy)
+            yield Entry(rule.name, "self_play", {"generalist": 0.6, "specialist": 0.4}, 0, group.economy)
 
 
-def _distance(cell: Cell, design: Design, planted: Planted) -> Iterator[dict[str, Any]]:
+def _distance(cell: Cell, design: Design, planted: Planted) -> Iterator[Entry]:
     names = [rule.name for rule in design.targets]
     for name in names:
-        apart = abs(names.index(name) - names.index(cell["home"])) / len(names)
-        yield {"target": name, "protocol": "distance", "values": {"distance": apart}}
+        apart = abs(names.index(name) - names.index(cell.home)) / len(names)
+        yield Entry(name, "distance", {"distance": apart})
 
 
 _MADE = {

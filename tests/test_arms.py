@@ -1,6 +1,7 @@
 """Arms: one list, one code path, and what each trains on."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ import pytest
 from ruleshift.agents import Constant, Undisclosed, rival_population
 from ruleshift.envs import Economy, Market, Structure, load_rule, load_structure
 from ruleshift.envs.support import outside
-from ruleshift.train import ARMS, MixedVecEnv, training_groups, variant, variants
-from ruleshift.train.arms import HISTORY, UNITS, central_rule
+from ruleshift.train import ARMS, Arm, MixedVecEnv, register_arm, training_groups, variant, variants
+from ruleshift.train.arms import HISTORY_ROUNDS, LSTM_UNITS, central_rule
 
 STRUCTURE = load_structure("platforms")
 GIVEN = {"home": "price_board", "central": "platforms", "structure": "platforms"}
@@ -23,12 +24,41 @@ def _groups(arm, markets=20, **options):
 def test_variants__are_arms_with_every_kind_of_memory():
     assert len(set(variants())) == len(variants()) == 3 * len(ARMS)
     found = [variant(name) for name in ("randomized", "fixed+nuisance+memory", "fixed+nuisance+recurrent")]
-    assert [arm for arm, _ in found] == [ARMS["randomized"], ARMS["fixed+nuisance"], ARMS["fixed+nuisance"]]
-    assert [(memory.history, memory.units) for _, memory in found] == [(0, 0), (HISTORY, 0), (0, UNITS)]
+    assert [each.arm for each in found] == [ARMS["randomized"], ARMS["fixed+nuisance"], ARMS["fixed+nuisance"]]
+    assert [(each.memory.history, each.memory.units) for each in found] == [
+        (0, 0),
+        (HISTORY_ROUNDS, 0),
+        (0, LSTM_UNITS),
+    ]
     for wrong in ("wide+memory", "fixed+memory+recurrent", "+memory", ""):
         told = f"arm {re.escape(repr(wrong))} is unknown; the arms are fixed, .*, each also with"
         with pytest.raises(ValueError, match=rf"{told} \+memory or \+recurrent"):
             variant(wrong)
+
+
+def test_variant__says_how_an_arm_is_trained():
+    specialist, generalist, novice = (variant(name) for name in ("fixed+memory", "aware", "scratch"))
+    assert [each.is_trained for each in (specialist, generalist, novice)] == [True, True, False]
+    assert [each.has_policy_per_home for each in (specialist, generalist, novice)] == [True, False, False]
+    assert (specialist.name, specialist.trains_on, generalist.aware) == ("fixed+memory", "home", True)
+    assert specialist.summary == "one home rule, one economy: a specialist, with a memory of the last rounds"
+
+
+def test_register_arm__adds_to_the_one_list(monkeypatch):
+    monkeypatch.setattr("ruleshift.train.arms.ARMS", dict(ARMS))
+    own = Arm("randomized+plain", "rules drawn from a structure, one economy", "structure", nuisance=False)
+    register_arm(own)
+    register_arm(own)
+    assert variant("randomized+plain+memory").arm is own
+    assert "randomized+plain+recurrent" in variants()
+    with pytest.raises(ValueError, match=r"an arm named 'randomized\+plain' is already registered"):
+        register_arm(replace(own, nuisance=True))
+    with pytest.raises(ValueError, match=r"arm own\+memory: \+memory says what a learner remembers"):
+        register_arm(Arm("own+memory", "", "home"))
+    with pytest.raises(ValueError, match=r"arm 'My arm': a name is words of small letters"):
+        Arm("My arm", "", "home")
+    with pytest.raises(ValueError, match=r"arm own: trains_on is 'rules'; it must be one of home, central"):
+        Arm("own", "", "rules")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("arm", TRAINED, ids=lambda arm: arm.name)

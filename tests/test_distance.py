@@ -9,7 +9,7 @@ from ruleshift.agents import Constant, rival_population
 from ruleshift.envs import Economy, Rule, load_rule
 from ruleshift.eval import play, regret, rule_distance
 from ruleshift.eval.compare.distance import ECONOMY, FROZEN, STATES, frozen_hash, frozen_states
-from ruleshift.eval.compare.regret import AXES, MARKETS, SEED, returns
+from ruleshift.eval.compare.regret import AXES, MARKETS, SEED, conduct_returns
 
 BOARD, LISTING, LADDER = (load_rule(name) for name in ("price_board", "promoted_listing", "reputation_ladder"))
 
@@ -92,8 +92,8 @@ def test_rule_distance__of_rules_that_never_agree_is_1() -> None:
 def _outside_share_of_a_ranking() -> float:
     """Jobs left to nobody where the lowest ask below the reference of .75 wins: counted by hand."""
     f = frozen_states()
-    places = (f["ask"] < 0.75).sum(axis=1) * ECONOMY.capacity
-    return float((1 - np.minimum(places, ECONOMY.jobs) / ECONOMY.jobs).mean())
+    capacity = (f["ask"] < 0.75).sum(axis=1) * ECONOMY.capacity
+    return float((1 - np.minimum(capacity, ECONOMY.jobs) / ECONOMY.jobs).mean())
 
 
 def test_frozen_states__are_frozen() -> None:
@@ -107,8 +107,8 @@ def test_frozen_states__are_frozen() -> None:
 # Conduct
 
 
-def test_returns__are_those_of_constant_conduct_played_one_by_one() -> None:
-    economy, found = Economy(), returns(LISTING)
+def test_conduct_returns__are_those_of_constant_conduct_played_one_by_one() -> None:
+    economy, found = Economy(), conduct_returns(LISTING)
     rivals = rival_population(economy)
     for place in ((0, 0, 0, 0), (3, 1, 2, 0), (*found.best[:3], 0)):
         conduct = Constant(*(list(levels)[index] for levels, index in zip(AXES.values(), place[:3], strict=False)))
@@ -120,9 +120,9 @@ def test_returns__are_those_of_constant_conduct_played_one_by_one() -> None:
 def test_regret__is_what_the_other_s_best_reply_loses() -> None:
     assert regret(BOARD, BOARD) == 0
     for a, b in product((BOARD, LISTING), repeat=2):
-        mine, other = returns(b), returns(a)
+        mine, other = conduct_returns(b), conduct_returns(a)
         assert regret(a, b) == mine.profit.max() - mine.profit[other.best] >= 0
-    assert regret(BOARD, LISTING) > 0.5 * returns(LISTING).profit.max()
+    assert regret(BOARD, LISTING) > 0.5 * conduct_returns(LISTING).profit.max()
 
 
 def test_regret__sees_the_payment_that_the_matching_distance_does_not() -> None:

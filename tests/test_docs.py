@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from studies import Planted, make_study
 from ruleshift.cli import parse
 from ruleshift.envs.files import as_toml
 from ruleshift.eval import Preset, compare_rules, load_preset
-from ruleshift.eval.claims import CLAIMS, WORDS, Claim
+from ruleshift.eval.claims import CLAIMS, VERDICTS, Claim
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.power import COMPONENTS
@@ -29,7 +29,8 @@ PAGES = sorted(DOCS.glob("*.md"))
 
 def blocks(page: str, language: str) -> list[str]:
     """What stands in the fenced blocks of a language; those without one are commands."""
-    return re.findall(rf"^```{language}\n(.*?)^```", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+    return [block for written_in, block in fenced if written_in == language]
 
 
 def rows(page: str) -> list[str]:
@@ -65,6 +66,12 @@ def test_api__is_what_the_docstrings_say() -> None:
     assert (DOCS / "api.md").read_text() == api_page(), "python docs/build/api_page.py > docs/api.md"
 
 
+def test_environment__code_runs() -> None:
+    names = run(blocks("environment.md", "python")[0], "environment.md")
+    assert names["capability"].shape == (3,)
+    assert names["action"][2] == -1
+
+
 # The tutorial
 
 
@@ -79,7 +86,7 @@ def test_tutorial__goes_from_a_rule_to_the_number_of_the_verdict(
     planted = Planted(away={"randomized+memory": 0.8, "fixed+nuisance+memory": 0.6}, spread=0.1)
     make_study(tmp_path / "results" / "mine", planted, load_preset("mine.toml"))
     names = run(analyse, "tutorial.md")
-    measure = read_findings(tmp_path / "results" / "mine").verdicts["transfer"].measure
+    measure = read_findings(tmp_path / "results" / "mine").judgement.verdicts["transfer"].measure
     assert measure is not None
     assert names["delta"] == pytest.approx(measure.estimate, abs=1e-12)
     assert 0.1 < names["delta"] < 0.3
@@ -99,15 +106,15 @@ def test_tutorial__says_what_its_study_costs(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "mine.toml").write_text(blocks("tutorial.md", "toml")[0])
     design = Design.of(load_preset("mine.toml"))
     preset, cells = design.preset, plan(design)
-    training = [cell for cell in cells if cell["kind"] == "training"]
-    references = {cell["home"] for cell in training if cell["arm"] not in preset.arms}
+    training = [cell for cell in cells if cell.protocol == "training"]
+    references = {cell.home for cell in training if cell.arm not in preset.arms}
     assert references == {"bestseller_board"}  # those of the preset `quick` come with the suite
-    trained = Counter(cell["arm"] for cell in training)
+    trained = Counter(cell.arm for cell in training)
     natives = len(preset.panel_seeds) * preset.native_steps
     costs = (
         natives + preset.best_reply_steps,
         sum(trained[arm] for arm in preset.arms) * preset.steps,
-        round(sum(cell["kind"] == "adaptation" for cell in cells) * preset.steps * preset.adaptation),
+        round(sum(cell.protocol == "adaptation" for cell in cells) * preset.steps * preset.adaptation),
     )
     assert [line.split("|")[2].strip() for line in rows("tutorial.md") if line.endswith("000 |")] == [
         f"{cost:,}" for cost in costs
@@ -122,16 +129,18 @@ def test_tutorial__explains_every_column() -> None:
 # Other libraries
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(6))
 def test_other_libraries__code_runs(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     all_blocks = blocks("other_libraries.md", "python")
-    assert len(all_blocks) == 5
+    assert len(all_blocks) == 6
     names = run(all_blocks[number], "other_libraries.md")
     if "first" in names:
         assert names["score"] > names["first"]  # the hill was climbed
     if "last" in names:
         assert names["last"].shape == names["observations"].shape
+    if "plan" in names:
+        assert names["policy"].card == replace(names["plan"].card, steps=1_280)
     if "native" in names:  # it acts as the policy that it was made from
         seen = np.random.default_rng(0).uniform(-1, 1, (5, 64)).astype(np.float32)
         theirs, _ = names["learner"].predict(seen, deterministic=True)
@@ -152,7 +161,7 @@ def test_report__its_sections_are_explained() -> None:
 def test_report__explains_every_claim_and_verdict() -> None:
     text = (DOCS / "report.md").read_text()
     assert [name for name in CLAIMS if f"| `{name}` |" not in text] == []
-    assert [word for word in WORDS if f"| {word} |" not in text] == []
+    assert [word for word in VERDICTS if f"| {word} |" not in text] == []
 
 
 # The study
@@ -162,7 +171,7 @@ def test_report__explains_every_claim_and_verdict() -> None:
 def test_study__claims_stand_as_registered(claim: Claim) -> None:
     setting = claim.setting_of(Preset().adaptation)
     lines = [f"Setting: {setting}.", f"Measure: {claim.measure}.", f"Thresholds: {claim.thresholds}."]
-    wanted = f"**`{claim.id}`**: {claim.says}\n\n- " + "\n- ".join(lines)
+    wanted = f"**`{claim.id}`**: {claim.statement}\n\n- " + "\n- ".join(lines)
     assert wanted in (DOCS / "study.md").read_text(), wanted
 
 

@@ -8,24 +8,24 @@ import pytest
 
 from ruleshift.agents import Card, Constant, Follower, LearnedPolicy, Policy, RandomPolicy, Seats
 from ruleshift.envs import MEASURES, Economy, load_rule, load_structure
-from ruleshift.train import Group, HistoryVecEnv, MarketPPO, MarketVecEnv, MixedVecEnv
+from ruleshift.train import HistoryVecEnv, MarketGroup, MarketPPO, MarketVecEnv, MixedVecEnv
 from ruleshift.train.callbacks import MeasuresCallback
 
 SMALL = Economy(organizations=4, jobs=4, rounds=5)
 LARGE = Economy(organizations=6, jobs=8, rounds=3, capacity=1)
 
 
-def _groups(*rivals: Policy) -> list[Group]:
+def _groups(*rivals: Policy) -> list[MarketGroup]:
     rivals = rivals or (Follower(), RandomPolicy())
     board, listing = load_rule("price_board"), load_structure("platforms")
     return [
-        Group(board, SMALL, Seats.shared(4, rivals), markets=2),
-        Group(listing, LARGE, Seats.shared(6, rivals[::-1], learning=1), markets=3, first_market=2),
-        Group(board, replace(SMALL, base_cost=0.7), Seats.all_learn(4), markets=1, first_market=9),
+        MarketGroup(board, SMALL, Seats.shared(4, rivals), markets=2),
+        MarketGroup(listing, LARGE, Seats.shared(6, rivals[::-1], learning=1), markets=3, first_market=2),
+        MarketGroup(board, replace(SMALL, base_cost=0.7), Seats.all_learn(4), markets=1, first_market=9),
     ]
 
 
-def _alone(group: Group, seed: int) -> MarketVecEnv:
+def _alone(group: MarketGroup, seed: int) -> MarketVecEnv:
     return MarketVecEnv(group.rule, group.markets, group.first_market, seed, group.economy, group.seats)
 
 

@@ -41,7 +41,7 @@ def test_history__keeps_the_outcome_block_and_no_more_than_twenty_numbers():
     seed=st.integers(0, 99),
 )
 def test_history__stacks_the_rounds_before(rounds, kinds, entries, seed):
-    """Against a list of everything that was seen since the tenant of the seat entered."""
+    """Against a list of everything that was seen since the organization of the seat entered."""
     history, rng = History(kinds, rounds), np.random.default_rng(seed)
     seat, memory = observation_layout(kinds)["newcomer"].start, history.empty(2)
     seen: list[np.ndarray] = []

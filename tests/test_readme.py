@@ -18,8 +18,9 @@ from ruleshift.envs.rule import Disclosure, Feedback, Matching, Payment, Scoring
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-COMMANDS = next(block for block in re.findall(r"```\n(.*?)```", README, re.DOTALL) if block.startswith("ruleshift"))
+FENCED = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+BLOCKS = [block for language, block in FENCED if language == "python"]
+COMMANDS = next(block for language, block in FENCED if not language and block.startswith("ruleshift"))
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))

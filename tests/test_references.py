@@ -12,7 +12,7 @@ import pytest
 from ruleshift.agents import load_policy
 from ruleshift.eval import load_preset
 from ruleshift.eval.experiment import references
-from ruleshift.eval.experiment.context import Desk
+from ruleshift.eval.experiment.context import Context
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.make_references import make_references
 from ruleshift.eval.experiment.protocols import training
@@ -34,7 +34,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 def test_references__come_with_the_suite_for_what_presets_ask(name: str) -> None:
     """A newcomer's study trains no reference, so that it is quick and nobody's entry moves the scale."""
     cells = training.cells(Design.of(load_preset(name)))
-    assert not [cell["name"] for cell in cells if cell["arm"] in ("native", "best_reply")]
+    assert not [cell.name for cell in cells if cell.arm in ("native", "best_reply")]
 
 
 def test_references__are_small_and_each_is_listed() -> None:
@@ -56,16 +56,16 @@ def test_references__no_seed_of_theirs_trains_or_scores_anything_else() -> None:
 def test_references__best_replies_earn_more_than_natives_and_natives_more_than_the_floor(tmp_path: Path) -> None:
     """Over the rules of `quick`, so that returns have a scale: the floor is 0 on it, the best reply is 1."""
     design = Design.of(replace(load_preset("quick"), markets=1))
-    desk = Desk(design, Folder(tmp_path))
+    context = Context(design, Folder(tmp_path))
 
     def earned(policy, rule: str) -> float:
-        entries = desk.deployment.frozen(policy, rule, "frozen")
-        return float(np.mean([each["values"]["return"] for each in entries]))
+        entries = context.deployment.frozen(policy, rule, "frozen")
+        return float(np.mean([each.values["return"] for each in entries]))
 
     best, native, floor = [], [], []
     for rule in design.targets:
-        best.append(earned(desk.best_reply(rule.name), rule.name))
-        native.append(earned(lambda group, name=rule.name: desk.native(group.panel, name), rule.name))
+        best.append(earned(context.best_reply(rule.name), rule.name))
+        native.append(earned(lambda group, name=rule.name: context.native(group.panel, name), rule.name))
         scripted = [
             earned(lambda group, i=index: scripted_panel(design.economies[group.economy]).scripted[i], rule.name)
             for index in range(3)

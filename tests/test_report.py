@@ -13,7 +13,9 @@ from studies import BEST, FLOOR, Planted, make_findings, make_study
 
 from ruleshift.envs import load_rule
 from ruleshift.eval import load_preset, write_report
-from ruleshift.eval.report import figures, names, tables, views, words
+from ruleshift.eval.claims import CLAIMS, wording
+from ruleshift.eval.claims.transfer import headline
+from ruleshift.eval.report import figures, sentences, tables, views
 from ruleshift.eval.report.findings import Findings, read_findings
 from ruleshift.eval.report.write import page
 from ruleshift.train import variants
@@ -64,174 +66,176 @@ class Page(HTMLParser):
 
 
 def answer(findings: Findings, claim: str) -> tuple[str, str]:
-    """The badge and the sentences under a question of the first screen, with plain spaces."""
-    each = next(each for each in words.answers(findings) if each.claim == claim)
-    return each.word, each.text.replace("\u00a0", " ")
+    """The badge and the sentences under a question of the first screen."""
+    return findings.judgement.verdicts[claim].outcome, CLAIMS[claim].answer(findings.judgement)
 
 
-# What the words say
+# What the sentences say
 
 
-def test_words__the_generalist_is_ahead() -> None:
+def test_sentences__the_generalist_is_ahead() -> None:
     study = found(AHEAD)
-    word, text = answer(study, "transfer")
-    assert word == "supported"
-    assert text.startswith("The generalist: trained on many rules, it earns more")
-    assert "by 30 % of the way" in text
-    assert "95 % interval" in text
-    assert words.headline(study) == "Organizations trained on many rules do better once the rule has changed."
-    assert not words.competent(study)
+    outcome, text = answer(study, "transfer")
+    assert outcome == "supported"
+    assert text.startswith("The generalist. While both kept learning under the new rule")
+    assert "it scored 30 points higher than the specialist (95% interval: " in text
+    assert headline(study.judgement) == "After the rule change, organizations trained on many rules earned more."
+    assert not sentences.incompetence(study)
 
 
-def test_words__the_specialist_is_ahead_and_that_is_as_plain() -> None:
+def test_sentences__the_specialist_is_ahead_and_that_is_as_plain() -> None:
     study = found(Planted(away={GENERALIST: 0.4, SPECIALIST: 0.7}))
-    word, text = answer(study, "transfer")
-    assert word == "contradicted"
-    assert text.startswith("The specialist: trained on one rule, it earns more")
-    assert "by 30 % of the way" in text
-    low, high = map(int, re.findall(r"interval: (\d+) % to (\d+) %", text)[0])
+    outcome, text = answer(study, "transfer")
+    assert outcome == "contradicted"
+    assert text.startswith("The specialist. While both kept learning under the new rule")
+    assert "it scored 30 points higher than the generalist" in text
+    low, high = map(int, re.findall(r"interval: (\d+) to (\d+)", text)[0])
     assert low < 30 < high
-    assert "reversed" in words.headline(study)
+    assert "reversed" in headline(study.judgement)
 
 
-def test_words__no_difference_is_a_finding() -> None:
+def test_sentences__no_difference_is_a_finding() -> None:
     study = found(Planted(spread=0.001))
-    word, text = answer(study, "transfer")
-    assert word == "no material difference"
-    assert text.startswith("Neither:")
-    assert "makes no material difference" in words.headline(study)
+    outcome, text = answer(study, "transfer")
+    assert outcome == "no material difference"
+    assert text.startswith("Neither. The generalist scored")
+    assert "made no material difference" in headline(study.judgement)
 
 
-def test_words__undecided_says_what_would_fit() -> None:
+def test_sentences__inconclusive_says_what_would_fit() -> None:
     study = found(Planted(away={GENERALIST: 0.55}, spread=0.5))
-    word, text = answer(study, "transfer")
-    assert word == "undecided"
-    assert re.search(r"anything from −\d+ % to \+\d+ % would fit", text)
-    assert words.headline(study) == "This study cannot tell who does better once the rule has changed."
+    outcome, text = answer(study, "transfer")
+    assert outcome == "inconclusive"
+    assert re.search(r"the 95% interval of the difference runs from −\d+ to \+\d+ points", text)
+    assert (
+        headline(study.judgement) == "This study is inconclusive: it cannot tell who earns more after the rule change."
+    )
 
 
 @pytest.mark.parametrize(("arm", "who"), [(GENERALIST, "generalist"), (SPECIALIST, "specialist")])
-def test_words__an_incompetent_arm_leaves_no_answer_whatever_its_lead(arm: str, who: str) -> None:
+def test_sentences__an_incompetent_arm_leaves_no_answer_whatever_its_lead(arm: str, who: str) -> None:
     study = found(replace(AHEAD, gate={arm: 0.2}))
-    warning = words.competent(study).replace("\u00a0", " ")
-    assert warning.startswith(f"The {who} is not competent at this budget on 2 of its 2 training rules (20 % at worst)")
-    assert words.headline(study).startswith("No answer at this budget")
+    warning = sentences.incompetence(study)
+    assert warning.startswith(
+        f"The {who} is not competent at this budget on 2 of its 2 training rules (a score of 20 at"
+    )
+    assert headline(study.judgement).startswith("No conclusion at this budget")
     for claim in ("transfer", "break_even", "economies"):
-        assert answer(study, claim)[0] == "undecided"
-    assert "No verdict, for the reason above" in answer(study, "transfer")[1]
-    assert answer(study, "adaptation")[1].startswith("No advantage is established")
+        assert answer(study, claim)[0] == "inconclusive"
+    assert "No verdict, for the reason given above" in answer(study, "transfer")[1]
+    assert answer(study, "adaptation")[1].startswith("No advantage has been established")
 
 
-def test_words__beating_all_controls_is_called_adaptation() -> None:
-    word, text = answer(found(AHEAD), "adaptation")
-    assert word == "supported"
+def test_sentences__beating_all_controls_is_called_adaptation() -> None:
+    outcome, text = answer(found(AHEAD), "adaptation")
+    assert outcome == "supported"
     assert text.startswith("Yes, as far as this study can show")
-    assert "gets 30 % of the way there, the generalist 80 %" in text
+    assert "scored 30 under the held-out rules, and the generalist 80" in text
 
 
-def test_words__where_a_constant_does_better_it_is_not_adaptation() -> None:
-    word, text = answer(found(replace(AHEAD, constant=0.9)), "adaptation")
-    assert word == "contradicted"
-    assert text.startswith("No, this is not adaptation: the best conduct that never reacts")
-    assert "an untrained constant does as well or better" in text
+def test_sentences__where_a_constant_does_better_it_is_not_adaptation() -> None:
+    outcome, text = answer(found(replace(AHEAD, constant=0.9)), "adaptation")
+    assert outcome == "contradicted"
+    assert text.startswith("No, this is not adaptation: the best policy that never reacts did at least as well.")
+    assert "an untrained constant did at least as well" in text
 
 
-def test_words__one_conduct_for_all_rules_is_not_adaptation() -> None:
-    word, text = answer(found(replace(AHEAD, moves=0.0)), "adaptation")
-    assert word == "contradicted"
-    assert "its conduct is one and the same under all rules" in text
+def test_sentences__one_conduct_for_all_rules_is_not_adaptation() -> None:
+    outcome, text = answer(found(replace(AHEAD, moves=0.0)), "adaptation")
+    assert outcome == "contradicted"
+    assert "behaves in the same way under every rule" in text
 
 
-def test_words__the_central_specialist_may_explain_it() -> None:
+def test_sentences__the_central_specialist_may_explain_it() -> None:
     away = {**AHEAD.away, CENTRAL: 0.9}
-    word, text = answer(found(replace(AHEAD, away=away)), "adaptation")
-    assert word == "contradicted"
+    outcome, text = answer(found(replace(AHEAD, away=away)), "adaptation")
+    assert outcome == "contradicted"
     assert "a specialist of the most typical rule" in text
 
 
 @pytest.mark.parametrize(
-    ("slow", "word", "begins"),
+    ("slow", "outcome", "begins"),
     [
-        ({GENERALIST: 1.0, SPECIALIST: 0.1}, "supported", "Yes: over the whole of training they stand higher"),
-        ({GENERALIST: 0.1, SPECIALIST: 1.0}, "contradicted", "No, the reverse"),
-        ({}, "no material difference", "No: there is no material difference"),
+        ({GENERALIST: 1.0, SPECIALIST: 0.1}, "supported", "Yes. Specialists scored"),
+        ({GENERALIST: 0.1, SPECIALIST: 1.0}, "contradicted", "No, the reverse."),
+        ({}, "no material difference", "No. On their home rules there was no material difference"),
     ],
 )
-def test_words__who_learned_faster(slow: dict[str, float], word: str, begins: str) -> None:
+def test_sentences__who_learned_faster(slow: dict[str, float], outcome: str, begins: str) -> None:
     home = {GENERALIST: 0.95, SPECIALIST: 0.95}
     badge, text = answer(found(replace(AHEAD, home=home, slow=slow, spread=0.002)), "head_start")
-    assert badge == word
+    assert badge == outcome
     assert text.startswith(begins)
-    if word == "supported":
-        assert "by the specialists after" in text
-        assert "the generalist never" in text
+    if outcome == "supported":
+        assert "Specialists reached a score of 80 after" in text
+        assert "the generalist never did" in text
 
 
 @pytest.mark.parametrize(
     ("home", "away", "says"),
     [
-        ((0.6, 0.9), (0.8, 0.5), "If less than 50 % of rounds are played under changed rules, the specialist is the"),
-        ((0.7, 0.9), (0.8, 0.2), "If less than 25 % of rounds are played under changed rules, the specialist is the"),
+        ((0.6, 0.9), (0.8, 0.5), "As measured, the specialist is the better choice if fewer than 50% of rounds"),
+        ((0.7, 0.9), (0.8, 0.2), "The specialist is the better choice if fewer than 25% of rounds"),
         ((0.9, 0.6), (0.8, 0.5), "However rarely rules change, the generalist is the better choice"),
         ((0.6, 0.9), (0.5, 0.8), "However often rules change, the specialist is the better choice"),
-        ((0.9, 0.6), (0.5, 0.8), "The reverse of what one expects"),
+        ((0.9, 0.6), (0.5, 0.8), "As measured, contrary to expectation, the generalist gains at home"),
     ],
 )
-def test_words__break_even(home: tuple[float, float], away: tuple[float, float], says: str) -> None:
+def test_sentences__break_even(home: tuple[float, float], away: tuple[float, float], says: str) -> None:
     """Generalist and specialist at home and away: the loss against the gain."""
     arms = (GENERALIST, SPECIALIST)
     planted = Planted(home=dict(zip(arms, home, strict=True)), away=dict(zip(arms, away, strict=True)), spread=0.0001)
     _, text = answer(found(planted), "break_even")
-    assert text.startswith(says)
-    assert "Surely better" in text
+    assert says in text
+    assert "The 95% interval shows that" in text
 
 
-def test_words__where_the_verdict_flips() -> None:
+def test_sentences__where_the_verdict_flips() -> None:
     planted = Planted(away={GENERALIST: 0.5, SPECIALIST: 0.5}, flips=0.3)
-    word, text = answer(found(planted), "economies")
-    assert word == "contradicted"
-    assert "ahead in 2 of 4 economies (2 of them surely) and behind in 2 (2 surely)" in text
-    assert "In the worst tenth its lead is −3" in text
-    assert "Where it flips is told best by" in text
+    outcome, text = answer(found(planted), "economies")
+    assert outcome == "contradicted"
+    assert "ahead in 2 (the 95% interval is above 0 in 2) and behind in 2 (the 95% interval is below 0 in 2)" in text
+    assert "In the worst tenth, its lead averaged −3" in text
+    assert "What best separates these economies is" in text
 
 
-def test_words__where_the_best_reply_learned_nothing_there_is_no_answer() -> None:
+def test_sentences__where_the_best_reply_learned_nothing_there_is_no_answer() -> None:
     study = found(replace(AHEAD, best_reply=-0.2))
-    word, text = answer(study, "transfer")
-    assert word == "undecided"
+    outcome, text = answer(study, "transfer")
+    assert outcome == "inconclusive"
     assert "the best replies earn no more than the floor" in text
     assert "not measured" in Page(page(study)).text
 
 
 @pytest.mark.parametrize("change", [{"seeds": (0,)}, {"economies": 1}, {"panel_seeds": (1000,)}])
-def test_words__one_of_a_kind_says_nothing_of_others(change: dict[str, Any]) -> None:
+def test_sentences__one_of_a_kind_says_nothing_of_others(change: dict[str, Any]) -> None:
     study = make_findings(AHEAD, replace(SMALL, **change))
-    assert "they do not speak of others" in Page(page(study)).text
-    assert answer(study, "transfer")[0] == ("undecided" if "seeds" in change else "supported")
+    assert "so they say nothing about others" in Page(page(study)).text
+    assert answer(study, "transfer")[0] == ("inconclusive" if "seeds" in change else "supported")
 
 
-@pytest.mark.parametrize(("adaptation", "share"), [(0.1, "a tenth"), (0.25, "25\u00a0%"), (0.005, "0.5\u00a0%")])
-def test_words__how_long_arms_go_on_learning_is_the_presets(adaptation: float, share: str) -> None:
+@pytest.mark.parametrize(("adaptation", "share"), [(0.1, "a tenth"), (0.25, "25%"), (0.005, "0.5%")])
+def test_sentences__how_long_arms_go_on_learning_is_the_presets(adaptation: float, share: str) -> None:
     text = Page(page(make_findings(AHEAD, replace(SMALL, adaptation=adaptation)))).text
-    assert f"both went on learning there for {share} of their training" in text
-    assert f"both learning on there for {share} of the budget" in text
+    assert f"both kept learning under it for {share} of their training budget" in text
+    assert f"both keep learning for {share} of their training budget" in text
 
 
-def test_words__a_study_without_an_arm_says_so() -> None:
+def test_sentences__a_study_without_an_arm_says_so() -> None:
     study = make_findings(AHEAD, replace(SMALL, arms=("fixed", "randomized"), budgets=()))
-    word, text = answer(study, "transfer")
-    assert word == "undecided"
+    outcome, text = answer(study, "transfer")
+    assert outcome == "inconclusive"
     assert "randomized+memory is missing" in text
     assert "cannot tell" in Page(page(study)).text
 
 
 def test_figures__no_two_arms_are_drawn_alike() -> None:
     lines = figures.legend(variants())
-    assert {name for name, _, _ in lines} == {names.label(arm) for arm in variants()}
+    assert {name for name, _, _ in lines} == {wording.label(arm) for arm in variants()}
     assert len({(colour, dashes) for _, colour, dashes in lines}) == len(variants())
 
 
-# The numbers behind the words
+# The numbers behind the sentences
 
 
 def test_tables__are_shares_of_the_way_and_homes_are_set_apart() -> None:
@@ -248,7 +252,7 @@ def test_tables__are_shares_of_the_way_and_homes_are_set_apart() -> None:
 
 def test_tables__every_budget_that_was_asked_for() -> None:
     lines = tables.budgets(found(AHEAD))
-    assert [line.name for line in lines] == ["0.5 times the budget", "1 times the budget"]
+    assert [line.name for line in lines] == ["0.5 times the budget", "the study's budget"]
     assert all(line.found and line.found.estimate == pytest.approx(0.3, abs=0.02) for line in lines)
 
 
@@ -325,7 +329,7 @@ def test_report__hatches_what_enters_no_verdict(text: str) -> None:
 
 def test_report__shows_claims_as_registered_and_all_that_was_run(study: Path, text: str) -> None:
     shown, found = Page(text).text, read_findings(study)
-    for claim in words.CLAIMS.values():
+    for claim in CLAIMS.values():
         assert claim.thresholds in shown
         assert claim.setting_of(0.1) in shown
     for rule in found.design.targets:

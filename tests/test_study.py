@@ -16,8 +16,9 @@ import pytest
 
 from ruleshift.eval import CellError, study
 from ruleshift.eval.experiment.design import Design
-from ruleshift.eval.experiment.plan import plan, weight
+from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.preset import load_preset
+from ruleshift.eval.experiment.protocols import PROTOCOLS
 
 COMMAND = "import sys; from ruleshift.eval import study; study('testing', sys.argv[1], workers=2)"
 
@@ -57,18 +58,18 @@ def test_study__every_arm_is_scored_in_every_economy_among_every_panel(finished:
         scored = [row for row in rows(finished) if row["protocol"] == protocol and row["budget"] == "1"]
         assert {row["arm"] for row in scored} >= set(arms)
         for arm in arms:
-            places = {
+            groups = {
                 (row["seed"], row["panel"], row["economy"])
                 for row in scored
                 if (row["arm"], row["target_rule"], row["measure"]) == (arm, "dispatch_lottery", "return")
             }
-            assert len(places) == 2 * 2 * 2
+            assert len(groups) == 2 * 2 * 2
 
 
 def test_study__adaptation_is_the_mean_over_the_whole_phase(finished: Path) -> None:
     """Not what the learner reaches in the end: a specialist that learns late has paid for it."""
-    place = ("arm", "seed", "panel", "economy", "budget", "protocol", "measure")
-    found = by(finished, *place)
+    keys = ("arm", "seed", "panel", "economy", "budget", "protocol", "measure")
+    found = by(finished, *keys)
     for (arm, seed, panel, economy, budget, protocol, measure), value in found.items():
         if (protocol, measure, budget) == ("adaptation", "return", "1"):
             # 128 agent-steps in 8 rows are 16 rounds: six tenths of two rounds, four of one.
@@ -157,22 +158,17 @@ def test_study__refuses_a_folder_in_use(tmp_path: Path) -> None:
 
 
 def test_study__refuses_a_folder_of_another_preset(finished: Path) -> None:
-    with pytest.raises(ValueError, match=r"holds another study \(its steps differ"):
+    with pytest.raises(ValueError, match=r"holds another study \(design\.preset\.steps is 1280, not 1281\)"):
         study(replace(load_preset("testing"), steps=1_281), finished, workers=0)
 
 
-@pytest.mark.parametrize(
-    ("key", "message"),
-    [("kernel", "computed by the market of hash 0000"), ("version", "computed by version 0000")],
-)
-def test_study__notices_that_the_market_or_the_version_has_changed(
-    finished: Path, tmp_path: Path, key: str, message: str
-) -> None:
+@pytest.mark.parametrize("key", ["kernel", "version"])
+def test_study__notices_that_the_market_or_the_version_has_changed(finished: Path, tmp_path: Path, key: str) -> None:
     """Cells of two markets never stand side by side."""
     root = shutil.copytree(finished, tmp_path / "study")
     record = json.loads((root / "study.json").read_text())
     (root / "study.json").write_text(json.dumps(record | {key: "0000"}))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=rf"holds another study \({key} is '0000', not"):
         study("testing", root, workers=0)
 
 
@@ -194,28 +190,29 @@ def test_plan__asks_for_nothing_before_what_it_needs() -> None:
     for name in ("quick", "standard", "testing"):
         done: set[str] = set()
         for cell in plan(Design.of(load_preset(name))):
-            assert done.issuperset(cell["needs"])
-            assert cell["name"] not in done
-            done.add(cell["name"])
+            assert done.issuperset(cell.needs)
+            assert cell.name not in done
+            done.add(cell.name)
 
 
-def test_weight__grows_with_what_a_cell_does() -> None:
-    """Of every kind of cell one weighs something, four times the budget four times as much, eight times the economies
+def test_seconds__grow_with_what_a_cell_does() -> None:
+    """Every cell takes some time, four times the budget four times as much, eight times the economies
     more."""
     preset = load_preset("standard")
     large = Design.of(replace(preset, economies=128))
     for cell in plan(design := Design.of(preset)):
-        assert 0 < weight(cell, design) < 600
-        if cell["budget"] == 4 and cell["kind"] in ("training", "adaptation"):
-            assert weight(cell, design) == pytest.approx(4 * weight(cell | {"budget": 1.0}, design), rel=0.1)
-        if cell["kind"] not in ("training", "distance"):
-            assert weight(cell, large) > weight(cell, design)
+        seconds = PROTOCOLS[cell.protocol].seconds
+        assert 0 < seconds(cell, design) < 600
+        if cell.budget == 4 and cell.protocol in ("training", "adaptation"):
+            assert seconds(cell, design) == pytest.approx(4 * seconds(replace(cell, budget=1.0), design), rel=0.1)
+        if cell.protocol not in ("training", "distance"):
+            assert seconds(cell, large) > seconds(cell, design)
 
 
 def test_plan__gives_every_arm_the_same_budget_and_nobody_a_second_try() -> None:
     """Equal budgets, one training run an arm, home and seed: the settings were fixed before."""
     preset = load_preset("quick")
-    trained = [cell for cell in plan(Design.of(preset)) if cell["kind"] == "training" and cell["arm"] in preset.arms]
-    assert {cell["budget"] for cell in trained} == {1.0}
-    runs = Counter((cell["arm"], cell["home"], cell["seed"]) for cell in trained)
+    trained = [cell for cell in plan(Design.of(preset)) if cell.protocol == "training" and cell.arm in preset.arms]
+    assert {cell.budget for cell in trained} == {1.0}
+    runs = Counter((cell.arm, cell.home, cell.seed) for cell in trained)
     assert set(runs.values()) == {1}

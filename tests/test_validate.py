@@ -11,7 +11,7 @@ from markupsafe import escape
 
 from ruleshift.cli import main
 from ruleshift.eval import validate
-from ruleshift.eval.known_answers import ANSWERS, Answer, Row, Run, Tolerance
+from ruleshift.eval.known_answers import ANSWERS, Answer, Measurement, Row, Tolerance
 from ruleshift.eval.known_answers.validate import COLUMNS
 
 QUICK = ["wright", "tullock_best_reply"]
@@ -103,7 +103,7 @@ def test_validate__goes_on_with_what_is_missing(tmp_path: Path, monkeypatch: pyt
     asked: list[str] = []
 
     def counted(name: str, interrupts: bool = False) -> Answer:
-        def measure(run: Run) -> list[Row]:
+        def measure(run: Measurement) -> list[Row]:
             asked.append(name)
             if interrupts:
                 raise KeyboardInterrupt
@@ -133,7 +133,7 @@ def test_validate__refuses_other_folders_and_unknown_answers(
     other.mkdir()
     (other / "validation.json").write_text(json.dumps({"version": "0", "code": "0"}))
     assert run(other, "wright") == 2
-    assert "holds a validation of other code" in capsys.readouterr().err
+    assert "holds another validation (version is '0', not" in capsys.readouterr().err
 
 
 def test_validate__list_names_every_answer_and_its_time(capsys: pytest.CaptureFixture[str]) -> None:

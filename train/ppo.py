@@ -12,55 +12,69 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
+from ruleshift.envs.fields import Count, Number, check_fields, option
+
 Learner = OnPolicyAlgorithm
 """What learns: a `MarketPPO`, or a RecurrentPPO of sb3-contrib."""
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Hyper-parameters of learning, the same for every arm.
+class PPOSettings:
+    """Hyper-parameters of PPO, the same for every arm, under the names that stable-baselines3 gives them.
 
     The sizes were chosen by learning, not by speed. 500,000 agent-steps under `price_board`, then profit a round in one
     seat among the scripted rivals (cost-plus pricing earns 0.10 there): rollouts of 25,600 in minibatches of 6,400
     earned 0.01, of 12,800 in 1,600 0.06, of 6,400 in 800 0.10; twice the learning rate with more epochs, 0.04.
+
+    Raises:
+        ValueError: a value out of its range; names the field.
     """
 
-    markets: int = 64
-    """Markets stepped at once; half of their seats learn."""
-    rollout: int = 6_400
-    """Agent-steps gathered before each update, shared out over all learning seats."""
-    minibatch: int = 800
-    """Agent-steps of one gradient step, or about as many."""
-    epochs: int = 5
+    markets: int = option(64, Count(1, 10**6))
+    """Markets that are stepped at once; half of their seats learn."""
+    rollout_size: int = option(6_400, Count(1, 10**9))
+    """Agent-steps between two updates, summed over all learning seats; SB3's `n_steps` counts them for one seat."""
+    batch_size: int = option(800, Count(1, 10**9))
+    """Agent-steps of one gradient step, or about as many: the nearest size that divides the rollout evenly."""
+    n_epochs: int = option(5, Count(1, 1000))
     """Passes over each rollout."""
-    learning_rate: float = 1e-3
-    """Of Adam at the start; it falls linearly to a tenth."""
-    discount: float = 0.98
-    """A round's weight against the next; below .97 path dependence is out of sight."""
-    gae: float = 0.95
+    learning_rate: float = option(1e-3, Number(0, 1))
+    """Step size of Adam at the start; it falls linearly to a tenth."""
+    gamma: float = option(0.98, Number(0, 1))
+    """Discount of a round's reward against the one before; below .97 path dependence is out of sight."""
+    gae_lambda: float = option(0.95, Number(0, 1))
     """Lambda of generalized advantage estimation (Schulman et al. 2016)."""
-    clip: float = 0.2
-    """Range of the probability ratio (Schulman et al. 2017)."""
-    entropy: float = 0.001
-    """Weight of the entropy bonus."""
-    spread: float = 0.35
-    """Standard deviation of each action at the start. At 1, asks that wide lose so much that staying out is learned."""
-    hidden: tuple[int, ...] = (64, 64)
+    clip_range: float = option(0.2, Number(0, 1))
+    """Largest change of the probability ratio that is rewarded (Schulman et al. 2017)."""
+    ent_coef: float = option(0.001, Number(0, 1))
+    """Weight of the entropy bonus in the loss."""
+    log_std_init: float = option(math.log(0.35), Number(-20, 2))
+    """Log of each action's standard deviation at the start. At deviation 1, asks lose so much that staying out wins."""
+    net_arch: tuple[int, ...] = (64, 64)
     """Widths of the tanh layers, of the policy and of the value network alike."""
 
-    def rounds(self, rows: int) -> int:
-        """Rounds of one rollout where `rows` seats learn, over all markets."""
-        return max(self.rollout // rows, 1)
+    def __post_init__(self) -> None:
+        check_fields(self, "settings")
+        width = Count(1, 65536)
+        if not isinstance(self.net_arch, list | tuple) or any(width.problem(each) for each in self.net_arch):
+            raise ValueError(
+                f"settings: net_arch is {self.net_arch!r}; it must be a list of whole numbers from 1 to 65536"
+            )
+        object.__setattr__(self, "net_arch", tuple(self.net_arch))
 
-    def batch(self, rows: int) -> int:
-        """Agent-steps of a minibatch there: what divides the rollout evenly and is nearest, as a ratio, to `minibatch`.
+    def n_steps(self, rows: int) -> int:
+        """Rounds of one rollout in which `rows` seats learn, over all markets: SB3's `n_steps`."""
+        return max(self.rollout_size // rows, 1)
 
-        >>> Settings().batch(256), Settings().batch(304)
+    def fitted_batch_size(self, rows: int) -> int:
+        """Agent-steps of a minibatch there: the divisor of the rollout that is nearest to `batch_size`, as a ratio.
+
+        >>> PPOSettings().fitted_batch_size(256), PPOSettings().fitted_batch_size(304)
         (800, 798)
         """
-        rollout = self.rounds(rows) * rows
+        rollout = self.n_steps(rows) * rows
         divisors = [count for count in range(1, rollout + 1) if rollout % count == 0]
-        return min(divisors, key=lambda count: abs(math.log(count / self.minibatch)))
+        return min(divisors, key=lambda count: abs(math.log(count / self.batch_size)))
 
 
 class MarketPPO(PPO):
@@ -122,7 +136,7 @@ class MarketPPO(PPO):
         rewards[rows] += self.gamma * values.cpu().numpy().reshape(-1)
 
 
-def make_learner(env: VecEnv, settings: Settings, *, seed: int, units: int = 0) -> Learner:
+def make_learner(env: VecEnv, settings: PPOSettings, *, seed: int, units: int = 0) -> Learner:
     """PPO with tanh networks on the CPU: a `MarketPPO`, or the stock RecurrentPPO of sb3-contrib.
 
     Args:
@@ -140,17 +154,17 @@ def make_learner(env: VecEnv, settings: Settings, *, seed: int, units: int = 0) 
         policy,
         env,
         learning_rate=lambda remaining: start * (0.1 + 0.9 * max(remaining, 0.0)),
-        n_steps=settings.rounds(env.num_envs),
-        batch_size=settings.batch(env.num_envs),
-        n_epochs=settings.epochs,
-        gamma=settings.discount,
-        gae_lambda=settings.gae,
-        clip_range=settings.clip,
-        ent_coef=settings.entropy,
+        n_steps=settings.n_steps(env.num_envs),
+        batch_size=settings.fitted_batch_size(env.num_envs),
+        n_epochs=settings.n_epochs,
+        gamma=settings.gamma,
+        gae_lambda=settings.gae_lambda,
+        clip_range=settings.clip_range,
+        ent_coef=settings.ent_coef,
         policy_kwargs={
-            "net_arch": list(settings.hidden),
+            "net_arch": list(settings.net_arch),
             "activation_fn": th.nn.Tanh,
-            "log_std_init": math.log(settings.spread),
+            "log_std_init": settings.log_std_init,
             **lstm,
         },
         seed=seed,

@@ -7,21 +7,25 @@ specialist there shows nothing yet.
 import numpy as np
 
 from ruleshift.eval.claims import transfer
+from ruleshift.eval.claims.arms import CENTRAL, GENERALIST, WITHOUT_MEMORY
 from ruleshift.eval.claims.claim import (
     CONTRADICTED,
-    GENERALIST,
+    INCONCLUSIVE,
     MARGIN,
     NO_DIFFERENCE,
     SUPPORTED,
-    UNDECIDED,
     Claim,
+    Judgement,
     Verdict,
+    failing,
+    unmeasured,
 )
 from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, at_targets, of_arm
+from ruleshift.eval.claims.wording import ends, level, listed, points, score
 from ruleshift.eval.statistics import Interval, interval, ratio
 
-CENTRAL, WITHOUT_MEMORY, CONSTANT = "central+memory", "randomized", "the best constant conduct"
+CONSTANT = "the best constant conduct"
 LEAST_MOVE = 0.05
 """Standard deviation between rules of the late ask, effort or promotion, beyond noise; less is one conduct for all."""
 
@@ -44,7 +48,7 @@ def conduct_moves(conduct: np.ndarray) -> float:
 
 
 def differences(returns: Returns) -> dict[str, Interval]:
-    """The generalist less each control at the held-out rules, on the scale of the primary contrast."""
+    """The generalist minus each control under the held-out rules, on the scale of the primary contrast."""
     scale, sizes = transfer.scale(returns), returns.sizes
     own = of_arm(returns.adapted, GENERALIST, "the adapted return")
     controls = {arm: of_arm(returns.adapted, arm, "the adapted return") for arm in (CENTRAL, WITHOUT_MEMORY)}
@@ -55,41 +59,106 @@ def differences(returns: Returns) -> dict[str, Interval]:
 def judge(returns: Returns) -> Verdict:
     """The verdict on adaptation. All conditions must hold, so none is corrected for their number."""
     advantage = transfer.judge(returns)
-    if advantage.word != SUPPORTED:
-        return Verdict(CLAIM.id, UNDECIDED, f"the claim transfer is {advantage.word}: there is no advantage to explain")
+    if advantage.outcome != SUPPORTED:
+        return Verdict(
+            CLAIM.id,
+            INCONCLUSIVE,
+            f"the verdict on transfer is “{advantage.outcome}”, so there is no advantage to explain",
+        )
     failures = gate_failures(returns, (CENTRAL, WITHOUT_MEMORY))
     found = differences(returns)
     name, weakest = min(found.items(), key=lambda item: item[1].low)
     if failures:
-        return Verdict(CLAIM.id, UNDECIDED, failures, weakest, found)
+        return Verdict(CLAIM.id, INCONCLUSIVE, failures, weakest, found)
     if GENERALIST not in returns.conduct:
-        return Verdict(CLAIM.id, UNDECIDED, "whether its conduct changes with the rule is not known", weakest, found)
+        return Verdict(CLAIM.id, INCONCLUSIVE, "whether its conduct changes with the rule is not known", weakest, found)
     moves = conduct_moves(returns.conduct[GENERALIST])
-    word, reason = _word(name, weakest, moves)
-    return Verdict(CLAIM.id, word, reason, weakest, found, {"conduct_moves": moves})
+    outcome, reason = _outcome(name, weakest, moves)
+    return Verdict(CLAIM.id, outcome, reason, weakest, found, {"conduct_moves": moves})
 
 
-def _word(name: str, weakest: Interval, moves: float) -> tuple[str, str]:
+def _outcome(name: str, weakest: Interval, moves: float) -> tuple[str, str]:
     if moves < LEAST_MOVE:
-        return CONTRADICTED, f"its conduct is one for all rules (it moves by {moves:.3f}; {LEAST_MOVE:g} is the least)"
+        return CONTRADICTED, f"its conduct is the same under all rules (moves by {moves:.3f}; {LEAST_MOVE:g} is needed)"
     if weakest.low > 0:
-        return SUPPORTED, f"it beats every control, {name} by {weakest.low:.3f} or more; conduct moves by {moves:.2f}"
+        return SUPPORTED, f"it beats every control, {name} by at least {weakest.low:.3f}; conduct moves by {moves:.2f}"
     if weakest.high <= 0:
         return CONTRADICTED, f"{name} does no worse: the upper limit of the difference is {weakest.high:.3f}"
     if weakest.low >= -MARGIN and weakest.high <= MARGIN:
-        return NO_DIFFERENCE, f"{name} does as well, within {MARGIN:g}"
-    return UNDECIDED, f"it is not sure to beat {name}: the difference lies from {weakest.low:.3f} to {weakest.high:.3f}"
+        return NO_DIFFERENCE, f"{name} does equally well, to within {MARGIN:g}"
+    return (
+        INCONCLUSIVE,
+        f"it may not beat {name}: the interval of the difference is {weakest.low:.3f} to {weakest.high:.3f}",
+    )
+
+
+def answer(judgement: Judgement) -> str:
+    """Whether the advantage is adaptation, and what a policy that never reacts earns."""
+    return f"{_explained(judgement)} {_constant(judgement)}".strip()
+
+
+def _explained(judgement: Judgement) -> str:
+    verdict = judgement.verdicts[CLAIM.id]
+    if judgement.verdicts[transfer.CLAIM.id].outcome != SUPPORTED:
+        return "No advantage has been established, so there is none to explain."
+    if verdict.outcome == INCONCLUSIVE and verdict.measure is None:
+        return unmeasured(verdict)
+    if verdict.numbers.get("conduct_moves", 1.0) < LEAST_MOVE:
+        return "No, this is not adaptation. The generalist behaves in the same way under every rule."
+    name = min(verdict.intervals, key=lambda each: verdict.intervals[each].low)
+    control = _CONTROLS[name]
+    if verdict.outcome == SUPPORTED:
+        controls = listed([_CONTROLS[each] for each in verdict.intervals])
+        return (
+            f"Yes, as far as this study can show. Under rules that it had never met, the generalist beat {controls}, "
+            "and it behaved differently under different rules."
+        )
+    if verdict.outcome == CONTRADICTED:
+        return f"No, this is not adaptation: {control} did at least as well."
+    if verdict.outcome == NO_DIFFERENCE:
+        return f"No, this is not adaptation: {control} did equally well, to within {points(MARGIN)}."
+    if failures := [text for arm in (CENTRAL, WITHOUT_MEMORY) if (text := failing(judgement, arm))]:
+        return f"Inconclusive: {listed(failures)}."
+    limits = ends(verdict.intervals[name], signed=True)
+    return f"Inconclusive. The generalist may be no better than {control} ({level()} of the difference: {limits})."
+
+
+def _constant(judgement: Judgement) -> str:
+    """What a policy that never reacts earns under held-out rules, beside the generalist."""
+    own = judgement.returns
+    scale = float((own.best_reply - own.floor).mean())
+    if scale <= 0 or GENERALIST not in own.adapted:
+        return ""
+    constant = float((own.constant - own.floor).mean()) / scale
+    generalist = float(own.adapted[GENERALIST].mean() - own.floor.mean()) / scale
+    what = ", ".join(f"{part} {value:.2g}" for part, value in judgement.constant.items())
+    text = (
+        f"The best policy that never reacts ({what}; chosen on the training rules) scored {score(constant)} under the "
+        f"held-out rules, and the generalist {score(generalist)}."
+    )
+    if constant >= generalist:
+        text += " So an untrained constant did at least as well, and beating a specialist shows nothing by itself."
+    return text
+
+
+_CONTROLS = {
+    CONSTANT: "the best policy that never reacts",
+    CENTRAL: "a specialist of the most typical rule",
+    WITHOUT_MEMORY: "the same generalist without a memory",
+}
 
 
 CLAIM = Claim(
     id="adaptation",
-    says="What gives those trained on many rules their advantage is that they adapt to the rule in force.",
-    setting=f"{GENERALIST} at held-out rules, against {CONSTANT} (chosen on training rules), {CENTRAL} and "
-    f"{WITHOUT_MEMORY} (itself without memory)",
-    measure="[Y_generalist - Y_control] / [best reply - floor], ratio of sums, the least of the three; and how much "
-    "late conduct differs between rules",
-    thresholds="only if transfer is supported. Supported: all three lower 95 % limits above 0 and conduct moves by at "
-    f"least {LEAST_MOVE}; contradicted: the weakest upper limit not above 0, or conduct does not move; no material "
-    f"difference: the weakest within +-{MARGIN}; otherwise undecided",
+    question="Is that adaptation?",
+    statement="Organizations trained on many rules owe their advantage to adapting to the rule in force.",
+    setting=f"{GENERALIST} under held-out rules, against {CONSTANT} (chosen on training rules), {CENTRAL} and "
+    f"{WITHOUT_MEMORY} (the same without a memory)",
+    measure="[Y_generalist - Y_control] / [best reply - floor], a ratio of sums, the smallest of the three; and how "
+    "much late conduct differs between rules",
+    thresholds="judged only if transfer is supported. Supported: all three lower 95% limits are above 0 and conduct "
+    f"moves by at least {LEAST_MOVE}; contradicted: the upper limit of the smallest is not above 0, or conduct moves "
+    f"by less; no material difference: both limits of the smallest are within +-{MARGIN}; otherwise inconclusive",
     judge=judge,
+    answer=answer,
 )

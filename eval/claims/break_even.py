@@ -2,20 +2,25 @@
 
 import numpy as np
 
+from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import (
-    GENERALIST,
+    INCONCLUSIVE,
     MARGIN,
-    SPECIALIST,
-    UNDECIDED,
+    NO_DIFFERENCE,
     Claim,
+    Judgement,
     Verdict,
+    as_measured,
     decide,
     explain,
+    measured,
     obstacle,
+    unmeasured,
 )
 from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, at_homes, of_arm
 from ruleshift.eval.claims.transfer import no_scale, scale
+from ruleshift.eval.claims.wording import level, listed, percent
 from ruleshift.eval.statistics import Interval, Statistic, Weights, bootstrap, equal, interval, intervals, mean
 
 SHARE = 0.5
@@ -26,7 +31,7 @@ CASES = ("always", "never", "between", "reversed")
 
 
 def loss_and_gain(returns: Returns) -> Statistic:
-    """Of the generalist against the specialist, in mean job values a round: loss at home, gain away, (B, 2)."""
+    """Of the generalist against the specialist, in mean job values per round: loss at home, gain away, (B, 2)."""
     lost = of_arm(returns.home, SPECIALIST, "the home return") - of_arm(returns.home, GENERALIST, "the home return")
     gained = of_arm(returns.adapted, GENERALIST, "the adapted return")
     gained = gained - of_arm(returns.adapted, SPECIALIST, "the adapted return")
@@ -70,7 +75,7 @@ def judge(returns: Returns) -> Verdict:
     at_home = at_homes(returns.home_best_reply - returns.home_floor)
     problem = obstacle(returns) or no_scale(returns, scale(returns)) or no_scale(returns, at_home)
     if problem:
-        return Verdict(CLAIM.id, UNDECIDED, problem)
+        return Verdict(CLAIM.id, INCONCLUSIVE, problem)
     pairs, sizes = loss_and_gain(returns), returns.sizes
     found = interval(net(returns, np.array([SHARE])), sizes)
     loss, gain = intervals(pairs, sizes)
@@ -79,8 +84,8 @@ def judge(returns: Returns) -> Verdict:
     drawn = np.bincount(cases(bootstrap(pairs, sizes)), minlength=len(CASES))
     numbers |= {f"share_{name}": float(count / drawn.sum()) for name, count in zip(CASES, drawn, strict=True)}
     failures = gate_failures(returns, (GENERALIST, SPECIALIST))
-    word, reason = (UNDECIDED, failures) if failures else (decide(found), explain(decide(found), found))
-    return Verdict(CLAIM.id, word, reason, found, {"loss at home": loss, "gain away": gain}, numbers)
+    outcome, reason = (INCONCLUSIVE, failures) if failures else (decide(found), explain(decide(found), found))
+    return Verdict(CLAIM.id, outcome, reason, found, {"loss at home": loss, "gain away": gain}, numbers)
 
 
 def _where(nets: list[Interval]) -> dict[str, float]:
@@ -91,13 +96,51 @@ def _where(nets: list[Interval]) -> dict[str, float]:
     return {f"surely_{word}_{end}": float(at[index]) for word, at in where.items() for end, index in ends.items()}
 
 
+def answer(judgement: Judgement) -> str:
+    """The break-even share of rounds under changed rules, and how sure it is."""
+    verdict = judgement.verdicts[CLAIM.id]
+    if verdict.measure is None:
+        return unmeasured(verdict)
+    loss, gain = (verdict.intervals[name].estimate for name in ("loss at home", "gain away"))
+    share = percent(min(max(break_even(loss, gain), 0.01), 0.99))
+    text = {
+        "always": "However rarely rules change, the generalist is the better choice: it loses nothing at home.",
+        "never": "However often rules change, the specialist is the better choice: the generalist gains nothing away.",
+        "between": f"The specialist is the better choice if fewer than {share} of rounds are played under changed "
+        "rules, and the generalist if more are.",
+        "reversed": "Contrary to expectation, the generalist gains at home and loses away. It is the better "
+        f"choice only if fewer than {share} of rounds are played under changed rules.",
+    }[CASES[cases(np.array([[loss, gain]]))[0]]]
+    if judgement.incompetent:
+        text = as_measured(judgement, text)
+    elif verdict.outcome == INCONCLUSIVE:
+        text = f"Inconclusive. {measured(text)}"
+    elif verdict.outcome == NO_DIFFERENCE:
+        text = f"If half of the rounds are under changed rules, there is no material difference. {measured(text)}"
+    return f"{text} {_sure(verdict)}"
+
+
+def _sure(verdict: Verdict) -> str:
+    """At which shares the interval shows that one of the two is better."""
+    sure, parts = verdict.numbers, []
+    for which, who in (("pays", "the generalist"), ("costs", "the specialist")):
+        low, high = (sure.get(f"surely_{which}_{end}") for end in ("from", "to"))
+        if low is not None and high is not None:
+            parts.append(f"{who} is better if {percent(low)} to {percent(high)} of rounds are under changed rules")
+    if not parts:
+        return f"At no share does the {level()} show that either is better."
+    return f"The {level()} shows that {listed(parts)}."
+
+
 CLAIM = Claim(
     id="break_even",
-    says="Where half of the rounds are under held-out rules, training on many rules pays more than training on one.",
-    setting=f"{GENERALIST} against {SPECIALIST}: frozen on the home rules, going on learning at held-out rules",
-    measure=f"[p G - (1 - p) L] / [p (best reply - floor) away + (1 - p) at home] at p = {SHARE}, L the loss at home, "
-    "G the gain away; beside it the break-even p* = L / (L + G)",
-    thresholds=f"supported: lower 95 % limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
-    f"difference: within +-{MARGIN}; otherwise undecided, as when an arm fails the gate of competence",
+    question="How often must rules change for variety to pay?",
+    statement="If half of the rounds are under held-out rules, training on many rules pays more than training on one.",
+    setting=f"{GENERALIST} against {SPECIALIST}: frozen on the home rules, still learning under held-out rules",
+    measure=f"[p G - (1 - p) L] / [p (best reply - floor) away + (1 - p) at home] at p = {SHARE}, where L is the loss "
+    "at home and G the gain away; also the break-even share p* = L / (L + G)",
+    thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
+    f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the competence gate",
     judge=judge,
+    answer=answer,
 )

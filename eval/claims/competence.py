@@ -23,7 +23,7 @@ def competence(returns: Returns, arm: str) -> np.ndarray:
     return np.divide(gained, scale, out=np.full(len(scale), np.nan), where=scale > 0)
 
 
-def gate_words(returns: Returns, arm: str) -> list[str]:
+def gate_verdicts(returns: Returns, arm: str) -> list[str]:
     """`competent` or `not competent at this budget`, by training rule."""
     return [COMPETENT if share >= LEAST else INCOMPETENT for share in competence(returns, arm)]
 

@@ -7,21 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import (
     CONTRADICTED,
-    GENERALIST,
+    INCONCLUSIVE,
     MARGIN,
     NO_DIFFERENCE,
-    SPECIALIST,
     SUPPORTED,
-    UNDECIDED,
     Claim,
+    Judgement,
     Verdict,
+    as_measured,
     obstacle,
+    unmeasured,
 )
 from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, of_arm
 from ruleshift.eval.claims.transfer import no_scale, scale
+from ruleshift.eval.claims.wording import count, field_label, level, percent, points
 from ruleshift.eval.statistics import LEVEL, Interval, Statistic, Weights, intervals, partial_mean
 
 _OTHERS = ("home", "target", "seed", "panel")
@@ -29,7 +32,7 @@ _OTHERS = ("home", "target", "seed", "panel")
 
 @dataclass(frozen=True)
 class Flip:
-    """The field of the economy that best tells where the generalist is ahead from where it is not."""
+    """The field of the economy that best separates where the generalist is ahead from where it is not."""
 
     field: str
     cut: float
@@ -93,34 +96,34 @@ def judge(returns: Returns) -> Verdict:
     count = returns.sizes[4]
     problem = obstacle(returns) or no_scale(returns, scale(returns))
     if not problem and (returns.best_reply - returns.floor).mean(axis=(0, 1)).min() <= 0:
-        problem = "in some economy the best replies earn no more than the floor: there is no scale"
+        problem = "in some economy the best replies earn no more than the floor, so there is no scale"
     if not problem and count < 2:
-        problem = "one economy: nothing is known of others"
+        problem = "with one economy, nothing is known about others"
     if problem:
-        return Verdict(CLAIM.id, UNDECIDED, problem)
+        return Verdict(CLAIM.id, INCONCLUSIVE, problem)
     statistic = advantages(returns)
     each = intervals(statistic, returns.sizes)
     strict = intervals(statistic, returns.sizes, level=1 - (1 - LEVEL) / count)
     delta = np.array([one.estimate for one in each])
     found = flip(delta, returns.economies)
-    word, reason = _word(each, strict)
+    outcome, reason = _outcome(each, strict)
     failures = gate_failures(returns, (GENERALIST, SPECIALIST))
     if failures:
-        word, reason = UNDECIDED, failures
+        outcome, reason = INCONCLUSIVE, failures
     named = {f"economy {index}": one for index, one in enumerate(each)}
-    return Verdict(CLAIM.id, word, f"{reason}{_told(found)}", None, named, _numbers(delta, each, found))
+    return Verdict(CLAIM.id, outcome, f"{reason}{_told(found)}", None, named, _numbers(delta, each, found))
 
 
-def _word(each: list[Interval], strict: list[Interval]) -> tuple[str, str]:
+def _outcome(each: list[Interval], strict: list[Interval]) -> tuple[str, str]:
     low, high = np.array([one.low for one in each]), np.array([one.high for one in each])
     reversed_ = sum(one.high < 0 for one in strict)
     if (low > 0).all():
         return SUPPORTED, f"ahead in each of {len(each)} economies"
     if reversed_:
-        return CONTRADICTED, f"surely behind in {reversed_} of {len(each)} economies"
+        return CONTRADICTED, f"behind in {reversed_} of {len(each)} economies, by intervals corrected for their number"
     if (low >= -MARGIN).all() and (high <= MARGIN).all():
         return NO_DIFFERENCE, f"within +-{MARGIN:g} in each of {len(each)} economies"
-    return UNDECIDED, f"surely ahead in {(low > 0).sum()} of {len(each)} economies, surely behind in none"
+    return INCONCLUSIVE, f"the interval is above 0 in {(low > 0).sum()} of {len(each)} economies, and below in none"
 
 
 def _told(found: Flip | None) -> str:
@@ -128,8 +131,8 @@ def _told(found: Flip | None) -> str:
         return ""
     side = "above" if found.ahead_above else "below"
     return (
-        f"; of the economy's fields {found.field} best tells the signs apart (ahead {side} {found.cut:.3g}; as good by "
-        f"chance in {100 * found.chance:.0f} %)"
+        f"; of the economy's fields, {found.field} best separates the signs (ahead {side} {found.cut:.3g}; chance "
+        f"alone does as well in {100 * found.chance:.0f}% of cases)"
     )
 
 
@@ -147,13 +150,61 @@ def _numbers(delta: np.ndarray, each: list[Interval], found: Flip | None) -> dic
     return numbers
 
 
+def answer(judgement: Judgement) -> str:
+    """In how many economies each is ahead, the worst of them, and what tells them apart."""
+    verdict = judgement.verdicts[CLAIM.id]
+    if not verdict.numbers:
+        return unmeasured(verdict)
+    numbers, total = verdict.numbers, len(verdict.intervals)
+    ahead, behind, surely_ahead, surely_behind = (
+        round(numbers[f"share_{name}"] * total) for name in ("ahead", "behind", "surely_ahead", "surely_behind")
+    )
+    text = (
+        f"Out of {count(total, 'economy')}, the generalist was ahead in {_many(ahead, surely_ahead, 'above')} and "
+        f"behind in {_many(behind, surely_behind, 'below')}. In the worst tenth, its lead averaged "
+        f"{points(numbers['worst_decile'], signed=True)}."
+    )
+    if not judgement.incompetent:
+        text = f"{_SHORT[verdict.outcome]} {text}"
+    return f"{as_measured(judgement, text)} {_told_apart(judgement, verdict)}".strip()
+
+
+_SHORT = {
+    SUPPORTED: "Yes.",
+    CONTRADICTED: "No. In some economies, the specialist is ahead.",
+    NO_DIFFERENCE: "No. There is no material difference in any economy.",
+    INCONCLUSIVE: "Inconclusive.",
+}
+
+
+def _many(number: int, sure: int, side: str) -> str:
+    """How many economies, and in how many of them the interval agrees: `3 (the 95% interval is above 0 in 2)`."""
+    return f"{number} (the {level()} is {side} 0 in {sure})" if number else "none"
+
+
+def _told_apart(judgement: Judgement, verdict: Verdict) -> str:
+    """The field that best separates where the generalist is ahead; empty where the sign never changes."""
+    found = flip(np.array([each.estimate for each in verdict.intervals.values()]), judgement.returns.economies)
+    if found is None:
+        return ""
+    side = "above" if found.ahead_above else "below"
+    chance = "" if found.chance <= 0.05 else f", though chance alone does as well in {percent(found.chance)} of cases"
+    return (
+        f"What best separates these economies is {field_label(found.field)}: the generalist is ahead where it is "
+        f"{side} {found.cut:.3g}{chance}."
+    )
+
+
 CLAIM = Claim(
     id="economies",
-    says="Those trained on many rules are ahead after the change in every economy.",
-    setting=f"{GENERALIST} against {SPECIALIST} at held-out rules, economy by economy",
-    measure="Delta within each economy; share of each sign, mean of the worst tenth, field that separates the signs",
-    thresholds="supported: every lower 95 % limit above 0; contradicted: an upper limit, corrected for the number of "
-    f"economies, below 0; no material difference: all within +-{MARGIN}; otherwise undecided, as when an arm fails the "
-    "gate of competence",
+    question="Does it hold in every economy?",
+    statement="After the rule changes, organizations trained on many rules earn more in every economy.",
+    setting=f"{GENERALIST} against {SPECIALIST} under held-out rules, economy by economy",
+    measure="Delta within each economy; also the share of economies with each sign, the mean of the worst tenth, and "
+    "the field of the economy that best separates the signs",
+    thresholds="supported: every lower 95% limit above 0; contradicted: an upper limit, corrected for the number of "
+    f"economies, below 0; no material difference: all limits within +-{MARGIN}; otherwise inconclusive, as when an arm "
+    "fails the competence gate",
     judge=judge,
+    answer=answer,
 )

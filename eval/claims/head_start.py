@@ -2,20 +2,26 @@
 
 import numpy as np
 
+from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import (
-    GENERALIST,
+    CONTRADICTED,
+    INCONCLUSIVE,
     MARGIN,
-    SPECIALIST,
-    UNDECIDED,
+    NO_DIFFERENCE,
+    SUPPORTED,
     Claim,
+    Judgement,
     Verdict,
     decide,
     explain,
+    failing,
     obstacle,
+    unmeasured,
 )
 from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, at_homes, of_arm
 from ruleshift.eval.claims.transfer import no_scale
+from ruleshift.eval.claims.wording import ends, level, points, score
 from ruleshift.eval.statistics import LEVEL, Interval, Statistic, Weights, bootstrap, equal, interval, mean, ratio
 
 THRESHOLD = 0.8
@@ -58,14 +64,14 @@ def judge(returns: Returns) -> Verdict:
     scale = at_homes(returns.home_best_reply - returns.home_floor)
     problem = obstacle(returns) or no_scale(returns, scale)
     if problem:
-        return Verdict(CLAIM.id, UNDECIDED, problem)
+        return Verdict(CLAIM.id, INCONCLUSIVE, problem)
     areas = {arm: area(curve, returns.curve_steps) for arm, curve in returns.curves.items()}
     lead = of_arm(areas, SPECIALIST, "the curve") - of_arm(areas, GENERALIST, "the curve")
     found = interval(ratio(lead, scale), returns.sizes)
     times = {f"steps to threshold, {arm}": _time(returns, arm) for arm in returns.curves}
     failures = gate_failures(returns, (SPECIALIST,))
-    word, reason = (UNDECIDED, failures) if failures else (decide(found), explain(decide(found), found))
-    return Verdict(CLAIM.id, word, reason, found, times)
+    outcome, reason = (INCONCLUSIVE, failures) if failures else (decide(found), explain(decide(found), found))
+    return Verdict(CLAIM.id, outcome, reason, found, times)
 
 
 def _time(returns: Returns, arm: str) -> Interval:
@@ -76,13 +82,52 @@ def _time(returns: Returns, arm: str) -> Interval:
     return Interval(float(statistic(equal(returns.sizes))[0]), float(low), float(high), np.nan, np.nan)
 
 
+def answer(judgement: Judgement) -> str:
+    """Whether the specialists learned their rule faster, and how long it took."""
+    verdict = judgement.verdicts[CLAIM.id]
+    found = verdict.measure
+    if found is None:
+        return unmeasured(verdict)
+    by, over = points(abs(found.estimate)), "averaged over the whole of training"
+    direction = "higher" if found.estimate >= 0 else "lower"
+    measured = f"pecialists scored {by} {direction} on their home rules than the generalist, {over}"
+    text = {
+        SUPPORTED: f"Yes. S{measured} ({level()}: {ends(found)}).",
+        CONTRADICTED: f"No, the reverse. The generalist scored {by} higher on the specialists' own home rules, {over} "
+        f"({level()}: {ends(found, swapped=True)}).",
+        NO_DIFFERENCE: "No. On their home rules there was no material difference "
+        f"({level()}: {ends(found, signed=True)}).",
+        INCONCLUSIVE: f"Inconclusive. S{measured}, but the {level()} of the difference runs from "
+        f"{ends(found, signed=True)} points.",
+    }[verdict.outcome]
+    if verdict.outcome == INCONCLUSIVE and (failure := failing(judgement, SPECIALIST)):
+        text = f"No verdict: {failure}. As measured, s{measured}."
+    return f"{text} {_times(verdict)}"
+
+
+def _times(verdict: Verdict) -> str:
+    """When each of the two arms had learned the home rules."""
+    specialist, generalist = (
+        verdict.intervals[f"steps to threshold, {arm}"].estimate for arm in (SPECIALIST, GENERALIST)
+    )
+    mark = f"a score of {score(THRESHOLD)}"
+    if not np.isfinite([specialist, generalist]).any():
+        return f"Neither reached {mark} within the budget."
+    if not np.isfinite(specialist):
+        return f"The generalist reached {mark} after {generalist:,.0f} agent-steps, and the specialists never did."
+    late = f"after {generalist:,.0f}" if np.isfinite(generalist) else "never did"
+    return f"Specialists reached {mark} after {specialist:,.0f} agent-steps, and the generalist {late}."
+
+
 CLAIM = Claim(
     id="head_start",
-    says="Organizations trained on one rule learn that rule faster than those trained on many.",
-    setting=f"{SPECIALIST} against {GENERALIST} on the home rules, policies kept in training, in the focal seat",
-    measure="difference of the mean heights of the learning curves, from floor (0) to best reply (1), ratio of sums; "
-    f"beside it the steps to {THRESHOLD} of the way",
-    thresholds=f"supported: lower 95 % limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
-    f"difference: within +-{MARGIN}; otherwise undecided, as when the specialist fails the gate of competence",
+    question="Did the specialists learn faster?",
+    statement="Organizations trained on one rule learn that rule faster than those trained on many.",
+    setting=f"{SPECIALIST} against {GENERALIST} on the home rules: policies saved during training, in the focal seat",
+    measure="difference between the mean heights of the learning curves, on a scale from the floor (0) to the best "
+    f"reply (1), a ratio of sums; also the agent-steps until a curve reaches {THRESHOLD}",
+    thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
+    f"difference: within +-{MARGIN}; otherwise inconclusive, as when the specialist fails the competence gate",
     judge=judge,
+    answer=answer,
 )

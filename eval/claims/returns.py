@@ -1,6 +1,6 @@
 """The numbers that the verdicts read, and nothing else: returns of arms and of references, by the crossed factors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,9 +17,33 @@ _AXES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one arm of one seed did, from one home at one target, by one protocol, in all economies and panels."""
+
+    arm: str
+    """Name of the arm or of the reference."""
+    home: str
+    """Name of the rule that the policy was trained on; empty where it has none."""
+    target: str
+    """Name of the rule in force."""
+    seed: int | None
+    """Training seed; None for policies that were never trained."""
+    budget: float
+    """Multiple of the training budget."""
+    protocol: str
+    """Which measurement it is, as in `results.csv`."""
+    steps: int | None
+    """Agent-steps of training after which the policy was kept, on a learning curve."""
+    profile: tuple[float, ...]
+    """Mean focal profit by stretch of the episode; empty where the protocol keeps none."""
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    """By measure, (E, P); NaN where nothing was played, as in most protocols beyond the first panel."""
+
+
 @dataclass(frozen=True)
 class Returns:
-    """Mean focal profit a round, in mean job values; H homes, G held-out targets, S seeds, P panels, E economies.
+    """Mean focal profit per round, in mean job values; H homes, G held-out targets, S seeds, P panels, E economies.
 
     Return is only ever that of one focal seat against a frozen panel. An arm without a home is repeated along H.
 
@@ -57,6 +81,8 @@ class Returns:
     """By arm, (3, H, G, S, P, E): late ask, effort and promotion of the frozen policy at the targets."""
     economies: Mapping[str, np.ndarray] = field(default_factory=dict)
     """By field of an economy, (E,): its value in each."""
+    runs: Sequence[Run] = ()
+    """All that was measured at every budget, in the order of the plan, for claims about further protocols."""
 
     def __post_init__(self) -> None:
         levels: dict[str, int] = {}

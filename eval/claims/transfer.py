@@ -2,30 +2,36 @@
 
 import numpy as np
 
+from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import (
-    GENERALIST,
+    CONTRADICTED,
+    INCONCLUSIVE,
     MARGIN,
-    SPECIALIST,
-    UNDECIDED,
+    NO_DIFFERENCE,
+    SUPPORTED,
     Claim,
+    Judgement,
     Verdict,
+    as_measured,
     decide,
     explain,
     obstacle,
+    unmeasured,
 )
 from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, at_targets, of_arm
+from ruleshift.eval.claims.wording import ends, level, points
 from ruleshift.eval.statistics import Statistic, Weights, equal, interval, leave_out, mean, ratio
 
 
 def advantage(returns: Returns, arm: str = GENERALIST, over: str = SPECIALIST) -> Statistic:
-    """How much further one arm gets than another at held-out rules, as a share of the way from floor to best reply."""
+    """How much more one arm earns than another under held-out rules, on the scale from floor (0) to best reply (1)."""
     gained = of_arm(returns.adapted, arm, "the adapted return") - of_arm(returns.adapted, over, "the adapted return")
     return ratio(gained, scale(returns))
 
 
 def scale(returns: Returns) -> np.ndarray:
-    """The best reply less the floor at the targets, (1, G, 1, P, E)."""
+    """The best reply minus the floor at the targets, (1, G, 1, P, E)."""
     return at_targets(returns.best_reply - returns.floor)
 
 
@@ -34,28 +40,73 @@ def no_scale(returns: Returns, denominator: np.ndarray) -> str:
     sizes = returns.sizes
     rows: list[Weights] = [equal(sizes), *(leave_out(sizes, axis) for axis, size in enumerate(sizes) if size > 1)]
     lowest = min(float(mean(denominator, weights).min()) for weights in rows)
-    return "" if lowest > 0 else f"the best replies earn no more than the floor ({lowest:.3g}): there is no scale"
+    return (
+        ""
+        if lowest > 0
+        else f"the best replies earn no more than the floor (difference {lowest:.3g}), so there is no scale"
+    )
 
 
 def judge(returns: Returns) -> Verdict:
     """The verdict on the primary contrast."""
     problem = obstacle(returns) or no_scale(returns, scale(returns))
     if problem:
-        return Verdict(CLAIM.id, UNDECIDED, problem)
+        return Verdict(CLAIM.id, INCONCLUSIVE, problem)
     found = interval(advantage(returns), returns.sizes)
     failures = gate_failures(returns, (GENERALIST, SPECIALIST))
     if failures:
-        return Verdict(CLAIM.id, UNDECIDED, failures, found)
-    word = decide(found)
-    return Verdict(CLAIM.id, word, explain(word, found), found)
+        return Verdict(CLAIM.id, INCONCLUSIVE, failures, found)
+    outcome = decide(found)
+    return Verdict(CLAIM.id, outcome, explain(outcome, found), found)
+
+
+def answer(judgement: Judgement) -> str:
+    """Who earns more after the rule change, by how much, and how sure that is."""
+    verdict = judgement.verdicts[CLAIM.id]
+    found = verdict.measure
+    if found is None:
+        return unmeasured(verdict)
+    higher = "higher" if found.estimate >= 0 else "lower"
+    scored = f"he generalist scored {points(abs(found.estimate))} {higher} than the specialist"
+    swapped = found.estimate < 0
+    interval_ = f"{level()}: {ends(found, swapped=swapped)}"
+    if verdict.outcome == INCONCLUSIVE and judgement.incompetent:
+        return as_measured(judgement, f"T{scored} ({interval_}).")
+    if verdict.outcome == NO_DIFFERENCE:
+        return f"Neither. T{scored} ({interval_}), and a difference of less than {points(MARGIN)} counts as none."
+    if verdict.outcome == INCONCLUSIVE:
+        limits = ends(found, signed=True)
+        return f"Inconclusive. T{scored}, but the {level()} of the difference runs from {limits} points."
+    winner, loser = ("generalist", "specialist") if verdict.outcome == SUPPORTED else ("specialist", "generalist")
+    return (
+        f"The {winner}. While both kept learning under the new rule, it scored {points(abs(found.estimate))} higher "
+        f"than the {loser} ({interval_})."
+    )
+
+
+def headline(judgement: Judgement) -> str:
+    """The answer to the main question in one sentence."""
+    outcome = judgement.verdicts[CLAIM.id].outcome
+    if outcome == INCONCLUSIVE and judgement.incompetent:
+        return "No conclusion at this budget: the organizations had not learned their own rules well enough."
+    return {
+        SUPPORTED: "After the rule change, organizations trained on many rules earned more.",
+        CONTRADICTED: "After the rule change, organizations trained on one rule earned more: the claim is reversed.",
+        NO_DIFFERENCE: "After the rule change, it made no material difference whether organizations had been trained "
+        "on many rules or on one.",
+        INCONCLUSIVE: "This study is inconclusive: it cannot tell who earns more after the rule change.",
+    }[outcome]
 
 
 CLAIM = Claim(
     id="transfer",
-    says="After the rule changes, organizations trained on many rules earn more than those trained on one.",
-    setting=f"{GENERALIST} against {SPECIALIST} at held-out rules, both learning on there for {{phase}} of the budget",
+    question="Who earns more after the rule change?",
+    statement="After the rule changes, organizations trained on many rules earn more than those trained on one.",
+    setting=f"{GENERALIST} against {SPECIALIST} under held-out rules, where both keep learning for {{phase}} of their "
+    "training budget",
     measure="Delta = sum over h, g, s, p, e of [Y_generalist - Y_specialist] / sum of [best reply - floor]",
-    thresholds=f"supported: lower 95 % limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
-    f"difference: within +-{MARGIN}; otherwise undecided, as when an arm fails the gate of competence",
+    thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
+    f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the competence gate",
     judge=judge,
+    answer=answer,
 )

@@ -1,8 +1,8 @@
 """How far apart two rules are: in whom they would choose, state by state.
 
 The distance is the total variation between the laws of who serves a job of a kind, under one rule and under the other,
-meant over kinds and over 4,096 frozen states and actions. It knows nothing of payment, feedback or disclosure, which do
-not move this round's matching: `regret` measures what all of a rule does to conduct.
+averaged over kinds and over 4,096 frozen states and actions. It knows nothing of payment, feedback or disclosure, which
+do not move this round's matching: `regret` measures what all of a rule does to conduct.
 """
 
 import hashlib
@@ -56,13 +56,13 @@ def _drawn(rule: Rule, mechanisms: tuple[str, ...]) -> np.ndarray:
     market.reset(seed=_SEED)
     snapshot, actions = _arranged(market.snapshot())
     columns = 1 + ECONOMY.organizations
-    places = (np.arange(STATES)[:, None] * ECONOMY.kinds + snapshot["job_kinds"]) * columns
+    bins = (np.arange(STATES)[:, None] * ECONOMY.kinds + snapshot["job_kinds"]) * columns
     counts = np.zeros((FOLDS, STATES * ECONOMY.kinds * columns), np.int16)
     for draw in range(DRAWS):
         snapshot["clock"][2] = draw  # the episode: other noise for the same state
         market.restore(snapshot)
         market.step(actions)
-        counts[draw % FOLDS] += np.bincount((places + 1 + market.winners).ravel(), minlength=counts.shape[1]).astype(
+        counts[draw % FOLDS] += np.bincount((bins + 1 + market.winners).ravel(), minlength=counts.shape[1]).astype(
             np.int16
         )
     return counts.reshape(FOLDS, STATES, ECONOMY.kinds, columns)

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ruleshift.envs.files import whole_file
 from ruleshift.eval.compare.compare import Comparison
 from ruleshift.eval.compare.elasticities import odds_answers
 from ruleshift.eval.compare.regret import AXES
@@ -29,7 +30,7 @@ def save_picture(comparison: Comparison, path: Path) -> Path:
 
     Raises:
         ValueError: another ending, or no such folder.
-        OSError: a place that cannot be written.
+        OSError: a path that cannot be written.
     """
     check_picture(path)
     draw_contrast(comparison, path)
@@ -54,22 +55,23 @@ def draw_contrast(comparison: Comparison, path: Path) -> None:
             _profile(axes, comparison, name)
         panels[1].set_ylabel("share of the best profit kept")
         bars = [matplotlib.patches.Patch(color=colour) for colour in COLOURS]
-        best = [f"at best {each.profit.max():.3f} a round" for each in comparison.returns]
+        best = [f"at best {each.profit.max():.3f} per round" for each in comparison.returns]
         names = [f"{name} ({earned})" for name, earned in zip(comparison.names, best, strict=True)]
         figure.legend(bars, names, loc="outside upper left", ncols=2, fontsize=11)
         metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(path, dpi=120, metadata=metadata)
+        with whole_file(path) as temporary:
+            figure.savefig(temporary, dpi=120, metadata=metadata)
 
 
 def _odds(axes: Axes, comparison: Comparison) -> None:
     answers = odds_answers(comparison.rules)
-    places = np.arange(len(answers))[::-1]
+    positions = np.arange(len(answers))[::-1]
     for index, colour in enumerate(COLOURS):
         heights = [_shown(each[index]) for _, each in answers]
-        bars = axes.barh(places + 0.2 - 0.4 * index, heights, 0.36, color=colour)
+        bars = axes.barh(positions + 0.2 - 0.4 * index, heights, 0.36, color=colour)
         labels = ["decides" if math.isinf(each[index]) else f"x {each[index]:.3g}" for _, each in answers]
         axes.bar_label(bars, labels, padding=3, fontsize=9)
-    axes.set_yticks(places, [label.replace(" a tenth", "\na tenth") for label, _ in answers])
+    axes.set_yticks(positions, [label.replace(" a tenth", "\na tenth") for label, _ in answers])
     axes.set_xlim(0, 1.25 * max([0.1, *(_shown(value) for _, each in answers for value in each)]))
     axes.set_xticks([])
     axes.grid(False)
@@ -87,5 +89,5 @@ def _profile(axes: Axes, comparison: Comparison, name: str) -> None:
     for index, (found, colour, marker) in enumerate(zip(comparison.returns, COLOURS, MARKERS, strict=True)):
         kept = np.maximum(found.kept(axis), -0.05)
         axes.plot(levels, kept, color=colour, marker=marker, markersize=5, linewidth=1.8, zorder=3 - index)
-    axes.set(ylim=(-0.08, 1.08), xlabel=f"{name}, a share of the value" if name == "ask" else name)
+    axes.set(ylim=(-0.08, 1.08), xlabel=f"{name}, as a share of the value" if name == "ask" else name)
     axes.set_title(f"what the {name} earns", loc="left", fontsize=11)

@@ -30,18 +30,18 @@ _CACHED = 256
 
 
 @dataclass(frozen=True)
-class Returns:
+class ConductReturns:
     """What every conduct of the grid earns in the focal seat under one rule."""
 
     profit: np.ndarray
-    """By ask, effort, promotion and attention, as `AXES`: focal profit a round, in mean job values."""
+    """By ask, effort, promotion and attention, as `AXES`: focal profit per round, in mean job values."""
 
     @property
     def best(self) -> tuple[int, ...]:
         """Place in the grid of the conduct that earns the most; of several, the first."""
         return tuple(int(index) for index in np.unravel_index(self.profit.argmax(), self.profit.shape))
 
-    def loses(self, other: "Returns") -> float:
+    def loses(self, other: "ConductReturns") -> float:
         """What the best conduct under the other rule loses under this one, 0 or more."""
         return float(self.profit[self.best] - self.profit[other.best])
 
@@ -55,7 +55,7 @@ class Returns:
 
 
 def regret(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] = ()) -> float:
-    """Profit a round, in mean job values, that the best reply to `a` loses under `b` against the best reply to `b`.
+    """Profit per round, in mean job values, that the best reply to `a` loses under `b` against the best reply to `b`.
 
     0 or more, 0 where the two call for the same conduct; not symmetric. Both replies are picked and scored in the same
     markets with the same noise, so that a difference is the conduct's. The pick's luck makes it a little large: by .007
@@ -68,17 +68,17 @@ def regret(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] = ()) ->
     Raises:
         ValueError: no such rule or mechanism.
     """
-    return returns(load_rule(b), mechanisms).loses(returns(load_rule(a), mechanisms))
+    return conduct_returns(load_rule(b), mechanisms).loses(conduct_returns(load_rule(a), mechanisms))
 
 
-def returns(rule: Rule, mechanisms: tuple[str, ...] = ()) -> Returns:
+def conduct_returns(rule: Rule, mechanisms: tuple[str, ...] = ()) -> ConductReturns:
     """Every conduct of the grid, played for one episode in the same 16 markets of the default economy."""
     load_mechanisms(mechanisms)
     return _played(replace(rule, name="", rationale=""), mechanisms)
 
 
 @lru_cache(maxsize=_CACHED)
-def _played(rule: Rule, mechanisms: tuple[str, ...]) -> Returns:
+def _played(rule: Rule, mechanisms: tuple[str, ...]) -> ConductReturns:
     economy, shape = Economy(), [len(levels) for levels in AXES.values()]
     grid = [conduct for conduct in product(*AXES.values()) if _reads_focus(rule) or conduct[-1] == "even"]
     market, observations = _copies(rule, economy, len(grid), mechanisms)
@@ -95,7 +95,7 @@ def _played(rule: Rule, mechanisms: tuple[str, ...]) -> Returns:
         observations, rewards, _ = market.step(actions)
         earned += rewards[:, 0]
     profit = earned.reshape(-1, MARKETS).mean(axis=1) / economy.rounds
-    return Returns(np.broadcast_to(profit.reshape([*shape[:-1], -1]), shape))
+    return ConductReturns(np.broadcast_to(profit.reshape([*shape[:-1], -1]), shape))
 
 
 def _reads_focus(rule: Rule) -> bool:

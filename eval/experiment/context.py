@@ -1,6 +1,5 @@
-"""What the computation of a cell has at hand: the design, the folder, and the policies that are there."""
+"""What the computation of a cell can look up: the design, the folder, and the policies that are there."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,102 +7,91 @@ from typing import TYPE_CHECKING
 
 from ruleshift.agents import Constant, Policy, load_policy
 from ruleshift.envs.economies import economy_set
+from ruleshift.eval.experiment.cell import Cell
 from ruleshift.eval.experiment.deployment import Deployment
-from ruleshift.eval.experiment.design import Design, by_home
+from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.references import shipped
-from ruleshift.eval.jobs.folder import Cell, Folder
+from ruleshift.eval.jobs.folder import Folder
+from ruleshift.eval.jobs.task import Report
 
 if TYPE_CHECKING:
-    from ruleshift.train.groups import Group as LearningGroup
+    from ruleshift.train.arms import ArmVariant
+    from ruleshift.train.groups import MarketGroup
 
-Progress = Callable[[float], None]
-CONSTANT_CELL = "constant-constant"
+TRAINING, CONSTANT = "training", "constant"
+"""Names of the protocols whose results other cells read: policies, and the best constant conduct."""
+CONSTANT_CELL = Cell(CONSTANT, "constant").name
 """Name of the cell that searches the best constant conduct."""
 BEST_REPLY_SCALE = 4
-"""A best reply learns in so many times the markets of an arm, for one seat of each alone is its own."""
+"""A best reply learns in so many times the markets of an arm, for it learns in one seat of each."""
 
 
-def make_cell(
-    kind: str,
-    arm: str,
-    *,
-    home: str = "",
-    target: str = "",
-    seed: int | None = None,
-    budget: float = 1.0,
-    needs: list[str] | None = None,
-) -> Cell:
-    """A cell by what it is; see `ruleshift.eval.experiment.protocols`."""
-    name = _name(kind, arm, home, target, seed, budget)
-    return {
-        "kind": kind, "name": name, "arm": arm, "home": home, "target": target, "seed": seed, "budget": budget,
-        "needs": needs or [],
-    }  # fmt: skip
-
-
-def trained(arm: str, home: str, seed: int, budget: float = 1.0) -> str:
+def training_cell(arm: "ArmVariant", home: str, seed: int, budget: float = 1.0) -> str:
     """Name of the cell that trains an arm; the same for all homes where the arm has one policy for all."""
-    return _name("training", arm, home if by_home(arm) else "", "", seed, budget)
+    return Cell(TRAINING, arm.name, home if arm.has_policy_per_home else "", seed=seed, budget=budget).name
 
 
 def native_cell(rule: str, seed: int) -> str:
-    """Name of the cell that trains a native."""
-    return _name("training", "native", rule, "", seed, 1.0)
+    """Name of the cell that trains a native of a rule."""
+    return Cell(TRAINING, "native", rule, seed=seed).name
 
 
 def best_reply_cell(rule: str, seed: int) -> str:
-    """Name of the cell that trains a best reply."""
-    return _name("training", "best_reply", rule, "", seed, 1.0)
+    """Name of the cell that trains a best reply under a rule."""
+    return Cell(TRAINING, "best_reply", rule, seed=seed).name
 
 
 @dataclass
-class Desk:
-    """Look-ups of one cell."""
+class Context:
+    """What one cell is computed from."""
 
     design: Design
     folder: Folder
-    progress: Progress = field(default=lambda share: None)
+    report: Report = field(default=lambda share: None)
+    """Told the share done, 0 .. 1, now and then."""
 
     @cached_property
     def deployment(self) -> Deployment:
         """Where policies are scored."""
         return Deployment(self.design, self.native)
 
-    def path(self, cell: str) -> Path:
-        """The folder of the policy that a training cell made."""
-        return self.folder.policies(cell)
+    def policy(self, cell: Cell) -> Policy:
+        """The policy that was trained for a cell: that of its arm, home, seed and budget."""
+        return self._load(self.policy_folder(cell))
 
-    def policy(self, arm: str, home: str, seed: int, budget: float = 1.0) -> Policy:
-        """The trained policy of an arm."""
-        return self._load(self.path(trained(arm, home, seed, budget)))
+    def policy_folder(self, cell: Cell) -> Path:
+        """The folder of that policy."""
+        assert cell.seed is not None, f"{cell} has no training seed"
+        return self.folder.policies(training_cell(self.design.arms[cell.arm], cell.home, cell.seed, cell.budget))
 
     def native(self, panel: int, rule: str) -> Policy:
         """The native of a rule in a panel."""
-        return self._load(self.native_path(panel, rule))
+        return self._load(self.native_folder(panel, rule))
 
-    def native_path(self, panel: int, rule: str) -> Path:
-        """Where it lies: among those that come with the suite, or in the study's own folder."""
+    def native_folder(self, panel: int, rule: str) -> Path:
+        """The folder of that policy: among those that come with the suite, or the study's own."""
         seed = self.design.preset.panel_seeds[panel]
-        return shipped("native", self.design, rule).get(seed) or self.path(native_cell(rule, seed))
+        return shipped("native", self.design, rule).get(seed) or self.folder.policies(native_cell(rule, seed))
 
     def best_reply(self, rule: str) -> Policy:
         """The best reply to the panels under a rule: one that comes with the suite, or the study's own."""
         seed = self.design.preset.best_reply_seed
-        return self._load(shipped("best_reply", self.design, rule).get(seed) or self.path(best_reply_cell(rule, seed)))
+        own = self.folder.policies(best_reply_cell(rule, seed))
+        return self._load(shipped("best_reply", self.design, rule).get(seed) or own)
 
     def constant(self) -> Policy:
         """The best constant conduct that the study has found."""
         return Constant(**self.folder.read(CONSTANT_CELL)["result"]["conduct"])
 
-    def best_reply_groups(self, rule: str) -> "list[LearningGroup]":
+    def best_reply_groups(self, rule: str) -> "list[MarketGroup]":
         """Where a best reply learns: the focal seat, in the economies that arms train on, against every panel."""
         from ruleshift.train.arms import FIRST_ECONOMY, NUISANCE
 
         preset = self.design.preset
         economies = [self.design.shortened(each) for each in economy_set(NUISANCE, FIRST_ECONOMY, nuisance=True)]
         markets = max(BEST_REPLY_SCALE * preset.learning_markets // (len(economies) * len(preset.panel_seeds)), 1)
-        places = [(economy, panel) for economy in economies for panel in range(len(preset.panel_seeds))]
-        numbered = [(economy, panel, number * markets) for number, (economy, panel) in enumerate(places)]
+        pairs = [(economy, panel) for economy in economies for panel in range(len(preset.panel_seeds))]
+        numbered = [(economy, panel, number * markets) for number, (economy, panel) in enumerate(pairs)]
         return self.deployment.learning(rule, numbered, markets)
 
     @cached_property
@@ -115,15 +103,3 @@ class Desk:
         if path not in self._loaded:
             self._loaded[path] = load_policy(path)
         return self._loaded[path]
-
-
-def _name(kind: str, arm: str, home: str, target: str, seed: int | None, budget: float) -> str:
-    """A file name; rules named by users may hold any letters, so those are spelled by their code points."""
-    words = [kind, arm, home, target, "" if seed is None else str(seed)]
-    name = "-".join("".join(_spelled(letter) for letter in word) for word in words if word)
-    return name if budget == 1.0 else f"{name}-x{budget:g}"
-
-
-def _spelled(letter: str) -> str:
-    plain = letter.isascii() and (letter.isalnum() or letter in "_+")
-    return letter if plain else f".{ord(letter):x}."

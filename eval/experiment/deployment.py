@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 from ruleshift.agents import Constant, Policy, Undisclosed
 from ruleshift.agents.seats import Seats
 from ruleshift.envs import Economy, Rule, Shift
-from ruleshift.eval.experiment.design import Design, Group
+from ruleshift.eval.experiment.cell import Entry
+from ruleshift.eval.experiment.design import Design, EvaluationGroup
 from ruleshift.eval.panels import Panel, scripted_panel
-from ruleshift.eval.play import CONDUCT, Place, Played, play_all
+from ruleshift.eval.play import CONDUCT, MarketSetup, Played, play_all
 
 if TYPE_CHECKING:
-    from ruleshift.train.groups import Group as LearningGroup
+    from ruleshift.train.groups import MarketGroup
 
-Entry = dict[str, Any]
-"""One row of a cell's results: target, protocol, panel, economy, and values by measure."""
 FOCAL = 0
 """The seat that is scored."""
 
@@ -41,8 +40,8 @@ class Deployment:
 
     def play(
         self,
-        groups: Sequence[Group],
-        focal: Callable[[Group], Mapping[str, Policy]],
+        groups: Sequence[EvaluationGroup],
+        focal: Callable[[EvaluationGroup], Mapping[str, Policy]],
         rule: str,
         shift: Callable[[Economy], Shift | None] = lambda economy: None,
         *,
@@ -60,28 +59,30 @@ class Deployment:
         """
         economies = self.design.economies
         return self.run(
-            [self._place(group, focal(group), rule, shift(economies[group.economy]), aware) for group in groups], seed
+            [self._setup(group, focal(group), rule, shift(economies[group.economy]), aware) for group in groups], seed
         )
 
-    def run(self, places: Sequence[Place], seed: int | None = None) -> list[Played]:
-        """One episode of each place; those of equally many rounds are played at once."""
+    def run(self, setups: Sequence[MarketSetup], seed: int | None = None) -> list[Played]:
+        """One episode of each set-up; those of equally many rounds are played at once."""
         preset = self.design.preset
         seed = preset.evaluation_seed if seed is None else seed
         played: dict[int, Played] = {}
-        for rounds in sorted({place.economy.rounds for place in places}):
-            alike = [index for index, place in enumerate(places) if place.economy.rounds == rounds]
-            found = play_all([places[index] for index in alike], seed=seed, mechanisms=preset.mechanisms, focal=FOCAL)
+        for rounds in sorted({setup.economy.rounds for setup in setups}):
+            alike = [index for index, setup in enumerate(setups) if setup.economy.rounds == rounds]
+            found = play_all([setups[index] for index in alike], seed=seed, mechanisms=preset.mechanisms, focal=FOCAL)
             played |= zip(alike, found, strict=True)
-        return [played[index] for index in range(len(places))]
+        return [played[index] for index in range(len(setups))]
 
-    def _place(self, group: Group, focal: Mapping[str, Policy], rule: str, shift: Shift | None, aware: bool) -> Place:
+    def _setup(
+        self, group: EvaluationGroup, focal: Mapping[str, Policy], rule: str, shift: Shift | None, aware: bool
+    ) -> MarketSetup:
         economy, successors = self.design.economies[group.economy], {}
         if shift is not None and not shift.placebo:
             assert isinstance(shift.to, Rule)
             to = shift.to.name
             successors = {shift.at: self.seats(economy, group.panel, to, focal[to], aware=aware)}
             shift = Shift(at=shift.at, to=shift.to.disclosed() if aware else shift.to, notice=shift.notice)
-        return Place(
+        return MarketSetup(
             rule=self._shown(rule, aware),
             seats=self.seats(economy, group.panel, rule, focal[rule], aware=aware),
             economy=economy,
@@ -97,7 +98,7 @@ class Deployment:
         return found.disclosed() if aware else found
 
     def frozen(
-        self, policy: Policy | Callable[[Group], Policy], rule: str, protocol: str, **options: Any
+        self, policy: Policy | Callable[[EvaluationGroup], Policy], rule: str, protocol: str, **options: Any
     ) -> list[Entry]:
         """Entries of a policy that does not learn, under one rule throughout: its return, and its conduct early and
         late in the episode.
@@ -108,27 +109,27 @@ class Deployment:
         """
         groups = self.design.groups
 
-        def focal(group: Group) -> Mapping[str, Policy]:
+        def focal(group: EvaluationGroup) -> Mapping[str, Policy]:
             return {rule: policy if isinstance(policy, Policy) else policy(group)}
 
         return [
-            entry(rule, protocol, group, {"return": float(played.focal.mean()), **conduct(played)})
+            Entry(rule, protocol, {"return": float(played.focal.mean()), **conduct(played)}, group.panel, group.economy)
             for group, played in zip(groups, self.play(groups, focal, rule, **options), strict=True)
         ]
 
     def learning(
-        self, rule: str, places: Sequence[tuple[Economy, int, int]], markets: int, *, aware: bool = False
-    ) -> "list[LearningGroup]":
+        self, rule: str, groups: Sequence[tuple[Economy, int, int]], markets: int, *, aware: bool = False
+    ) -> "list[MarketGroup]":
         """Groups of markets with a learner in the focal seat.
 
         Args:
-            places: economy, panel and first market of each group.
+            groups: economy, panel and first market of each.
             markets: of each group.
         """
-        from ruleshift.train.groups import Group as LearningGroup
+        from ruleshift.train.groups import MarketGroup
 
         found = []
-        for economy, panel, first_market in places:
+        for economy, panel, first_market in groups:
             policies = self.seats(economy, panel, rule, Constant(), aware=aware)
             held: dict[int, list[int]] = {}
             for seat, policy in enumerate(policies):
@@ -136,7 +137,7 @@ class Deployment:
                     held.setdefault(id(policy), []).append(seat)
             background = tuple((policies[seats[0]], tuple(seats)) for seats in held.values())
             found.append(
-                LearningGroup(
+                MarketGroup(
                     rule=self._shown(rule, aware),
                     economy=economy,
                     seats=Seats((FOCAL,), background),
@@ -145,12 +146,6 @@ class Deployment:
                 )
             )
         return found
-
-
-def entry(target: str, protocol: str, group: Group, values: dict[str, float], **more: Any) -> Entry:
-    """One row of a cell."""
-    place = {"target": target, "protocol": protocol, "panel": group.panel, "economy": group.economy}
-    return {**place, "values": values, **more}
 
 
 def conduct(played: Played) -> dict[str, float]:

@@ -4,14 +4,13 @@ import os
 from pathlib import Path
 
 from ruleshift.eval.experiment.design import Design
-from ruleshift.eval.experiment.plan import describe, job, weight
+from ruleshift.eval.experiment.plan import job, tasks
 from ruleshift.eval.experiment.preset import Preset, load_preset
 from ruleshift.eval.experiment.protocols import training
 from ruleshift.eval.experiment.record import claim
 from ruleshift.eval.experiment.references import FOLDER, keep
 from ruleshift.eval.jobs.folder import Folder, owned
 from ruleshift.eval.jobs.pool import compute
-from ruleshift.eval.jobs.progress import Progress
 
 
 def make_references(
@@ -42,13 +41,13 @@ def make_references(
     """
     design, root = Design.of(load_preset(preset)), Path(out)
     workers = os.cpu_count() or 1 if workers is None else workers
-    cells = [cell for cell in training.cells(design) if cell["arm"] in ("native", "best_reply")]
+    cells = [cell for cell in training.cells(design) if cell.arm in ("native", "best_reply")]
     with owned(root):
         claim(root, design)
         folder = Folder(root)
         folder.clean()
-        with Progress(cells, [weight(cell, design) for cell in cells], folder, describe, quiet=quiet) as progress:
-            compute(cells, job(design), folder, workers, progress.report)
+        compute(tasks(cells, design), job(design), folder, workers=workers, quiet=quiet)
         for cell in cells:
-            keep(cell["arm"], design, cell["home"], cell["seed"], folder.policies(cell["name"]), into)
-    return [cell["name"] for cell in cells]
+            assert cell.seed is not None
+            keep(cell.arm, design, cell.home, cell.seed, folder.policies(cell.name), into)
+    return [cell.name for cell in cells]

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from ruleshift.eval.claims.claim import WORDS, decide
+from ruleshift.eval.claims.claim import VERDICTS, decide
 from ruleshift.eval.statistics import FACTORS, Interval, Sizes, interval, ratio
 
 Components = Mapping[tuple[str, ...], float]
@@ -44,7 +44,7 @@ class Power:
     shares: Mapping[str, float]
     """By verdict, 0 .. 1; together 1."""
     half_width: float
-    """Median half width of the 95 % interval."""
+    """Median half width of the 95% interval."""
 
     def __str__(self) -> str:
         shares = ", ".join(f"{word} {100 * share:.0f} %" for word, share in self.shares.items())
@@ -139,8 +139,8 @@ def power_table(
 
 
 def _shares(found: Sequence[Interval], effect: float) -> dict[str, float]:
-    words = [decide(_moved(each, effect)) for each in found]
-    return {word: words.count(word) / len(words) for word in WORDS}
+    verdicts = [decide(_moved(each, effect)) for each in found]
+    return {verdict: verdicts.count(verdict) / len(verdicts) for verdict in VERDICTS}
 
 
 def _moved(found: Interval, effect: float) -> Interval:

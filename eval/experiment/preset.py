@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ruleshift.envs.fields import Count, Counts, Number, Numbers, Word, Words, check_fields, check_keys, option
 from ruleshift.envs.files import as_toml, find_file, names_in, read_file
+from ruleshift.eval.extensions import load_extensions
 
 PRESETS = Path(__file__).parents[1] / "presets"
 _SEED = 2**32 - 1
@@ -65,25 +66,28 @@ class Preset:
 
     learning_markets: int = option(64, Count(1, 100_000))
     """Markets that an arm learns in at once."""
-    rollout: int = option(6_400, Count(1, 10**9))
-    """Agent-steps between two updates."""
-    minibatch: int = option(800, Count(1, 10**9))
+    rollout_size: int = option(6_400, Count(1, 10**9))
+    """Agent-steps between two updates, over all learning seats."""
+    batch_size: int = option(800, Count(1, 10**9))
     """Agent-steps of one gradient step."""
-    epochs: int = option(5, Count(1, 1000))
+    n_epochs: int = option(5, Count(1, 1000))
     """Passes over each rollout."""
     mechanisms: tuple[str, ...] = option((), Words(0))
     """Mechanisms from outside, as `module:function`."""
+    extensions: tuple[str, ...] = option((), Words(0))
+    """Modules of one's own that register arms, protocols or claims when they are imported."""
 
     def __post_init__(self) -> None:
         check_fields(self, "study")
         self._check_seeds()
+        self._load_extensions()
         self._check_arms()
         if 0 < self.rounds < 50:
             raise ValueError(f"study: rounds is {self.rounds}; it must be 0, or at least 50")
-        if self.steps < self.curve_points * self.rollout:
+        if self.steps < self.curve_points * self.rollout_size:
             raise ValueError(
                 f"study: curve_points is {self.curve_points}; {self.steps} steps are at most "
-                f"{self.steps // self.rollout} rollouts of {self.rollout}, and no more policies can be kept"
+                f"{self.steps // self.rollout_size} rollouts of {self.rollout_size}, and no more policies can be kept"
             )
         if any(each <= 0 for each in self.budgets):
             raise ValueError(f"study: budgets is {list(self.budgets)}; each must be above 0")
@@ -98,6 +102,13 @@ class Preset:
                 if seed in owner:
                     raise ValueError(f"study: {name} has {seed}, which {owner[seed]} has, too; no seed serves both")
                 owner[seed] = name
+
+    def _load_extensions(self) -> None:
+        """Import them, for they may bring the arms that the preset names."""
+        try:
+            load_extensions(self.extensions)
+        except ValueError as error:
+            raise ValueError(f"study: {error}") from None
 
     def _check_arms(self) -> None:
         from ruleshift.train.arms import variant
@@ -132,9 +143,9 @@ def load_preset(preset: "str | os.PathLike[str] | Preset") -> Preset:
         raise ValueError(f"{path}: {str(error).removeprefix('study: ')}") from None
     return replace(
         read,
-        structure=_place(read.structure, path),
-        homes=tuple(_place(each, path) for each in read.homes),
-        held_out=tuple(_place(each, path) for each in read.held_out),
+        structure=_from_file(read.structure, path),
+        homes=tuple(_from_file(each, path) for each in read.homes),
+        held_out=tuple(_from_file(each, path) for each in read.held_out),
     )
 
 
@@ -143,6 +154,6 @@ def list_presets() -> tuple[str, ...]:
     return names_in(PRESETS)
 
 
-def _place(given: str, path: Path) -> str:
+def _from_file(given: str, path: Path) -> str:
     """A path in a study's file is meant from where the file lies; anything else is a name."""
     return str((path.parent / given).resolve()) if given.endswith(".toml") else given

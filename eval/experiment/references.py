@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ruleshift.agents import load_policy
+from ruleshift.envs.files import write_atomically
 from ruleshift.eval.experiment.design import Design
 
 RECIPE = 1
@@ -30,7 +31,7 @@ def key_of(kind: str, design: Design, rule: str, seed: int) -> str:
         "rule": design.rule(rule).hash,
         "seed": seed,
         "steps": preset.native_steps,
-        "learner": [preset.learning_markets, preset.rollout, preset.minibatch, preset.epochs],
+        "learner": [preset.learning_markets, preset.rollout_size, preset.batch_size, preset.n_epochs],
         "rounds": preset.rounds,
     }
     if kind == "best_reply":
@@ -66,13 +67,13 @@ def index() -> dict[str, dict[str, Any]]:
 
 def keep(kind: str, design: Design, rule: str, seed: int, policy: Path, out: str | os.PathLike[str]) -> None:
     """Put a trained reference into a folder such as `FOLDER`, and into its index."""
-    key, place = key_of(kind, design, rule, seed), Path(out)
-    place.mkdir(parents=True, exist_ok=True)
-    (place / key).mkdir(exist_ok=True)
+    key, root = key_of(kind, design, rule, seed), Path(out)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / key).mkdir(exist_ok=True)
     critic = ("critic.safetensors",) if kind == "native" else ()  # a best reply begins where a native is
     for name in ("policy.safetensors", "policy.json", *critic):
-        shutil.copyfile(policy / name, place / key / name)
-    path = place / INDEX
+        shutil.copyfile(policy / name, root / key / name)
+    path = root / INDEX
     held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    held[key] = {"kind": kind, "rule": rule, "seed": seed, "weights": load_policy(place / key).describe()["weights"]}
-    path.write_text(json.dumps(dict(sorted(held.items())), indent=1) + "\n", encoding="utf-8")
+    held[key] = {"kind": kind, "rule": rule, "seed": seed, "weights": load_policy(root / key).describe()["weights"]}
+    write_atomically(path, json.dumps(dict(sorted(held.items())), indent=1) + "\n")

@@ -2,16 +2,19 @@
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 import numpy as np
 
-from ruleshift.eval.claims import Returns
-from ruleshift.eval.experiment.design import Design, arm_of, by_home, is_trained
+from ruleshift.envs.files import whole_file
+from ruleshift.eval.claims.returns import Returns, Run
+from ruleshift.eval.experiment.cell import Cell, Entry
+from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import plan
+from ruleshift.eval.experiment.protocols import PROTOCOLS
 from ruleshift.eval.experiment.protocols.curve import ARMS as CURVED
 from ruleshift.eval.experiment.protocols.reference import SCRIPTED
-from ruleshift.eval.jobs.folder import Cell, Folder, writing
+from ruleshift.eval.jobs.folder import Folder
 from ruleshift.eval.play import CONDUCT
 
 COLUMNS = (
@@ -20,83 +23,35 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What one arm of one seed did from one home rule at one target, in one economy among one panel, or in all."""
-
-    arm: str
-    home: str
-    target: str
-    seed: int | None
-    panel: int | None
-    economy: int | None
-    budget: float
-    protocol: str
-    steps: int | None
-    values: dict[str, float]
-    profile: tuple[float, ...]
-    """Mean focal profit along the episode; empty where the protocol keeps none."""
-
-
-def read_entries(folder: Folder, design: Design) -> Iterator[Entry]:
-    """All entries of a finished study, in the order of its plan.
+def read_entries(folder: Folder, design: Design) -> Iterator[tuple[Cell, Entry]]:
+    """All entries of a finished study, each with the cell that gave it, in the order of the plan.
 
     Raises:
         ValueError: a cell is missing.
     """
     for cell in plan(design):
-        if cell["kind"] not in ("training", "constant"):
-            yield from _entries(folder, cell)
-
-
-def _entries(folder: Folder, cell: Cell) -> Iterator[Entry]:
-    for each in folder.read(cell["name"])["result"]:
-        yield Entry(
-            arm=cell["arm"],
-            home=cell["home"],
-            target=each["target"],
-            seed=cell["seed"],
-            panel=each.get("panel"),
-            economy=each.get("economy"),
-            budget=cell["budget"],
-            protocol=each["protocol"],
-            steps=each.get("steps"),
-            values=each["values"],
-            profile=tuple(each.get("profile", ())),
-        )
+        if PROTOCOLS[cell.protocol].has_entries:
+            for each in folder.read(cell.name)["result"]:
+                yield cell, Entry(**{**each, "profile": tuple(each.get("profile", ()))})
 
 
 def write_results(folder: Folder, design: Design) -> None:
     """Write `results.csv` of a finished study, cell by cell: that of `full` has tens of millions of rows."""
     inside = {rule.name: int(design.inside(rule.name)) for rule in design.scored}
-    with writing(folder.root / "results.csv") as file:
+    path = folder.root / "results.csv"
+    with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for each in read_entries(folder, design):
-            place = (each.arm, each.home, each.target, _blank(each.seed), _blank(each.panel), _blank(each.economy))
-            more = (f"{each.budget:g}", each.protocol, _blank(each.steps), inside[each.target])
-            writer.writerows((*place, *more, measure, repr(value)) for measure, value in each.values.items())
+        for cell, entry in read_entries(folder, design):
+            row = (
+                cell.arm, cell.home, entry.target, _blank(cell.seed), _blank(entry.panel), _blank(entry.economy),
+                f"{cell.budget:g}", entry.protocol, _blank(entry.steps), inside[entry.target],
+            )  # fmt: skip
+            writer.writerows((*row, measure, repr(value)) for measure, value in entry.values.items())
 
 
 def _blank(value: int | None) -> str:
     return "" if value is None else str(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What one arm of one seed did from one home at one target, under one protocol, in all economies and panels."""
-
-    arm: str
-    home: str
-    target: str
-    seed: int | None
-    budget: float
-    protocol: str
-    steps: int | None
-    profile: tuple[float, ...]
-    """As in `Entry`."""
-    values: dict[str, np.ndarray] = field(default_factory=dict)
-    """By measure, (E, P); NaN where it was not played, as in most protocols beyond the first panel."""
 
 
 class Numbers:
@@ -105,11 +60,11 @@ class Numbers:
     An arm that has one policy for all homes answers for each of them; so do references for each seed.
     """
 
-    def __init__(self, design: Design, entries: Iterable[Entry]) -> None:
+    def __init__(self, design: Design, entries: Iterable[tuple[Cell, Entry]]) -> None:
         self.design = design
         self._held: dict[tuple[object, ...], Run] = {}
-        for each in entries:
-            self._take(each)
+        for cell, entry in entries:
+            self._take(cell, entry)
         self.homes = [rule.name for rule in design.homes]
         self.held_out = [rule.name for rule in design.held_out]
         self.targets = [rule.name for rule in design.targets]
@@ -118,12 +73,12 @@ class Numbers:
         """All that was run, in the order of the plan."""
         return self._held.values()
 
-    def _take(self, entry: Entry) -> None:
-        """Keep the values of an entry in its run; one without a group holds for all."""
-        place = (entry.arm, entry.home, entry.target, entry.seed, entry.budget, entry.protocol, entry.steps)
-        if place not in self._held:
-            self._held[place] = Run(*place, entry.profile)
-        values = self._held[place].values
+    def _take(self, cell: Cell, entry: Entry) -> None:
+        """Keep the values of an entry in its run; an entry without a group holds for all groups."""
+        key = (cell.arm, cell.home, entry.target, cell.seed, cell.budget, entry.protocol, entry.steps)
+        if key not in self._held:
+            self._held[key] = Run(*key, entry.profile)
+        values = self._held[key].values
         group = tuple(slice(None) if each is None else each for each in (entry.economy, entry.panel))
         for measure, value in entry.values.items():
             if measure not in values:
@@ -143,7 +98,7 @@ class Numbers:
         return np.array(
             [
                 [
-                    [self._groups(arm, home if by_home(arm) else "", target, seed, budget, protocol, None, measure)
+                    [self._groups(arm, self._own(arm, home), target, seed, budget, protocol, None, measure)
                      for seed in self.design.preset.seeds]
                     for target in targets
                 ]
@@ -155,7 +110,7 @@ class Numbers:
         """(H, S, P, E) return of an arm on each home rule, of the specialists each on its own; or under `rule`."""
         return np.array(
             [
-                [self._groups(arm, home if by_home(arm) else "", rule or home, seed, budget, protocol, None, "return")
+                [self._groups(arm, self._own(arm, home), rule or home, seed, budget, protocol, None, "return")
                  for seed in self.design.preset.seeds]
                 for home in self.homes
             ]
@@ -186,6 +141,10 @@ class Numbers:
         preset = self.design.preset
         return [preset.steps * number // preset.curve_points for number in range(preset.curve_points + 1)]
 
+    def _own(self, arm: str, home: str) -> str:
+        """The home whose policy an arm plays there; empty where it has one policy for all homes."""
+        return home if self.design.arms[arm].has_policy_per_home else ""
+
     def _groups(
         self, arm: str, home: str, target: str, seed: int | None, budget: float, protocol: str, steps: int | None,
         measure: str,
@@ -194,12 +153,12 @@ class Numbers:
         return self._held[arm, home, target, seed, budget, protocol, steps].values[measure].T
 
 
-def returns(numbers: Numbers, budget: float = 1.0) -> Returns:
+def returns_of(numbers: Numbers, budget: float = 1.0) -> Returns:
     """The numbers that the verdicts are about, at a budget."""
     design, held_out, homes = numbers.design, numbers.held_out, numbers.homes
-    arms = [arm for arm, at in design.budgets if at == budget]
-    trained = [arm for arm in arms if is_trained(arm)]
-    curved = [arm for arm in arms if arm_of(arm).name in CURVED] if budget == 1.0 else []
+    arms = {arm.name: arm for arm, at in design.budgets if at == budget}
+    trained = [name for name, arm in arms.items() if arm.is_trained]
+    curved = [name for name, arm in arms.items() if arm.arm.name in CURVED] if budget == 1.0 else []
     return Returns(
         adapted={arm: numbers.array(arm, "adaptation", held_out, budget=budget) for arm in arms},
         frozen={arm: numbers.array(arm, "frozen", held_out, budget=budget) for arm in trained},
@@ -213,16 +172,17 @@ def returns(numbers: Numbers, budget: float = 1.0) -> Returns:
         home_constant=numbers.reference("constant", homes),
         gate_best_reply=numbers.reference("best_reply", homes, "gate"),
         gate_floor=numbers.floor(homes, "gate"),
-        own_gates={arm: _own_gate(numbers) for arm in trained if arm_of(arm).trains_on == "central"},
+        own_gates={arm: _own_gate(numbers) for arm in trained if arms[arm].trains_on == "central"},
         curves={arm: np.array([numbers.curve(arm, each) for each in numbers.curve_steps]) for arm in curved},
         curve_steps=np.array(numbers.curve_steps),
         conduct={arm: _conduct(numbers, arm, budget) for arm in trained},
         economies=economy_fields(design),
+        runs=tuple(numbers.runs()),
     )
 
 
 def _gate(numbers: Numbers, arm: str, budget: float) -> np.ndarray:
-    own = numbers.design.central.name if arm_of(arm).trains_on == "central" else None
+    own = numbers.design.central.name if numbers.design.arms[arm].trains_on == "central" else None
     return numbers.at_home(arm, "gate", budget=budget, rule=own)
 
 

@@ -1,123 +1,65 @@
-"""The folder of a study: cells that are whole or absent, one owner at a time."""
+"""The folder of long work: results of tasks that are whole or absent, one owner at a time."""
 
-import importlib
 import json
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-Cell = dict[str, Any]
-"""A unit of work, a plain dictionary, so that any process can compute it: `name` is what its files are called, `needs`
-names the cells that come first; the rest is the work's own."""
+from ruleshift.envs.files import PARTIAL, write_atomically
 
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that is either whole or absent."""
-    with writing(path) as file:
-        file.write(text)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[TextIO]:
-    """A file to write to that is either whole or absent: a temporary one, synced and renamed at the end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-
-
-def publish(folder: Path, place: Path) -> None:
-    """Move a finished folder to its place in one step, with all that it holds on the disk."""
-    for each in [*folder.rglob("*"), folder]:
-        _sync(each)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    os.rename(folder, place)
-    _sync(place.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+LOCK, WORKERS = ".lock", ".workers"
 
 
 class Folder:
-    """Where a study keeps what it has: `cells/` of results, `policies/` of trained cells, `partial/` in the making."""
+    """Where results are kept: numbers in `cells/`, policies in `policies/`, those in training in `partial/`."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(root)
 
-    def has(self, cell: str) -> bool:
-        """Whether the cell is there, whole."""
-        return self._result(cell).exists() or self.policies(cell).exists()
+    def has(self, task: str) -> bool:
+        """Whether the result of the task is there, whole."""
+        return self._result(task).exists() or self.policies(task).exists()
 
-    def policies(self, cell: str) -> Path:
-        """The folder of the policies that a training cell made."""
-        return self.root / "policies" / cell
+    def policies(self, task: str) -> Path:
+        """The folder of the policies that a task trained."""
+        return self.root / "policies" / task
 
-    def partial(self, cell: str) -> Path:
-        """Where a training cell works until it is whole; what is there survives a kill, so that training goes on."""
-        return self.root / "partial" / cell
+    def partial(self, task: str) -> Path:
+        """Where a task trains until it is whole; what is there survives a kill, so that training goes on."""
+        return self.root / "partial" / task
 
-    def write(self, cell: str, result: dict[str, Any]) -> None:
-        """Store the result of a cell."""
-        write_text(self._result(cell), json.dumps(result, indent=1, allow_nan=False) + "\n")
+    def write(self, task: str, result: dict[str, Any]) -> None:
+        """Store the result of a task."""
+        write_atomically(self._result(task), json.dumps(result, indent=1, allow_nan=False) + "\n")
 
-    def read(self, cell: str) -> dict[str, Any]:
-        """The result of a cell.
+    def read(self, task: str) -> dict[str, Any]:
+        """The result of a task.
 
         Raises:
             ValueError: it is absent, or not what a study writes.
         """
-        path = self._result(cell)
+        path = self._result(task)
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise ValueError(f"{self.root}: the study is not finished, {cell} is missing; run it again") from None
+            raise ValueError(f"{self.root}: the study is not finished, {task} is missing; run it again") from None
         except json.JSONDecodeError as error:
             raise ValueError(f"{path}: not a cell of a study ({error}); delete it and run the study again") from None
 
     def clean(self) -> None:
         """Remove what interrupted writers left behind."""
-        for path in [*self.root.glob(".partial-*"), *self.root.glob("cells/.partial-*")]:
+        for path in [*self.root.glob(f"{PARTIAL}*"), *self.root.glob(f"cells/{PARTIAL}*")]:
             path.unlink()
 
-    def _result(self, cell: str) -> Path:
-        return self.root / "cells" / f"{cell}.json"
+    def _result(self, task: str) -> Path:
+        return self.root / "cells" / f"{task}.json"
 
 
-Work = Callable[[Cell, Folder, Callable[[float], None]], None]
-"""Computes a cell and stores it, whole; tells the share done, 0 .. 1, now and then."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What any process can begin to work on: `begin`, as module:function, makes the `Work` from the setting."""
-
-    begin: str
-    setting: Any
-    """Plain, as JSON holds it."""
-
-    def work(self) -> Work:
-        """Begin in this process."""
-        module, _, name = self.begin.partition(":")
-        work: Work = getattr(importlib.import_module(module), name)(self.setting)
-        return work
+def foreign(name: str) -> bool:
+    """Whether a file of that name shows that a folder without a record is in use for something else."""
+    return name not in (LOCK, WORKERS) and not name.startswith(PARTIAL)
 
 
 @contextmanager
@@ -130,12 +72,12 @@ def owned(root: Path) -> Iterator[None]:
     import fcntl
 
     root.mkdir(parents=True, exist_ok=True)
-    with open(root / ".lock", "a+") as file:
+    with open(root / LOCK, "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ValueError(f"{root}: another study is running in this folder; choose another") from None
-        with open(root / ".workers", "a+") as workers:
+        with open(root / WORKERS, "a+") as workers:
             fcntl.flock(workers, fcntl.LOCK_EX)  # workers of a killed study end within moments
         yield
 
@@ -145,6 +87,6 @@ def working(root: Path) -> Iterator[None]:
     """Say, as a worker, that this process may still write to the folder."""
     import fcntl
 
-    with open(root / ".workers", "a+") as file:
+    with open(root / WORKERS, "a+") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         yield

@@ -1,4 +1,4 @@
-"""Worker processes that compute the cells of a study, and the order in which they get them."""
+"""Worker processes that compute tasks, and the order in which they get them."""
 
 import json
 import os
@@ -6,65 +6,70 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ruleshift.eval.jobs.folder import Cell, Folder, Job
+from ruleshift.eval.jobs.folder import Folder
+from ruleshift.eval.jobs.progress import Progress
+from ruleshift.eval.jobs.task import Job, Task
 
-Report = Callable[[Cell, float], None]
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class CellError(RuntimeError):
-    """A cell of a study failed; the message names the cell, the error and the log."""
+    """A part of long work failed; the message names the task, the error and the log."""
 
 
-def compute(cells: Sequence[Cell], job: Job, folder: Folder, workers: int, report: Report) -> None:
-    """Compute the cells that are absent, each after those that it needs, and return when all are there.
+def compute(tasks: Sequence[Task], job: Job, folder: Folder, *, workers: int, quiet: bool) -> None:
+    """Compute the tasks whose results are absent, each after those that it needs, and return when all are there.
 
     Args:
-        job: how a cell is computed.
+        tasks: in an order in which those that others need come first.
+        job: how a task is computed.
         workers: processes; 0 computes in this one.
-        report: told a cell and the share of it that is done.
+        quiet: show no progress.
 
     Raises:
-        CellError: a cell failed. What was finished stays.
+        CellError: a task failed. What was finished stays.
     """
-    absent = [cell for cell in cells if not folder.has(cell["name"])]
-    if workers == 0:
-        work = job.work()
-        for cell in absent:
-            work(cell, folder, lambda share, cell=cell: report(cell, share))  # type: ignore[misc]
-            report(cell, 1.0)
-    elif absent:
-        with _Pool(min(workers, len(absent)), job, folder.root) as pool:
-            _share_out(absent, pool, report)
+    absent = [task for task in tasks if not folder.has(task.name)]
+    with Progress(tasks, folder, quiet=quiet) as progress:
+        if workers == 0:
+            work = job.work()
+            for task in absent:
+                work(task.name, folder, partial(progress.report, task))
+                progress.report(task, 1.0)
+        elif absent:
+            with _Pool(min(workers, len(absent)), job, folder.root) as pool:
+                _distribute(absent, pool, progress)
 
 
-def _share_out(absent: list[Cell], pool: "_Pool", report: Report) -> None:
-    waiting, missing, busy = list(absent), {cell["name"] for cell in absent}, dict[int, Cell]()
+def _distribute(absent: list[Task], pool: "_Pool", progress: Progress) -> None:
+    """Give every idle worker the first task that is ready, until all are done."""
+    waiting, missing, busy = list(absent), {task.name for task in absent}, dict[int, Task]()
     while missing:
         for worker in range(pool.size):
-            ready = next((cell for cell in waiting if not missing.intersection(cell["needs"])), None)
+            ready = next((task for task in waiting if not missing.intersection(task.needs)), None)
             if worker not in busy and ready is not None:
                 waiting.remove(ready)
                 busy[worker] = ready
-                pool.send(worker, ready)
+                pool.send(worker, {"task": ready.name})
         worker, message = pool.events.get()
         if worker not in busy:
             raise CellError(f"{message['error']} (details in {pool.log(worker)})")
         if "share" in message:
-            report(busy[worker], message["share"])
+            progress.report(busy[worker], message["share"])
             continue
-        cell = busy.pop(worker)
+        task = busy.pop(worker)
         if "done" not in message:
-            raise CellError(f"{cell['name']} failed: {message['error']} (details in {pool.log(worker)})")
-        missing.remove(cell["name"])
-        report(cell, 1.0)
+            raise CellError(f"{task.name} failed: {message['error']} (details in {pool.log(worker)})")
+        missing.remove(task.name)
+        progress.report(task, 1.0)
 
 
 class _Pool:
@@ -91,7 +96,7 @@ class _Pool:
 
     def __enter__(self) -> "_Pool":
         self.log(0).parent.mkdir(exist_ok=True)
-        path = os.pathsep.join(place or os.getcwd() for place in sys.path)
+        path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
         environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": path}
         for worker in range(self.size):
             with open(self.log(worker), "w") as log:

@@ -2,39 +2,29 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from ruleshift.eval.jobs.folder import Cell, Folder
+from ruleshift.eval.jobs.folder import Folder
+from ruleshift.eval.jobs.task import Task
 
 
 class Progress:
-    """A bar where the output is a terminal, a line for each finished cell where it is not.
+    """A bar where the output is a terminal, a line for each finished task where it is not.
 
     Args:
-        cells: all cells.
-        weights: rough cost of each.
-        folder: cells that are there already count as done.
-        describe: a cell in words.
+        tasks: all tasks.
+        folder: tasks whose results are there already count as done.
         quiet: show nothing.
     """
 
-    def __init__(
-        self,
-        cells: Sequence[Cell],
-        weights: Sequence[float],
-        folder: Folder,
-        describe: Callable[[Cell], str],
-        *,
-        quiet: bool,
-    ) -> None:
-        self._describe = describe
-        self._weights = {cell["name"]: weight for cell, weight in zip(cells, weights, strict=True)}
-        self._shares = {cell["name"]: float(folder.has(cell["name"])) for cell in cells}
+    def __init__(self, tasks: Sequence[Task], folder: Folder, *, quiet: bool) -> None:
+        self._seconds = {task.name: task.seconds for task in tasks}
+        self._shares = {task.name: float(folder.has(task.name)) for task in tasks}
         self._before = self._done()
         self._quiet = quiet
         self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
@@ -61,9 +51,9 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.stop()
 
-    def report(self, cell: Cell, share: float) -> None:
-        """Take note that a share of a cell is done, 1 when it is whole."""
-        self._shares[cell["name"]] = share
+    def report(self, task: Task, share: float) -> None:
+        """Take note that a share of a task is done, 1 when it is whole."""
+        self._shares[task.name] = share
         if self._quiet:
             return
         finished = sum(each == 1 for each in self._shares.values())
@@ -71,19 +61,19 @@ class Progress:
         self._bar.update(
             self._task,
             completed=self._done(),
-            description=self._describe(cell),
+            description=task.description,
             count=count,
             left=left,
             refresh=share == 1,
         )
         if share == 1 and not self._console.is_terminal:
-            self._console.print(f"[{count}] {self._describe(cell)}; {left}", markup=False)
+            self._console.print(f"[{count}] {task.description}; {left}", markup=False)
 
     def _done(self) -> float:
-        return sum(self._weights[name] * share for name, share in self._shares.items())
+        return sum(self._seconds[name] * share for name, share in self._shares.items())
 
     def _total(self) -> float:
-        return sum(self._weights.values())
+        return sum(self._seconds.values())
 
     def _left(self) -> str:
         new = self._done() - self._before

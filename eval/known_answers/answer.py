@@ -50,7 +50,7 @@ EXACT = Tolerance(absolute=1e-6)
 
 
 @dataclass(frozen=True)
-class Run:
+class Measurement:
     """How an answer is to be measured: in full, or quickly."""
 
     share: float = 1.0
@@ -79,7 +79,7 @@ class Answer:
     source: str
     """Author and year."""
     tolerance: Tolerance
-    measure: Callable[[Run], Iterable[Row]]
+    measure: Callable[[Measurement], Iterable[Row]]
     seconds: float
     """Rough time of a full measurement on one core."""
     remark: str = ""

@@ -13,7 +13,7 @@ import numpy as np
 
 from ruleshift.envs import Market
 from ruleshift.envs.rule import Weights
-from ruleshift.eval.known_answers.answer import EXACT, Answer, Row, Run, mean_row
+from ruleshift.eval.known_answers.answer import EXACT, Answer, Measurement, Row, mean_row
 from ruleshift.eval.known_answers.matching import mean_rank, reporting, two_sided
 from ruleshift.eval.known_answers.setting import Opened, bare, plain_rule
 
@@ -39,7 +39,7 @@ def harmonic(n: int) -> float:
     return float(np.sum(1 / np.arange(1, n + 1)))
 
 
-def total_costs(n: int, mechanism: str, run: Run, seed: int) -> np.ndarray:
+def total_costs(n: int, mechanism: str, run: Measurement, seed: int) -> np.ndarray:
     """Cost (B,) of serving all jobs, where organizations want the jobs that cost them least."""
     opened = Opened(assignment(n, mechanism, run.draws(40_000 // n)), seed)
     opened.play(reporting(opened.shocks.argsort(axis=-1)))
@@ -48,7 +48,7 @@ def total_costs(n: int, mechanism: str, run: Run, seed: int) -> np.ndarray:
     return np.take_along_axis(costs, market.winners[:, None, :], axis=1)[:, 0].sum(axis=1)
 
 
-def dictatorship(run: Run) -> Iterator[Row]:
+def dictatorship(run: Measurement) -> Iterator[Row]:
     """Mean rank under random serial dictatorship, and under top trading cycles with random priorities."""
     for mechanism in ("random_serial_dictatorship", "top_trading_cycles"):
         for n in (5, 10, 50):
@@ -57,7 +57,7 @@ def dictatorship(run: Run) -> Iterator[Row]:
             yield mean_row(f"mean rank, {mechanism}, n = {n}", expected, mean_rank(market, seed=1))
 
 
-def exponential_costs(run: Run) -> Iterator[Row]:
+def exponential_costs(run: Measurement) -> Iterator[Row]:
     """Total cost under the cheapest assignment, greedy matching and dictatorship."""
     for n in (5, 20):
         optimum = float(np.sum(1 / np.arange(1, n + 1) ** 2))

@@ -13,7 +13,7 @@ import numpy as np
 from ruleshift.agents import FirstPriceBidder, Policy, SecondPriceBidder
 from ruleshift.envs import Market
 from ruleshift.envs.rule import Weights
-from ruleshift.eval.known_answers.answer import EXACT, Answer, Row, Run, mean_row
+from ruleshift.eval.known_answers.answer import EXACT, Answer, Measurement, Row, mean_row
 from ruleshift.eval.known_answers.setting import UNIFORM_SD, Opened, bare, best_deviation, conduct, plain_rule
 
 STEPS = np.linspace(-0.3, 0.3, 61)
@@ -56,7 +56,7 @@ def share_kept(n: int) -> float:
     return ((n - 1) / n) ** (n - 1) * (2 * n - 1) / n
 
 
-def first_price(run: Run) -> Iterator[Row]:
+def first_price(run: Measurement) -> Iterator[Row]:
     """Mean price, profit, and what deviations gain, among equilibrium bidders."""
     for n in (2, 3, 5):
         opened = Opened(procurement(n, "as_asked", run.draws(20_000)), seed=1)
@@ -74,7 +74,7 @@ def _moved(opened: Opened, bids: np.ndarray, step: float) -> np.ndarray:
     return opened.play(conduct(ask=moved))[:, 0]
 
 
-def commission(run: Run) -> Iterator[Row]:
+def commission(run: Measurement) -> Iterator[Row]:
     """Costs on [0, 1 - t], so that no equilibrium ask passes the reserve, without and with the commission t."""
     n, t = 4, 0.2
     free = Opened(procurement(n, "as_asked", run.draws(20_000), ceiling=1 - t), seed=2)
@@ -88,7 +88,7 @@ def commission(run: Run) -> Iterator[Row]:
     yield best_deviation("gain of the best deviation", after[:, 0], partial(_moved, taxed, after), STEPS)
 
 
-def second_price(run: Run) -> Iterator[Row]:
+def second_price(run: Measurement) -> Iterator[Row]:
     """Mean price and profit of truthful bidders; and what other asks gain, draw by draw, whatever the rivals ask."""
     for n in (2, 3, 5):
         opened = Opened(procurement(n, "second_price", run.draws(40_000)), seed=3)
@@ -109,7 +109,7 @@ def second_price(run: Run) -> Iterator[Row]:
     )
 
 
-def transfer(run: Run) -> Iterator[Row]:
+def transfer(run: Measurement) -> Iterator[Row]:
     """One focal organization keeps its policy where the payment changes, among equilibrium rivals of the new one."""
     for n in (2, 3, 6):
         opened = Opened(procurement(n, "second_price", run.draws(60_000)), seed=6)

@@ -12,7 +12,7 @@ from scipy.optimize import brentq, minimize_scalar
 
 from ruleshift.envs import Market
 from ruleshift.envs.rule import Weights
-from ruleshift.eval.known_answers.answer import Answer, Row, Run, Tolerance, mean_row
+from ruleshift.eval.known_answers.answer import Answer, Measurement, Row, Tolerance, mean_row
 from ruleshift.eval.known_answers.q_learning import Learners, session
 from ruleshift.eval.known_answers.setting import bare, conduct, peak, plain_rule
 
@@ -71,7 +71,7 @@ def payoff_matrix() -> np.ndarray:
     return profits(pairs).T.reshape(2, PRICES, PRICES)
 
 
-def logit_platform(run: Run) -> Iterator[Row]:
+def logit_platform(run: Measurement) -> Iterator[Row]:
     """The market's own equilibrium and optimum against those of the logit formula."""
     nash, monopoly = market_prices()
     yield Row("equilibrium price", nash_price(), nash)
@@ -83,7 +83,7 @@ def logit_platform(run: Run) -> Iterator[Row]:
     )
 
 
-def q_learners(run: Run) -> Iterator[Row]:
+def q_learners(run: Measurement) -> Iterator[Row]:
     """Profit gain over the one-shot equilibrium, as a share of what collusion could gain."""
     payoffs = payoff_matrix()
     nash, monopoly = profits(np.array([[nash_price()] * 2, [monopoly_price()] * 2])).mean(axis=1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ruleshift.envs import Economy, Market, Rule
 from ruleshift.envs.rule import Weights
-from ruleshift.eval.known_answers.answer import EXACT, Answer, Row, Run, Tolerance, mean_row
+from ruleshift.eval.known_answers.answer import EXACT, Answer, Measurement, Row, Tolerance, mean_row
 from ruleshift.eval.known_answers.setting import (
     UNIFORM_SD,
     Opened,
@@ -52,7 +52,7 @@ def tullock_promotion(organizations: int, exponent: float, prize: float) -> floa
     return exponent * (organizations - 1) * prize / organizations**2
 
 
-def all_pay_contest(run: Run) -> Iterator[Row]:
+def all_pay_contest(run: Measurement) -> Iterator[Row]:
     """Revenue, profit and deviations in equilibrium."""
     for n in (2, 3, 5):
         opened = Opened(all_pay(n, run.draws(20_000)), seed=1)
@@ -72,7 +72,7 @@ def _moved(opened: Opened, promotion: np.ndarray, step: float) -> np.ndarray:
     return opened.play(conduct(promotion=moved))[:, 0]
 
 
-def tullock_best_reply(run: Run) -> Iterator[Row]:
+def tullock_best_reply(run: Measurement) -> Iterator[Row]:
     """Expected shares: the best reply, over all promotions, to rivals who promote as the formula says."""
     grid = np.linspace(0.0, 1.0, 2_001)
     for n, exponent in TULLOCK:
@@ -87,7 +87,7 @@ def tullock_best_reply(run: Run) -> Iterator[Row]:
         )
 
 
-def tullock_profit(run: Run) -> Iterator[Row]:
+def tullock_profit(run: Measurement) -> Iterator[Row]:
     """Sampled: profit in equilibrium, and the share of jobs of one that promotes twice as much."""
     for n, exponent in TULLOCK:
         expected = tullock_promotion(n, exponent, 0.8)

@@ -14,7 +14,7 @@ from scipy.stats import yulesimon
 from ruleshift.envs import Market
 from ruleshift.envs.layout import state_view
 from ruleshift.envs.rule import Weights
-from ruleshift.eval.known_answers.answer import EXACT, Answer, Row, Run, Tolerance, mean_row
+from ruleshift.eval.known_answers.answer import EXACT, Answer, Measurement, Row, Tolerance, mean_row
 from ruleshift.eval.known_answers.setting import bare, plain_rule
 from ruleshift.eval.known_answers.tails import judge_tail
 
@@ -80,7 +80,7 @@ def measured_exponents(alpha: float, markets: int, rounds: int, seed: int) -> tu
     return np.array([simon_exponent(np.bincount(each)) for each in found]), found
 
 
-def finite(run: Run) -> Iterator[Row]:
+def finite(run: Measurement) -> Iterator[Row]:
     """After 2,000 jobs, against the recursion: exponent, organizations that won one job, all that won any."""
     rounds = 2_000
     for alpha in ALPHAS:
@@ -91,14 +91,14 @@ def finite(run: Run) -> Iterator[Row]:
         yield mean_row(f"won any, alpha = {alpha:g}", counts.sum(), np.array([len(each) for each in found]))
 
 
-def limit(run: Run) -> Iterator[Row]:
+def limit(run: Measurement) -> Iterator[Row]:
     """After 8,000 jobs, against Simon's limit."""
     for alpha in ALPHAS[:2]:
         exponents, _ = measured_exponents(alpha, max(run.draws(50) // 3, 4), 8_000, seed=2)
         yield mean_row(f"exponent, alpha = {alpha:g}", 1 + 1 / (1 - alpha), exponents)
 
 
-def tail_verdicts(run: Run) -> Iterator[Row]:
+def tail_verdicts(run: Measurement) -> Iterator[Row]:
     """How often the tail test rejects a power law: with entry as for the Yule-Simon law itself, without always."""
     count, rng = max(run.draws(80) // 2, 4), np.random.default_rng(5)
     grown = sizes(growing(0.3, count, 4_000), 4_000, seed=3)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ruleshift.envs import Economy, Market
 from ruleshift.envs.layout import outcome_view, state_view
-from ruleshift.eval.known_answers.answer import Answer, Row, Run, Tolerance
+from ruleshift.eval.known_answers.answer import Answer, Measurement, Row, Tolerance
 
 ROUNDS = 256
 
@@ -28,7 +28,7 @@ def unit_costs(ratio: float) -> tuple[np.ndarray, np.ndarray]:
     return np.array(experience), np.array(cost)
 
 
-def wright(run: Run) -> Iterator[Row]:
+def wright(run: Measurement) -> Iterator[Row]:
     """The slope, and the fall at the first doubling."""
     for ratio in (0.8, 0.9):
         experience, cost = unit_costs(ratio)

@@ -14,7 +14,7 @@ import numpy as np
 from ruleshift.envs import Market, load_rule
 from ruleshift.envs.layout import state_view
 from ruleshift.envs.rule import Weights
-from ruleshift.eval.known_answers.answer import Answer, Row, Run, Tolerance, mean_row
+from ruleshift.eval.known_answers.answer import Answer, Measurement, Row, Tolerance, mean_row
 from ruleshift.eval.known_answers.setting import Opened, bare
 
 BALANCED = ((10, "organizations", 2.393), (10, "jobs", 3.690), (50, "organizations", 4.173), (50, "jobs", 11.81))
@@ -69,26 +69,26 @@ def matched(market: Market) -> np.ndarray:
     return kinds
 
 
-def places(order: np.ndarray) -> np.ndarray:
-    """Place of each in an order along the last axis, 0 the best."""
+def ranks(order: np.ndarray) -> np.ndarray:
+    """Rank of each in an order along the last axis, 0 for the best."""
     return order.argsort(axis=-1)
 
 
-def places_of(preferences: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """Place (B, N) of the kind (B, N) that each got among its preferences; K where it got none."""
-    found = np.take_along_axis(places(preferences), np.maximum(kinds, 0)[..., None], axis=-1)[..., 0]
+def rank_of_match(preferences: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """Rank (B, N) of the kind (B, N) that each got among its preferences; K where it got none."""
+    found = np.take_along_axis(ranks(preferences), np.maximum(kinds, 0)[..., None], axis=-1)[..., 0]
     return np.where(kinds < 0, preferences.shape[-1], found)
 
 
 def ranking_of_jobs(market: Market) -> np.ndarray:
-    """Place (B, K, N) of each organization in the ranking of each kind, where jobs rank by capability."""
+    """Rank (B, K, N) of each organization in the ranking of each kind, where jobs rank by capability."""
     capability = np.array([state_view(state, market.kinds).capability for state in market.state])
-    return places(np.argsort(-capability, axis=-1))
+    return ranks(np.argsort(-capability, axis=-1))
 
 
 def blocking_pairs(preferences: np.ndarray, kinds: np.ndarray, ranking: np.ndarray) -> int:
     """Pairs of organization and kind that both prefer each other to what they have, in all markets."""
-    likes, own = places(preferences), places_of(preferences, kinds)
+    likes, own = ranks(preferences), rank_of_match(preferences, kinds)
     markets, organizations, count = likes.shape
     held = np.full((markets, count), organizations)
     b, i = np.nonzero(kinds >= 0)
@@ -105,12 +105,12 @@ def gains_by_misreport(opened: Opened, truth: np.ndarray) -> np.ndarray:
         reported = truth.copy()
         reported[:, 0] = report
         opened.play(reporting(reported))
-        got.append(places_of(truth, matched(opened.market))[:, 0])
+        got.append(rank_of_match(truth, matched(opened.market))[:, 0])
     opened.play(reporting(truth))
-    return places_of(truth, matched(opened.market))[:, 0] - np.min(got, axis=0)
+    return rank_of_match(truth, matched(opened.market))[:, 0] - np.min(got, axis=0)
 
 
-def stability(run: Run) -> Iterator[Row]:
+def stability(run: Measurement) -> Iterator[Row]:
     """Blocking pairs, and organizations that gain by another report."""
     for organizations, jobs in ((8, 8), (9, 6)):
         for proposer in ("organizations", "jobs"):
@@ -130,19 +130,19 @@ def stability(run: Run) -> Iterator[Row]:
 
 
 def immediate(preferences: np.ndarray, ranking: np.ndarray) -> np.ndarray:
-    """Immediate acceptance in plain Python: kinds (N,) from preferences (N, K) and places (K, N) in kinds' rankings."""
+    """Immediate acceptance in plain Python: kinds (N,) from preferences (N, K) and ranks (K, N) in kinds' rankings."""
     organizations, kinds = preferences.shape
     got, open_ = np.full(organizations, -1), set(range(kinds))
-    for place in range(kinds):
+    for rank in range(kinds):
         for k in sorted(open_):
-            applicants = [i for i in range(organizations) if got[i] < 0 and preferences[i, place] == k]
+            applicants = [i for i in range(organizations) if got[i] < 0 and preferences[i, rank] == k]
             if applicants:
                 got[min(applicants, key=lambda i: ranking[k, i])] = k
                 open_.discard(k)
     return got
 
 
-def manipulable(run: Run) -> Iterator[Row]:
+def manipulable(run: Measurement) -> Iterator[Row]:
     """How many organizations gain by some misreport, against the same count in plain Python."""
     n, reports = 3, list(itertools.permutations(range(3)))
     opened = Opened(
@@ -152,7 +152,7 @@ def manipulable(run: Run) -> Iterator[Row]:
     gains = gains_by_misreport(opened, truth)
     expected = np.empty(len(gains))
     for b, (liked, rank) in enumerate(zip(truth, ranking, strict=True)):
-        own = places(liked[0])
+        own = ranks(liked[0])
         got = [own[immediate(np.stack([report, *liked[1:]]), rank)[0]] for report in (tuple(liked[0]), *reports)]
         expected[b] = got[0] - min(got)
     yield Row("organizations that gain by a misreport, n = 3", float((expected > 0).sum()), float((gains > 0).sum()))
@@ -166,18 +166,18 @@ def mean_rank(market: Market, seed: int) -> np.ndarray:
     preferences = random_preferences(market.markets, market.organizations, market.kinds, seed + 1)
     market.step(reporting(preferences))
     kinds = matched(market)
-    ranks = np.where(kinds >= 0, places_of(preferences, kinds) + 1.0, np.nan)
+    ranks = np.where(kinds >= 0, rank_of_match(preferences, kinds) + 1.0, np.nan)
     return np.nanmean(ranks, axis=1)
 
 
-def balanced(run: Run) -> Iterator[Row]:
+def balanced(run: Measurement) -> Iterator[Row]:
     """Mean ranks in random markets with two sides of one size."""
     for n, proposer, expected in BALANCED:
         market = two_sided(n, n, proposer, run.draws(60_000 // n))
         yield mean_row(f"organizations' mean rank, n = {n}, {proposer} propose", expected, mean_rank(market, seed=7))
 
 
-def unbalanced(run: Run) -> Iterator[Row]:
+def unbalanced(run: Measurement) -> Iterator[Row]:
     """Mean ranks where one side has one more."""
     for organizations, jobs, proposer, expected in UNBALANCED:
         market = two_sided(organizations, jobs, proposer, run.draws(400))

@@ -12,7 +12,7 @@ import numpy as np
 from ruleshift.envs import Market
 from ruleshift.envs.layout import outcome_view
 from ruleshift.envs.rule import Weights
-from ruleshift.eval.known_answers.answer import EXACT, Answer, Row, Run, Tolerance, mean_row
+from ruleshift.eval.known_answers.answer import EXACT, Answer, Measurement, Row, Tolerance, mean_row
 from ruleshift.eval.known_answers.setting import Opened, bare, conduct, peak, plain_rule
 
 COST, JOBS = 0.4, 100
@@ -54,7 +54,7 @@ def shares_won(opened: Opened) -> np.ndarray:
     return np.array([outcome_view(rows, 1).served[0] for rows in opened.market.outcomes]) / JOBS
 
 
-def markup(run: Run) -> Iterator[Row]:
+def markup(run: Measurement) -> Iterator[Row]:
     """Expected shares: the best reply, over all asks, to rivals who ask what the formula says."""
     grid = np.linspace(COST, 1.0, 2_001)
     for n, amplification, weight in CASES:
@@ -67,7 +67,7 @@ def markup(run: Run) -> Iterator[Row]:
         )
 
 
-def luce(run: Run) -> Iterator[Row]:
+def luce(run: Measurement) -> Iterator[Row]:
     """Sampled: the share of jobs of one that asks less, more or the same."""
     for n, amplification, weight in CASES:
         opened = Opened(price_competition(n, amplification, weight, run.draws(8_000), "sampled"), seed=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import ruleshift
-from ruleshift.eval.jobs.folder import write_text
+from ruleshift.envs.files import write_atomically
 from ruleshift.eval.known_answers import Row, Tolerance
 from ruleshift.eval.known_answers.result import Result
 from ruleshift.eval.report.render import render
@@ -25,18 +25,18 @@ def write_validation(root: Path, results: Sequence[Result], code: str) -> Path:
         "rows": len(rows),
         "chance": sum(row.error > 0 for row in rows),
         "outside": sum(not result.answer.tolerance.holds(row) for result in results for row in result.rows),
-        "place": _place,
+        "position": _position,
         "number": _number,
         "version": ruleshift.__version__,
         "code": code,
         "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     }
     path = root / "validation.html"
-    write_text(path, render(Path(__file__).with_name("validation.html.jinja"), content))
+    write_atomically(path, render(Path(__file__).with_name("validation.html.jinja"), content))
     return path
 
 
-def _place(row: Row, tolerance: Tolerance) -> float | None:
+def _position(row: Row, tolerance: Tolerance) -> float | None:
     """Where the measurement lies, in per cent of a bar whose middle half is what the tolerance allows."""
     margin = tolerance.margin(row)
     if margin == 0:

@@ -12,7 +12,7 @@ import numpy as np
 from ruleshift.envs import Market
 from ruleshift.envs.layout import outcome_view
 from ruleshift.envs.rule import Weights
-from ruleshift.eval.known_answers.answer import Answer, Row, Run, Tolerance
+from ruleshift.eval.known_answers.answer import Answer, Measurement, Row, Tolerance
 from ruleshift.eval.known_answers.setting import Opened, bare, conduct, plain_rule
 
 VALUES, CLICKS, UNIT = (10.0, 4.0, 2.0), (200.0, 100.0), 150.0
@@ -45,15 +45,15 @@ def formula(charge: str, bids: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.cumsum(steps[:, ::-1], axis=1)[:, ::-1]
 
 
-def payments(run: Run) -> Iterator[Row]:
+def payments(run: Measurement) -> Iterator[Row]:
     """The published example, and any bids and slots."""
     for charge, expected in PAYMENTS.items():
         opened = Opened(slots(charge, 3, 2, 1), seed=0)
         opened.post(np.array([CLICKS]) / UNIT)
         opened.play(conduct(promotion=np.array([VALUES]) / VALUES[0]))
         paid = charges(opened.market)[0] * UNIT * VALUES[0]
-        for place, (found, wanted) in enumerate(zip(paid, expected, strict=False)):
-            yield Row(f"{charge}: the bidder of {VALUES[place]:g} pays", wanted, float(found))
+        for rank, (found, wanted) in enumerate(zip(paid, expected, strict=False)):
+            yield Row(f"{charge}: the bidder of {VALUES[rank]:g} pays", wanted, float(found))
         opened = Opened(slots(charge, 6, 4, run.draws(1_000)), seed=1)
         bids = np.random.default_rng(2).random((opened.market.markets, 6)).astype(np.float32).astype(np.float64)
         values = opened.market.job_values.copy()

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from ruleshift.agents import Card, LearnedPolicy, Policy
-from ruleshift.eval.known_answers.answer import Answer, Row, Run, Tolerance, mean_row
+from ruleshift.eval.known_answers.answer import Answer, Measurement, Row, Tolerance, mean_row
 from ruleshift.eval.known_answers.auctions import STEPS, asks, equilibrium, procurement, share_kept, truthful
 from ruleshift.eval.known_answers.setting import Opened, best_deviation, conduct
 
@@ -23,24 +23,27 @@ RIVALS: dict[str, Callable[[int], Policy]] = {"as_asked": equilibrium, "second_p
 """The equilibrium bidder of each payment."""
 
 
-def specialists(pricing: str, run: Run) -> list[LearnedPolicy]:
+def specialists(pricing: str, run: Measurement) -> list[LearnedPolicy]:
     """One specialist a seed, trained in one of two seats against the equilibrium bidder; costs are drawn each round."""
-    from ruleshift.train import Settings, train
+    from ruleshift.train import PPOSettings, TrainingPlan, train
 
     home, found = procurement(N, pricing, 1, rounds=ROUNDS), []
     with ExitStack() as stack:
         root = run.folder or Path(stack.enter_context(TemporaryDirectory()))
         for index, seed in enumerate(SEEDS):
+            plan = TrainingPlan(
+                home.rule,
+                steps=run.draws(AGENT_STEPS),
+                seed=seed,
+                economy=home.economy,
+                rivals=(RIVALS[pricing](N),),
+                settings=PPOSettings(gamma=0.0),
+                snapshots=0,
+            )
             found.append(
                 train(
-                    home.rule,
-                    out=root / f"{pricing}-{seed}",
-                    steps=run.draws(AGENT_STEPS),
-                    seed=seed,
-                    economy=home.economy,
-                    rivals=(RIVALS[pricing](N),),
-                    settings=Settings(discount=0.0),
-                    snapshots=0,
+                    plan,
+                    root / f"{pricing}-{seed}",
                     checkpoint_seconds=10.0,
                     on_rollout=lambda learner, index=index: run.progress(  # type: ignore[misc]
                         (index + learner.num_timesteps / AGENT_STEPS) / len(SEEDS)
@@ -52,14 +55,14 @@ def specialists(pricing: str, run: Run) -> list[LearnedPolicy]:
     return found
 
 
-def share_of_optimum(policy: Policy, pricing: str, run: Run) -> float:
+def share_of_optimum(policy: Policy, pricing: str, run: Measurement) -> float:
     """Its mean profit among equilibrium rivals, mean actions, as a share of the equilibrium's own in the same draws."""
     opened, rival = Opened(procurement(N, pricing, run.draws(40_000)), seed=11), RIVALS[pricing](N)
     earned = opened.play(opened.act([policy, *[rival] * (N - 1)]))[:, 0].mean()
     return float(earned / opened.play(opened.act([rival] * N))[:, 0].mean())
 
 
-def at_home(pricing: str, run: Run) -> Iterator[Row]:
+def at_home(pricing: str, run: Measurement) -> Iterator[Row]:
     """What the best reply to the rivals gains over the specialist."""
     gains = [1 - share_of_optimum(policy, pricing, run) for policy in specialists(pricing, run)]
     yield mean_row(f"gain of a best reply over the specialist, mean of {len(SEEDS)} seeds", 0.0, np.array(gains), "<=")
@@ -67,20 +70,20 @@ def at_home(pricing: str, run: Run) -> Iterator[Row]:
         yield Row(f"gain of a best reply over the specialist of seed {seed}", 0.0, gain, sense="<=")
 
 
-def transfers(run: Run) -> Iterator[Row]:
+def transfers(run: Measurement) -> Iterator[Row]:
     """What each kind of specialist keeps under the other payment, as a share of the optimum there."""
     for home, away, expected in (("as_asked", "second_price", share_kept(N)), ("second_price", "as_asked", 0.0)):
         kept = [share_of_optimum(policy, away, run) for policy in specialists(home, run)]
         yield mean_row(f"{_WORDS[home]} specialist under {_WORDS[away]}", expected, np.array(kept))
 
 
-def self_play(run: Run) -> Iterator[Row]:
+def self_play(run: Measurement) -> Iterator[Row]:
     """All seats learn with one policy; then one deviates."""
-    from ruleshift.train import MarketVecEnv, Settings
+    from ruleshift.train import MarketVecEnv, PPOSettings
     from ruleshift.train.checkpoint import learned_policy, process_state
     from ruleshift.train.ppo import make_learner
 
-    home, settings = procurement(N, "as_asked", 1, rounds=ROUNDS), Settings(discount=0.0)
+    home, settings = procurement(N, "as_asked", 1, rounds=ROUNDS), PPOSettings(gamma=0.0)
     with process_state():
         env = MarketVecEnv(home.rule, settings.markets, 0, 5, home.economy)
         learner = make_learner(env, settings, seed=5)

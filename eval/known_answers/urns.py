@@ -13,7 +13,7 @@ from scipy.stats import betabinom
 from ruleshift.envs import Market
 from ruleshift.envs.layout import state_view
 from ruleshift.envs.rule import Weights
-from ruleshift.eval.known_answers.answer import EXACT, Answer, Row, Run, Tolerance, mean_row
+from ruleshift.eval.known_answers.answer import EXACT, Answer, Measurement, Row, Tolerance, mean_row
 from ruleshift.eval.known_answers.setting import bare, plain_rule
 
 
@@ -53,7 +53,7 @@ def mean_leader(gamma: float, start: float, rounds: int) -> float:
     return float(chance @ np.maximum(share, 1 - share))
 
 
-def linear(run: Run) -> Iterator[Row]:
+def linear(run: Measurement) -> Iterator[Row]:
     """Variance of shares after few rounds."""
     for n, start, rounds in ((4, 1.0, 40), (8, 2.0, 30), (2, 0.5, 100)):
         found = shares(urn(n, start, 1.0, run.draws(8_000), rounds), start, rounds, seed=3)
@@ -64,7 +64,7 @@ def linear(run: Run) -> Iterator[Row]:
         )
 
 
-def distribution(run: Run) -> Iterator[Row]:
+def distribution(run: Measurement) -> Iterator[Row]:
     """The whole distribution: of one organization's jobs and of two organizations' together, at quartiles."""
     n, rounds = 4, 300
     for start in (1.0, 3.0):
@@ -81,14 +81,14 @@ def distribution(run: Run) -> Iterator[Row]:
                 )
 
 
-def feedback(run: Run) -> Iterator[Row]:
+def feedback(run: Measurement) -> Iterator[Row]:
     """Two organizations: the leader's mean share against the exact distribution."""
     for gamma in (0.5, 0.8, 1.3, 2.0):
         found = shares(urn(2, 1.0, gamma, run.draws(4_000), 200), 1.0, 200, seed=5)
         yield mean_row(f"leader's share, gamma = {gamma:g}, T = 200", mean_leader(gamma, 1.0, 200), found.max(axis=1))
 
 
-def asymptotic(run: Run) -> Iterator[Row]:
+def asymptotic(run: Measurement) -> Iterator[Row]:
     """Five organizations, many rounds: one winner, or equal shares."""
     rounds = 4_000
     winner = shares(urn(5, 1.0, 2.0, run.draws(400), rounds), 1.0, rounds, seed=6)
@@ -108,7 +108,7 @@ def feed(r: float, start: float, markets: int, rounds: int, jobs: int, shares: s
     return Market(rule, markets=markets, economy=economy)
 
 
-def popularity_times_quality(run: Run) -> Iterator[Row]:
+def popularity_times_quality(run: Measurement) -> Iterator[Row]:
     """Expected shares: the slope of log share on log quality; drawn: how far shares are from the limit's."""
     for r in (0.25, 0.5):
         market = feed(r, 0.01, run.draws(50), 4_000, 1, "expected")

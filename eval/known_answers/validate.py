@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import io
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import ruleshift
-from ruleshift.eval.jobs.folder import Cell, Folder, Job, Work, owned, write_text
+from ruleshift.envs.files import claim_folder, write_atomically
+from ruleshift.eval.extensions import load_extensions
+from ruleshift.eval.jobs.folder import Folder, foreign, owned
 from ruleshift.eval.jobs.pool import compute
-from ruleshift.eval.jobs.progress import Progress
-from ruleshift.eval.known_answers import ANSWERS, Answer, Row, Run
+from ruleshift.eval.jobs.task import Job, Report, Task, Work
+from ruleshift.eval.known_answers import ANSWERS, Answer, Measurement, Row
 from ruleshift.eval.known_answers.report import write_validation
 from ruleshift.eval.known_answers.result import Result
 
 COLUMNS = ("id", "quantity", "sense", "expected", "measured", "standard_error", "tolerance", "verdict")
 RECORD, TRAINED = "validation.json", "trained"
-_OWN = (".lock", ".workers", RECORD)
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ def validate(
     out: str | os.PathLike[str] = "results/validation",
     *,
     only: Sequence[str] = (),
+    extensions: Sequence[str] = (),
     workers: int | None = None,
     quiet: bool = False,
 ) -> Validation:
@@ -51,6 +52,7 @@ def validate(
     Args:
         out: folder of this validation alone.
         only: ids of answers; all of them where empty.
+        extensions: modules of your own that register further answers when they are imported.
         workers: processes, one core each; at most two by default, 0 for none beside this one.
         quiet: show no progress.
 
@@ -58,28 +60,32 @@ def validate(
         ValueError: an unknown id, or a folder that holds something else or in which one is running.
         CellError: an answer could not be measured.
     """
+    load_extensions(extensions)
     asked, root = _asked(only), Path(out)
     workers = min(2, os.cpu_count() or 1) if workers is None else workers
     with owned(root):
-        code = _claim(root)
+        code = code_hash()
+        record = {"version": ruleshift.__version__, "code": code}
+        claim_folder(root, RECORD, record, what="validation", foreign=foreign)
         folder = Folder(root)
         folder.clean()
-        cells = sorted((_cell(answer) for answer in asked), key=lambda cell: (len(cell["needs"]), -cell["seconds"]))
-        with Progress(cells, [cell["seconds"] for cell in cells], folder, _describe, quiet=quiet) as progress:
-            compute(cells, Job("ruleshift.eval.known_answers.validate:begin", None), folder, workers, progress.report)
+        tasks = [Task(each.id, each.title, each.needs, each.seconds) for each in asked]
+        tasks.sort(key=lambda task: (len(task.needs), -task.seconds))
+        compute(tasks, Job(f"{__name__}:begin", list(extensions)), folder, workers=workers, quiet=quiet)
         results = tuple(_result(folder, answer) for answer in asked)
         table = root / "validation.csv"
-        write_text(table, _table(results))
+        write_atomically(table, _table(results))
         return Validation(results, write_validation(root, results, code), table)
 
 
-def begin(setting: Any) -> Work:
-    """The work of a validation: measure the answer that a cell names."""
+def begin(extensions: list[str]) -> Work:
+    """The work of a validation: measure the known answer that has the name of a task."""
+    load_extensions(extensions)
 
-    def work(cell: Cell, folder: Folder, progress: Any) -> None:
-        run = Run(folder=folder.root / TRAINED, progress=lambda share: progress(min(share, 0.99)))
-        rows = ANSWERS[cell["name"]].measure(run)
-        folder.write(cell["name"], {"rows": [asdict(row) for row in rows]})
+    def work(task: str, folder: Folder, report: Report) -> None:
+        run = Measurement(folder=folder.root / TRAINED, progress=lambda share: report(min(share, 0.99)))
+        rows = ANSWERS[task].measure(run)
+        folder.write(task, {"rows": [asdict(row) for row in rows]})
 
     return work
 
@@ -89,14 +95,6 @@ def _asked(only: Sequence[str]) -> list[Answer]:
         if each not in ANSWERS:
             raise ValueError(f"no known answer is called {each!r}; there are {', '.join(ANSWERS)}")
     return [answer for answer in ANSWERS.values() if not only or answer.id in only]
-
-
-def _cell(answer: Answer) -> Cell:
-    return {"name": answer.id, "needs": list(answer.needs), "seconds": answer.seconds}
-
-
-def _describe(cell: Cell) -> str:
-    return ANSWERS[cell["name"]].title
 
 
 def _result(folder: Folder, answer: Answer) -> Result:
@@ -115,22 +113,8 @@ def _table(results: Sequence[Result]) -> str:
 def _lines(result: Result) -> Iterator[tuple[Any, ...]]:
     for number, row in enumerate(result.rows, 1):
         margin = result.answer.tolerance.margin(row)
-        place = (f"{result.answer.id}/{number}", row.name, row.sense)
-        yield (*place, *map(repr, (row.expected, row.measured, row.error, margin)), result.verdict(row))
-
-
-def _claim(root: Path) -> str:
-    """Write down which code the folder's answers are measured with, or refuse a folder that holds something else."""
-    record = {"version": ruleshift.__version__, "code": code_hash()}
-    path = root / RECORD
-    if path.exists():
-        if json.loads(path.read_text(encoding="utf-8")) != record:
-            raise ValueError(f"{root}: holds a validation of other code; choose another folder")
-    elif any(each.name not in _OWN and not each.name.startswith(".partial-") for each in root.iterdir()):
-        raise ValueError(f"{root}: is not empty and holds no validation; choose another folder")
-    else:
-        write_text(path, json.dumps(record, indent=1) + "\n")
-    return record["code"]
+        key = (f"{result.answer.id}/{number}", row.name, row.sense)
+        yield (*key, *map(repr, (row.expected, row.measured, row.error, margin)), result.verdict(row))
 
 
 def code_hash() -> str:

@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
+from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.head_start import THRESHOLD as LEARNED
+from ruleshift.eval.claims.wording import in_order, label
 from ruleshift.eval.experiment.protocols.shift import BINS
 from ruleshift.eval.report.findings import Findings
-from ruleshift.eval.report.names import in_order, label
 from ruleshift.eval.report.tables import THRESHOLDS
 from ruleshift.eval.report.views import MIDDLE, doses, profile
 from ruleshift.eval.statistics import Interval
@@ -84,7 +84,7 @@ def curve_figure(findings: Findings, home: int | None = None) -> str:
         for height, name in ((floor, "floor"), (best, "best_reply")):
             axes.axhline(height, color=COLOURS[name], linewidth=1.2, linestyle=_DASHED)
         axes.axhline(floor + LEARNED * (best - floor), color=COLOURS["best_reply"], linewidth=1, linestyle=_DOTTED)
-        axes.set(xlabel="agent-steps of training, millions", ylabel="focal profit a round")
+        axes.set(xlabel="agent-steps of training, millions", ylabel="focal profit per round")
         return done()
 
 
@@ -105,8 +105,8 @@ def adaptation_figure(findings: Findings, target: int | None = None) -> str:
             ("floor", numbers.floor(names).mean()),
         ):
             axes.axhline(height, color=COLOURS[arm], linewidth=1.2, linestyle=_DASHED)
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-        axes.set(xlabel="of the phase of learning on", ylabel="focal profit a round", xlim=(0.08, 1.02))
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol="%"))
+        axes.set(xlabel="share of the adaptation phase", ylabel="focal profit per round", xlim=(0.08, 1.02))
         return done()
 
 
@@ -147,8 +147,8 @@ def _places() -> np.ndarray:
 
 def _around(axes: Axes, done: Callable[[], str]) -> str:
     axes.axvline(MIDDLE / BINS, color="#9aa0a6", linewidth=1)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    axes.set(xlabel="of the episode; the shift is in the middle", ylabel="focal profit a round", xlim=(0, 1))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol="%"))
+    axes.set(xlabel="share of the episode; the shift is in the middle", ylabel="focal profit per round", xlim=(0, 1))
     return done()
 
 
@@ -163,9 +163,9 @@ def profile_figure(profiles: dict[str, list[Interval]]) -> str:
             if primary:
                 low, high = ([getattr(each, end) for each in found] for end in ("low", "high"))
                 axes.fill_between(THRESHOLDS, low, high, color=_colour(arm), alpha=0.15, lw=0)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-        axes.set(xlabel="of the way to the best reply", ylabel="share of runs beyond it", xlim=(0, THRESHOLDS[-1]))
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=""))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol="%"))
+        axes.set(xlabel="score (100: best reply)", ylabel="share of runs above this score", xlim=(0, THRESHOLDS[-1]))
         return done()
 
 
@@ -183,8 +183,8 @@ def dose_figure(findings: Findings) -> str:
                     linewidths=1.3, edgecolors=COLOURS[arm], facecolors="none" if inside else COLOURS[arm],
                 )  # fmt: skip
         axes.axhline(0, color="#9aa0a6", linewidth=1)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-        axes.set(xlabel="distance of the target from the home rule", ylabel="short of the best reply")
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=""))
+        axes.set(xlabel="distance between the target and the home rule", ylabel="points short of the best reply")
         return done()
 
 

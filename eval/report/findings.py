@@ -4,16 +4,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ruleshift.eval.claims import CLAIMS, Returns, Verdict
-from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST, UNDECIDED, Claim
-from ruleshift.eval.claims.competence import gate_failures
+from ruleshift.eval.claims import Judgement, Returns, judge_all
+from ruleshift.eval.claims.wording import in_order
 from ruleshift.eval.experiment.context import CONSTANT_CELL
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.power import Power, power_table
 from ruleshift.eval.experiment.record import Record, read_record
-from ruleshift.eval.experiment.results import Numbers, Run, read_entries, returns
+from ruleshift.eval.experiment.results import Numbers, Run, read_entries, returns_of
 from ruleshift.eval.jobs.folder import Folder
-from ruleshift.eval.report.names import in_order, short_names
 
 
 @dataclass(frozen=True)
@@ -21,12 +19,16 @@ class Findings:
     """A finished study in hand."""
 
     record: Record
+    """What the folder says about itself."""
     numbers: Numbers
-    returns: Returns
-    verdicts: dict[str, Verdict]
-    """By id of the claim, all of `CLAIMS`."""
-    constant: dict[str, float]
-    """The best constant conduct: ask, effort, promotion."""
+    """Every measure that was taken."""
+    judgement: Judgement
+    """The verdicts on all claims, with what they were judged on."""
+
+    @property
+    def returns(self) -> Returns:
+        """What arms and references earned, at the budget."""
+        return self.judgement.returns
 
     @property
     def design(self) -> Design:
@@ -47,16 +49,6 @@ class Findings:
     def learned(self) -> list[str]:
         """Those that were trained before the shift."""
         return [arm for arm in self.arms if arm in self.returns.frozen]
-
-    @property
-    def has_primary(self) -> bool:
-        """Whether both arms of the primary contrast are there."""
-        return {GENERALIST, SPECIALIST} <= set(self.returns.adapted)
-
-    @property
-    def unfit(self) -> str:
-        """Which arms of the primary contrast fail the gate of competence, and where; empty where both pass."""
-        return gate_failures(self.returns, (GENERALIST, SPECIALIST)) if self.has_primary else ""
 
     @cached_property
     def power(self) -> list[Power]:
@@ -90,14 +82,13 @@ def read_findings(root: Path) -> Findings:
 def findings_of(record: Record, folder: Folder) -> Findings:
     """Judge every claim on the cells of a folder."""
     numbers = Numbers(record.design, read_entries(folder, record.design))
-    found = returns(numbers)
-    verdicts = {name: judged(claim, found) for name, claim in CLAIMS.items()}
-    return Findings(record, numbers, found, verdicts, folder.read(CONSTANT_CELL)["result"]["conduct"])
+    constant = folder.read(CONSTANT_CELL)["result"]["conduct"]
+    return Findings(record, numbers, judge_all(returns_of(numbers), constant))
 
 
-def judged(claim: Claim, found: Returns) -> Verdict:
-    """The verdict on a claim; undecided, with the reason, where the study lacks an arm that the claim is about."""
-    try:
-        return claim.judge(found)
-    except ValueError as error:
-        return Verdict(claim.id, UNDECIDED, str(error))
+def short_names(design: Design) -> dict[str, str]:
+    """By target, a name that fits into a figure: `family 03` for `platforms_family_03`; never two alike."""
+    prefix = f"{design.structure.name}_"
+    names = [rule.name for rule in design.targets]
+    short = [name.removeprefix(prefix).replace("_", " ") for name in names]
+    return {name: brief if short.count(brief) == 1 else name for name, brief in zip(names, short, strict=True)}

@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from ruleshift.eval.report import names
+from ruleshift.eval.claims import wording
 
 
 def render(template: Path, content: dict[str, Any]) -> str:
@@ -20,12 +20,13 @@ def render(template: Path, content: dict[str, Any]) -> str:
     )
     environment.filters |= {
         "soft": _soft,
-        "label": names.label,
-        "number": names.number,
-        "brief": names.brief,
-        "percent": names.percent,
-        "signed": lambda value: names.percent(value, signed=True),
-        "plus": lambda value: names.number(value, signed=True),
+        "label": wording.label,
+        "number": wording.number,
+        "brief": wording.brief,
+        "percent": wording.percent,
+        "score": wording.score,
+        "signed": lambda value: wording.whole(100 * value, signed=True),
+        "plus": lambda value: wording.number(value, signed=True),
         "colour": _colour,
     }
     return environment.get_template(template.name).render(content)

@@ -1,16 +1,16 @@
-"""The numbers of a study as the report shows them. Nothing here rounds, and nothing is said in words."""
+"""The numbers of a study as the report shows them. Nothing here rounds, and nothing is put into words."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from ruleshift.eval.claims import adaptation, transfer
-from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
+from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.competence import LEAST, competence
 from ruleshift.eval.claims.returns import at_targets
-from ruleshift.eval.experiment.results import returns
+from ruleshift.eval.claims.wording import in_order, label
+from ruleshift.eval.experiment.results import returns_of
 from ruleshift.eval.report.findings import Findings
-from ruleshift.eval.report.names import in_order, label
 from ruleshift.eval.statistics import (
     Interval,
     Statistic,
@@ -50,7 +50,7 @@ class Line:
 
 
 def target_scales(findings: Findings) -> dict[str, float]:
-    """By target, the best reply less the floor; held-out targets as the verdicts have them."""
+    """By target, the best reply minus the floor; held-out targets as the verdicts have them."""
     names, own = findings.numbers, findings.returns
     spans = zip(
         [*names.homes, *names.held_out],
@@ -61,23 +61,23 @@ def target_scales(findings: Findings) -> dict[str, float]:
 
 
 def transfer_matrix(findings: Findings) -> list[tuple[str, list[Box]]]:
-    """By home and target, the generalist less the specialist as a share of the target's scale.
+    """By home and target, the generalist minus the specialist as a share of the target's scale.
 
-    At held-out targets both go on learning; at targets inside the training support both are frozen.
+    At held-out targets both keep learning; at targets inside the training support both are frozen.
     """
     numbers, spans = findings.numbers, target_scales(findings)
     inside = _difference(findings, "frozen", numbers.homes)
     outside = _difference(findings, "adaptation", numbers.held_out)
     rows = np.concatenate([inside, outside], axis=1)
-    places = [(target, spans[target]) for target in numbers.targets]
+    columns = [(target, spans[target]) for target in numbers.targets]
     return [
-        (home, [_box(findings, target, value, span) for (target, span), value in zip(places, row, strict=True)])
+        (home, [_box(findings, target, value, span) for (target, span), value in zip(columns, row, strict=True)])
         for home, row in zip(numbers.homes, rows, strict=True)
     ]
 
 
 def _difference(findings: Findings, protocol: str, targets: list[str]) -> np.ndarray:
-    """(H, G), generalist less specialist."""
+    """(H, G), generalist minus specialist."""
     ours, theirs = (findings.numbers.array(arm, protocol, targets) for arm in (GENERALIST, SPECIALIST))
     return (ours - theirs).mean(axis=(2, 3, 4))
 
@@ -88,7 +88,7 @@ def _box(findings: Findings, target: str, value: float, span: float) -> Box:
 
 
 def returns_table(findings: Findings) -> list[tuple[str, list[Box]]]:
-    """By arm or reference and target, focal profit a round: frozen, but arms at held-out targets as they learn on."""
+    """By arm or reference and target, focal profit per round: frozen, but arms at held-out targets as they learn on."""
     numbers, own = findings.numbers, findings.returns
     rows: dict[str, np.ndarray] = {}
     for arm in findings.arms:
@@ -119,7 +119,7 @@ def by_target(findings: Findings) -> list[Line]:
     statistic, sizes = _each_target(gained[:, usable], scale[:, usable]), _sizes(findings, int(usable.sum()))
     each = iter(intervals(statistic, sizes) if usable.any() else ())
     lines = [Line(name, next(each) if fits else None) for name, fits in zip(names, usable, strict=True)]
-    return [Line("all together", findings.verdicts["transfer"].measure, strong=True), *lines]
+    return [Line("all together", findings.judgement.verdicts["transfer"].measure, strong=True), *lines]
 
 
 def _sizes(findings: Findings, targets: int) -> tuple[int, int, int, int, int]:
@@ -153,16 +153,22 @@ def contrasts(findings: Findings) -> list[Line]:
 
 
 def _role(arm: str) -> str:
-    return {adaptation.WITHOUT_MEMORY: " (itself without memory)"}.get(arm, "")
+    return {adaptation.WITHOUT_MEMORY: " (no memory)"}.get(arm, "")
 
 
 def budgets(findings: Findings) -> list[Line]:
     """The primary contrast at every budget that was asked for, the least first."""
     lines = []
     for budget in sorted({1.0, *findings.design.preset.budgets}):
-        own = findings.returns if budget == 1.0 else returns(findings.numbers, budget)
+        own = findings.returns if budget == 1.0 else returns_of(findings.numbers, budget)
         if GENERALIST in own.adapted and SPECIALIST in own.adapted:
-            lines.append(Line(f"{budget:g} times the budget", transfer.judge(own).measure, strong=budget == 1.0))
+            lines.append(
+                Line(
+                    "the study's budget" if budget == 1 else f"{budget:g} times the budget",
+                    transfer.judge(own).measure,
+                    strong=budget == 1.0,
+                )
+            )
     return lines
 
 
@@ -235,7 +241,7 @@ def performance_profiles(findings: Findings) -> dict[str, list[Interval]]:
 
 
 def curve_table(findings: Findings) -> list[tuple[str, list[float]]]:
-    """By arm, focal profit a round on the home rules after each of `curve_steps`, mean over all rules and seeds."""
+    """By arm, focal profit per round on the home rules after each of `curve_steps`, mean over all rules and seeds."""
     curves = findings.returns.curves
     return [(arm, curves[arm].mean(axis=(1, 2, 3, 4)).tolist()) for arm in in_order(curves)]
 

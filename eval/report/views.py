@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
+from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.experiment.protocols.shift import BINS, SHOWN
 from ruleshift.eval.experiment.results import Run
 from ruleshift.eval.play import CONDUCT
@@ -40,7 +40,7 @@ class Recovery:
     arm: str
     before: float
     after: dict[str, float]
-    """By protocol, mean focal profit a round from the shift on: shift, announced, placebo, twin."""
+    """By protocol, mean focal profit per round from the shift on: shift, announced, placebo, twin."""
     recovered: float | None
     """Mean share of the episode from the shift to `RECOVERED` of the best reply's level, over targets where it gets
     there; None where it never does."""
@@ -149,7 +149,7 @@ def doses(findings: Findings) -> list[Dose]:
 
 @dataclass(frozen=True)
 class Rivalry:
-    """Secondary views at one target, in mean job values a round; means over homes, seeds and economies."""
+    """Secondary views at one target, in mean job values per round; means over homes, seeds and economies."""
 
     target: str
     generalist_lead: float

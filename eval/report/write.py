@@ -6,15 +6,16 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ruleshift.eval.claims import CLAIMS
-from ruleshift.eval.claims.claim import GENERALIST, MARGIN, SPECIALIST
+from ruleshift.envs.files import write_atomically
+from ruleshift.eval.claims import CLAIMS, wording
+from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
+from ruleshift.eval.claims.claim import MARGIN
 from ruleshift.eval.claims.competence import LEAST
+from ruleshift.eval.claims.transfer import headline
 from ruleshift.eval.compare.phrases import summary
-from ruleshift.eval.jobs.folder import write_text
-from ruleshift.eval.report import figures, names, tables, views, words
+from ruleshift.eval.report import figures, sentences, tables, views
 from ruleshift.eval.report.findings import Findings, read_findings
 from ruleshift.eval.report.render import render
-from ruleshift.train.arms import variant
 
 _MARKET = {
     "served": "jobs served", "price": "price", "quality": "quality", "surplus": "clients' surplus",
@@ -30,7 +31,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
     """
     root = Path(folder)
     path = root / "report.html"
-    write_text(path, page(read_findings(root)))
+    write_atomically(path, page(read_findings(root)))
     return path
 
 
@@ -47,16 +48,19 @@ def _content(findings: Findings) -> dict[str, Any]:
         "preset": findings.design.preset,
         "record": findings.record,
         "short": findings.short,
-        "words": words,
+        "headline": headline(findings.judgement),
+        "sentences": sentences,
         "claims": CLAIMS,
-        "answers": words.answers(findings),
+        "answers": {name: claim.answer(findings.judgement) for name, claim in CLAIMS.items()},
+        "verdicts": findings.judgement.verdicts,
+        "constant": findings.judgement.constant,
         "targets": findings.numbers.targets,
         "homes": findings.numbers.homes,
         "held_out": findings.numbers.held_out,
         "returns_table": tables.returns_table(findings),
         "gates": tables.gates(findings),
         "least": LEAST,
-        "arms": [(arm, variant(arm)) for arm in findings.arms],
+        "arms": [findings.design.arms[arm] for arm in findings.arms],
         "about": {rule.name: summary(rule) for rule in findings.design.targets},
         "outside": findings.design.outside,
         "market_names": _MARKET,
@@ -64,7 +68,7 @@ def _content(findings: Findings) -> dict[str, Any]:
         "adaptation_table": [(arm, figures.tenths(findings, arm, findings.numbers.held_out)) for arm in findings.arms],
         "adaptation_legend": figures.legend(findings.arms, figures.LEVELS),
         "adaptation_figures": _each(findings, figures.adaptation_figure, findings.numbers.held_out),
-        "primary": _primary(findings) if findings.has_primary else None,
+        "primary": _primary(findings) if findings.judgement.has_primary else None,
     }
 
 
@@ -84,7 +88,7 @@ def _primary(findings: Findings) -> dict[str, Any]:
         "rivalries": views.rivalries(findings),
         "doses": views.doses(findings),
         "curve_figures": _each(findings, figures.curve_figure, homes) if findings.returns.curves else [],
-        "curve_legend": figures.legend(names.in_order(findings.returns.curves), ("best_reply", "floor")),
+        "curve_legend": figures.legend(wording.in_order(findings.returns.curves), ("best_reply", "floor")),
         "shift_legend": figures.legend(figures.AROUND),
         "notice_legend": figures.notice_legend(),
         "dose_legend": figures.legend([SPECIALIST, GENERALIST]),
@@ -106,6 +110,6 @@ def _each(findings: Findings, draw: Any, rules: list[str]) -> list[tuple[str, Ma
 
 def _by_economy(findings: Findings) -> list[tables.Line]:
     """The primary contrast economy by economy, the worst first."""
-    found = findings.verdicts["economies"].intervals
+    found = findings.judgement.verdicts["economies"].intervals
     lines = [tables.Line(name, each) for name, each in found.items()]
     return sorted(lines, key=lambda line: line.found.estimate if line.found else 0.0)

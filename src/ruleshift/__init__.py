@@ -4,17 +4,22 @@ Importing it registers the Gymnasium ids under `ruleshift/`, as strings: nothing
 is made.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import gymnasium
 
 __version__ = "0.1.0"
 
-# A checkout without symbolic links (Windows) lacks the sub-packages beside this file: they are at the root.
-if not (Path(__file__).parent / "envs" / "__init__.py").exists():
+# A checkout without symbolic links (Windows) has text files where the four packages should be: they are at the root.
+if find_spec("ruleshift.envs") is None:
     _root = Path(__file__).resolve().parents[2]
-    if (_root / "pyproject.toml").exists():
-        __path__.append(str(_root))
+    if not (_root / "pyproject.toml").exists() or not (_root / "envs" / "__init__.py").exists():
+        raise ImportError(
+            f"ruleshift: {Path(__file__).parent} has no package envs, nor has {_root}; run `pip install .` in a whole "
+            "clone of the repository (CONTRIBUTING.md says more under Windows)"
+        )
+    __path__.append(str(_root))
 
 gymnasium.register(
     id="ruleshift/Market-v0",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ruleshift.eval.known_answers import ANSWERS, Answer, Row, Run, Tolerance
+from ruleshift.eval.known_answers import ANSWERS, Answer, Measurement, Row, Tolerance
 
 SHARES = {
     "q_learners": 0.1,
@@ -24,7 +24,7 @@ ERRORS = 4
 def test_answers__the_market_gives_each(name: str) -> None:
     answer = ANSWERS[name]
     tolerance = replace(answer.tolerance, errors=ERRORS)
-    rows = list(answer.measure(Run(SHARES.get(name, 0.05))))
+    rows = list(answer.measure(Measurement(SHARES.get(name, 0.05))))
     off = [row for row in rows if not tolerance.holds(row)]
     assert rows
     assert not off, off
@@ -32,7 +32,7 @@ def test_answers__the_market_gives_each(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["first_price", "deferred_acceptance", "wright", "luce_choice"])
 def test_answers__measure_the_same_each_time(name: str) -> None:
-    once, again = (list(ANSWERS[name].measure(Run(0.01))) for _ in range(2))
+    once, again = (list(ANSWERS[name].measure(Measurement(0.01))) for _ in range(2))
     assert once == again
 
 
@@ -66,6 +66,6 @@ def test_tolerance__allows_what_it_says(row: Row, tolerance: Tolerance, holds: b
 def test_tolerance__a_wrong_formula_fails() -> None:
     """Each row of an answer is told from one whose expected value is a tenth off."""
     answer: Answer = ANSWERS["first_price"]
-    for row in answer.measure(Run(0.2)):
+    for row in answer.measure(Measurement(0.2)):
         if row.sense == "=":
             assert not answer.tolerance.holds(replace(row, expected=row.expected * 1.1))

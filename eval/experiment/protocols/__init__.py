@@ -1,15 +1,6 @@
-"""The protocols of a study, one file each: which cells it has, and how one of them is computed.
+"""The protocols of a study, one file each: which cells it has, how one of them is computed, and what that costs.
 
-A cell is a plain dictionary, so that any process can compute it:
-
-    kind    name of the protocol, a key of `PROTOCOLS`
-    name    what its files are called
-    arm     whose policy it trains or scores
-    home    name of the rule that the policy was trained on; empty where it has none
-    target  name of the rule that it is scored under; empty where there are several
-    seed    training seed; absent for conducts that were never trained
-    budget  multiple of the training budget
-    needs   names of the cells that come first
+The list below is the only one; `register_protocol` adds to it from outside.
 """
 
 from ruleshift.eval.experiment.protocols import (
@@ -23,11 +14,22 @@ from ruleshift.eval.experiment.protocols import (
     shift,
     training,
 )
+from ruleshift.eval.experiment.protocols.protocol import Protocol
 
-PROTOCOLS = {
-    each.__name__.rpartition(".")[2]: each
-    for each in (training, constant, reference, frozen, adaptation, curve, shift, rivalry, distance)
+__all__ = ["PROTOCOLS", "Protocol", "register_protocol"]
+
+PROTOCOLS: dict[str, Protocol] = {
+    module.PROTOCOL.name: module.PROTOCOL
+    for module in (training, constant, reference, frozen, adaptation, curve, shift, rivalry, distance)
 }
-"""Every protocol: `cells(design)` lists its cells, `compute(cell, desk)` gives the entries of one."""
+"""By name, in the order in which a study computes them."""
 
-__all__ = ["PROTOCOLS"]
+
+def register_protocol(protocol: Protocol) -> None:
+    """Add a protocol of one's own, such as from a module that a preset names among its extensions.
+
+    Raises:
+        ValueError: another protocol has its name.
+    """
+    if PROTOCOLS.setdefault(protocol.name, protocol) is not protocol:
+        raise ValueError(f"a protocol named {protocol.name!r} is already registered")

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ruleshift.eval.experiment.context import Desk, make_cell, trained
-from ruleshift.eval.experiment.deployment import Entry, entry
-from ruleshift.eval.experiment.design import Design, arm_of, home_names, is_trained
+from ruleshift.eval.experiment.cell import Cell, Entry
+from ruleshift.eval.experiment.context import Context, training_cell
+from ruleshift.eval.experiment.design import Design
+from ruleshift.eval.experiment.protocols.protocol import Protocol
 from ruleshift.eval.experiment.protocols.training import missing_natives, settings
-from ruleshift.eval.jobs.folder import Cell
 
 TENTHS = 10
 FIRST_MARKET = 1_000_000
@@ -26,40 +26,43 @@ def cells(design: Design) -> Iterator[Cell]:
         natives = missing_natives(design, [target.name])
         for seed in design.preset.seeds:
             for arm, budget in design.budgets:
-                for home in home_names(design, arm):
-                    needs = [*natives, trained(arm, home, seed, budget)] if is_trained(arm) else natives
-                    yield make_cell(
-                        "adaptation", arm, home=home, target=target.name, seed=seed, budget=budget, needs=needs
-                    )
+                for home in design.homes_of(arm):
+                    own = (training_cell(arm, home, seed, budget),) if arm.is_trained else ()
+                    yield Cell("adaptation", arm.name, home, target.name, seed, budget, needs=(*natives, *own))
 
 
-def compute(cell: Cell, desk: Desk) -> list[Entry]:
+def compute(cell: Cell, context: Context) -> list[Entry]:
     """By group, the mean return over the phase, and by tenth of it."""
-    from ruleshift.train import load_rewards, train
+    from ruleshift.train import TrainingPlan, load_rewards, train
 
-    design, preset = desk.design, desk.design.preset
-    places = [(design.economies[each.economy], each.panel, FIRST_MARKET + each.first_market) for each in design.groups]
-    steps = max(round(preset.steps * cell["budget"] * preset.adaptation), 1)
-    own = desk.path(trained(cell["arm"], cell["home"], cell["seed"], cell["budget"]))
-    with tempfile.TemporaryDirectory() as place:
+    design, preset = context.design, context.design.preset
+    arm = design.arms[cell.arm]
+    assert cell.seed is not None
+    groups = [(design.economies[each.economy], each.panel, FIRST_MARKET + each.first_market) for each in design.groups]
+    steps = max(round(preset.steps * cell.budget * preset.adaptation), 1)
+    own = context.policy_folder(cell)
+    plan = TrainingPlan(
+        steps=steps,
+        seed=cell.seed,
+        arm=cell.arm,
+        groups=context.deployment.learning(cell.target, groups, preset.markets, aware=arm.aware),
+        start=own if arm.is_trained else None,
+        mechanisms=preset.mechanisms,
+        settings=settings(design),
+        snapshots=0,
+        record=True,
+    )
+    with tempfile.TemporaryDirectory() as folder:
         train(
-            out=place,
-            steps=steps,
-            seed=cell["seed"],
-            arm=cell["arm"],
-            groups=desk.deployment.learning(cell["target"], places, preset.markets, aware=arm_of(cell["arm"]).aware),
-            start=own if is_trained(cell["arm"]) else None,
-            mechanisms=preset.mechanisms,
-            settings=settings(design),
-            snapshots=0,
-            on_rollout=lambda learner: desk.progress(min(learner.num_timesteps / steps, 1.0)),
-            record=True,
+            plan,
+            folder,
+            on_rollout=lambda learner: context.report(min(learner.num_timesteps / steps, 1.0)),
             tensorboard=False,
             quiet=True,
         )
-        earned = load_rewards(place)
+        earned = load_rewards(folder)
     return [
-        entry(cell["target"], "adaptation", group, values)
+        Entry(cell.target, "adaptation", values, group.panel, group.economy)
         for group, values in zip(design.groups, _values(earned, steps, preset.markets), strict=True)
     ]
 
@@ -72,3 +75,12 @@ def _values(earned: np.ndarray, steps: int, markets: int) -> Iterator[dict[str, 
         parts = np.array_split(returns, min(TENTHS, rounds))
         tenths = {f"return_{number}": float(part.mean()) for number, part in enumerate(parts, 1)}
         yield {"return": float(returns.mean()), **tenths}
+
+
+def seconds(cell: Cell, design: Design) -> float:
+    """Of learning, in every group at once."""
+    steps = design.preset.steps * cell.budget * design.preset.adaptation
+    return 0.1 + (24e-6 + 75e-9 * len(design.groups)) * steps
+
+
+PROTOCOL = Protocol("adaptation", cells, compute, seconds)

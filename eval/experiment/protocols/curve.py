@@ -1,13 +1,14 @@
 """Learning curves: the policies kept in training, frozen, on the home rule in the focal seat; never training return."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ruleshift.agents import load_policy
-from ruleshift.eval.experiment.context import Desk, make_cell, trained
-from ruleshift.eval.experiment.deployment import Entry
-from ruleshift.eval.experiment.design import Design, arm_of
+from ruleshift.eval.experiment.cell import Cell, Entry
+from ruleshift.eval.experiment.context import Context, training_cell
+from ruleshift.eval.experiment.design import Design
+from ruleshift.eval.experiment.protocols.protocol import Protocol, episode_seconds
 from ruleshift.eval.experiment.protocols.training import missing_natives
-from ruleshift.eval.jobs.folder import Cell
 
 ARMS = ("fixed", "fixed+nuisance", "randomized")
 """The arms whose learning is compared, whatever their memory."""
@@ -18,22 +19,30 @@ def cells(design: Design) -> Iterator[Cell]:
     for home in design.homes:
         natives = missing_natives(design, [home.name])
         for seed in design.preset.seeds:
-            for arm in design.preset.arms:
-                if arm_of(arm).name in ARMS:
-                    needs = [*natives, trained(arm, home.name, seed)]
-                    yield make_cell("curve", arm, home=home.name, seed=seed, needs=needs)
+            for arm in design.arms.values():
+                if arm.arm.name in ARMS:
+                    needs = (*natives, training_cell(arm, home.name, seed))
+                    yield Cell("curve", arm.name, home.name, seed=seed, needs=needs)
 
 
-def compute(cell: Cell, desk: Desk) -> list[Entry]:
+def compute(cell: Cell, context: Context) -> list[Entry]:
     """One entry a group and policy kept on the way; `steps` is when it was due, the same for every arm."""
     from ruleshift.train import learning_curve
 
-    preset, home = desk.design.preset, cell["home"]
-    kept = learning_curve(desk.path(trained(cell["arm"], home, cell["seed"])))
+    preset, home, aware = context.design.preset, cell.home, context.design.arms[cell.arm].aware
+    kept = learning_curve(context.policy_folder(cell))
     entries: list[Entry] = []
     for done, (_, path) in enumerate(kept):
-        desk.progress(done / len(kept))
-        for each in desk.deployment.frozen(load_policy(path), home, "curve", aware=arm_of(cell["arm"]).aware):
+        context.report(done / len(kept))
+        for each in context.deployment.frozen(load_policy(path), home, "curve", aware=aware):
             due = preset.steps * done // preset.curve_points
-            entries.append({**each, "steps": due, "values": {"return": each["values"]["return"]}})
+            entries.append(replace(each, steps=due, values={"return": each.values["return"]}))
     return entries
+
+
+def seconds(cell: Cell, design: Design) -> float:
+    """Of every policy that was kept, the untrained one among them."""
+    return (design.preset.curve_points + 1) * episode_seconds(design, len(design.preset.panel_seeds))
+
+
+PROTOCOL = Protocol("curve", cells, compute, seconds)

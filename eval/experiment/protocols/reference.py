@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 
 from ruleshift.agents import Policy
-from ruleshift.eval.experiment.context import CONSTANT_CELL, Desk, make_cell
-from ruleshift.eval.experiment.deployment import Entry
-from ruleshift.eval.experiment.design import Design, Group
+from ruleshift.eval.experiment.cell import Cell, Entry
+from ruleshift.eval.experiment.context import CONSTANT_CELL, Context
+from ruleshift.eval.experiment.design import Design, EvaluationGroup
+from ruleshift.eval.experiment.protocols.protocol import Protocol, episode_seconds
 from ruleshift.eval.experiment.protocols.training import missing_best_replies, missing_natives
-from ruleshift.eval.jobs.folder import Cell
 from ruleshift.eval.panels import scripted_panel
 
 SCRIPTED = ("posted_price", "follower", "steady")
@@ -18,30 +18,38 @@ def cells(design: Design) -> Iterator[Cell]:
     """One a reference; the natives of each panel are one."""
     targets = [rule.name for rule in design.scored]
     natives = missing_natives(design, targets)
-    yield make_cell("reference", "best_reply", needs=[*natives, *missing_best_replies(design, targets)])
+    yield Cell("reference", "best_reply", needs=(*natives, *missing_best_replies(design, targets)))
     for arm in ("native", *SCRIPTED):
-        yield make_cell("reference", arm, needs=natives)
-    yield make_cell("reference", "constant", needs=[*natives, CONSTANT_CELL])
+        yield Cell("reference", arm, needs=natives)
+    yield Cell("reference", "constant", needs=(*natives, CONSTANT_CELL))
 
 
-def compute(cell: Cell, desk: Desk) -> list[Entry]:
+def compute(cell: Cell, context: Context) -> list[Entry]:
     """Returns under every target; under what arms train on, with the seed of the gate as well."""
-    design, arm = desk.design, cell["arm"]
+    design, arm = context.design, cell.arm
     asked = [(rule.name, "frozen", design.preset.evaluation_seed) for rule in design.targets]
     asked += [(rule.name, "gate", design.preset.gate_seed) for rule in (*design.homes, design.central)]
     entries: list[Entry] = []
     for done, (target, protocol, seed) in enumerate(asked):
-        desk.progress(done / len(asked))
-        policy = _policy(arm, target, desk)
-        entries += desk.deployment.frozen(policy, target, protocol, seed=seed)
+        context.report(done / len(asked))
+        policy = _policy(arm, target, context)
+        entries += context.deployment.frozen(policy, target, protocol, seed=seed)
     return entries
 
 
-def _policy(arm: str, target: str, desk: Desk) -> Policy | Callable[[Group], Policy]:
+def _policy(arm: str, target: str, context: Context) -> Policy | Callable[[EvaluationGroup], Policy]:
     if arm == "best_reply":
-        return desk.best_reply(target)
+        return context.best_reply(target)
     if arm == "native":
-        return lambda group: desk.native(group.panel, target)
+        return lambda group: context.native(group.panel, target)
     if arm == "constant":
-        return desk.constant()
-    return lambda group: scripted_panel(desk.design.economies[group.economy]).scripted[SCRIPTED.index(arm)]
+        return context.constant()
+    return lambda group: scripted_panel(context.design.economies[group.economy]).scripted[SCRIPTED.index(arm)]
+
+
+def seconds(cell: Cell, design: Design) -> float:
+    """Of all targets, and of the gate on the homes and on the central rule."""
+    return (len(design.targets) + len(design.homes) + 1) * episode_seconds(design, len(design.preset.panel_seeds))
+
+
+PROTOCOL = Protocol("reference", cells, compute, seconds)

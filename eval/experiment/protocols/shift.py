@@ -12,11 +12,11 @@ import numpy as np
 
 from ruleshift.agents import Policy
 from ruleshift.envs import MEASURES, Economy, Shift
-from ruleshift.eval.experiment.context import CONSTANT_CELL, Desk, make_cell, trained
-from ruleshift.eval.experiment.deployment import Entry, entry
-from ruleshift.eval.experiment.design import Design, arm_of, is_trained
+from ruleshift.eval.experiment.cell import Cell, Entry
+from ruleshift.eval.experiment.context import CONSTANT_CELL, Context, training_cell
+from ruleshift.eval.experiment.design import Design
+from ruleshift.eval.experiment.protocols.protocol import Protocol, episode_seconds
 from ruleshift.eval.experiment.protocols.training import missing_best_replies, missing_natives
-from ruleshift.eval.jobs.folder import Cell
 from ruleshift.eval.play import Played
 
 SHOWN = ("served", "surplus", "profit", "revenue", "price", "quality", "concentration")
@@ -33,35 +33,35 @@ def cells(design: Design) -> Iterator[Cell]:
     natives = missing_natives(design, targets)
     for home in design.homes:
         for seed in design.preset.seeds:
-            for arm in design.preset.arms:
-                if is_trained(arm):
-                    needs = [*natives, trained(arm, home.name, seed)]
-                    yield make_cell("shift", arm, home=home.name, seed=seed, needs=needs)
-        replies = [*natives, *missing_best_replies(design, targets)]
-        yield make_cell("shift", "best_reply", home=home.name, needs=replies)
-        yield make_cell("shift", "constant", home=home.name, needs=[*natives, CONSTANT_CELL])
+            for arm in design.arms.values():
+                if arm.is_trained:
+                    needs = (*natives, training_cell(arm, home.name, seed))
+                    yield Cell("shift", arm.name, home.name, seed=seed, needs=needs)
+        replies = (*natives, *missing_best_replies(design, targets))
+        yield Cell("shift", "best_reply", home.name, needs=replies)
+        yield Cell("shift", "constant", home.name, needs=(*natives, CONSTANT_CELL))
 
 
-def compute(cell: Cell, desk: Desk) -> list[Entry]:
+def compute(cell: Cell, context: Context) -> list[Entry]:
     """One entry a run and group, in the first panel, and one a run with the profile, the mean over groups."""
-    design, home = desk.design, cell["home"]
+    design, home = context.design, cell.home
     groups = [group for group in design.groups if group.panel == 0]
     entries: list[Entry] = []
     runs = [(home, "twin"), (home, "placebo")]
     runs += [(target.name, protocol) for target in design.held_out for protocol in ("shift", "announced")]
-    focal = _focal(cell, desk)
-    aware = cell["arm"] in design.preset.arms and arm_of(cell["arm"]).aware  # references are no arms
+    focal = _focal(cell, context)
+    aware = cell.arm in design.arms and design.arms[cell.arm].aware  # references are no arms
     for done, (target, protocol) in enumerate(runs):
-        desk.progress(done / len(runs))
+        context.report(done / len(runs))
         shift = partial(_shift, design, target, protocol)
-        run = desk.deployment.play(groups, lambda group: focal, home, shift, aware=aware)
+        run = context.deployment.play(groups, lambda group: focal, home, shift, aware=aware)
         profiles = []
         for group, played in zip(groups, run, strict=True):
             at = _middle(design.economies[group.economy])
-            entries.append(entry(target, protocol, group, _values(played, at, cell["arm"])))
+            entries.append(Entry(target, protocol, _values(played, at, cell.arm), group.panel, group.economy))
             profiles.append(_profile(played, at))
-        mean = np.mean(profiles, axis=0).tolist()
-        entries.append({"target": target, "protocol": f"{protocol}_profile", "values": {}, "profile": mean})
+        mean = tuple(np.mean(profiles, axis=0).tolist())
+        entries.append(Entry(target, f"{protocol}_profile", {}, profile=mean))
     return entries
 
 
@@ -78,7 +78,7 @@ def _shift(design: Design, target: str, protocol: str, economy: Economy) -> Shif
 
 
 def _values(played: Played, at: int, arm: str) -> dict[str, float]:
-    """Focal profit a round before and from the shift on, and what the market did from it on."""
+    """Focal profit per round before and from the shift on, and what the market did from it on."""
     values = {"before": float(played.focal[:, :at].mean()), "after": float(played.focal[:, at:].mean())}
     if arm == "best_reply":
         after = played.measures[at:].mean(axis=0)
@@ -93,11 +93,19 @@ def _profile(played: Played, at: int) -> list[float]:
     return [float(part.mean()) if len(part) else float("nan") for half, n in halves for part in np.array_split(half, n)]
 
 
-def _focal(cell: Cell, desk: Desk) -> dict[str, Policy]:
+def _focal(cell: Cell, context: Context) -> dict[str, Policy]:
     """The focal policy under each rule: the best replies alone change with it."""
-    names = [rule.name for rule in desk.design.targets]
-    if cell["arm"] == "best_reply":
-        return {name: desk.best_reply(name) for name in names}
-    if cell["arm"] == "constant":
-        return dict.fromkeys(names, desk.constant())
-    return dict.fromkeys(names, desk.policy(cell["arm"], cell["home"], cell["seed"]))
+    names = [rule.name for rule in context.design.targets]
+    if cell.arm == "best_reply":
+        return {name: context.best_reply(name) for name in names}
+    if cell.arm == "constant":
+        return dict.fromkeys(names, context.constant())
+    return dict.fromkeys(names, context.policy(cell))
+
+
+def seconds(cell: Cell, design: Design) -> float:
+    """Of the twin and the placebo, and of each held-out target with and without notice, in the first panel."""
+    return (2 + 2 * len(design.held_out)) * episode_seconds(design, panels=1)
+
+
+PROTOCOL = Protocol("shift", cells, compute, seconds)

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ruleshift.eval.experiment.context import Desk, best_reply_cell, make_cell, native_cell
-from ruleshift.eval.experiment.design import Design, home_names, is_trained
+from ruleshift.envs.files import publish
+from ruleshift.eval.experiment.cell import Cell
+from ruleshift.eval.experiment.context import TRAINING, Context, best_reply_cell, native_cell
+from ruleshift.eval.experiment.design import Design
+from ruleshift.eval.experiment.protocols.protocol import Protocol
 from ruleshift.eval.experiment.references import shipped
-from ruleshift.eval.jobs.folder import Cell, publish
 
 _CHECKPOINT_SECONDS = 20.0
 
@@ -18,74 +20,90 @@ def cells(design: Design) -> Iterator[Cell]:
         held = shipped("native", design, rule.name)
         for seed in preset.panel_seeds:
             if seed not in held:
-                yield make_cell("training", "native", home=rule.name, seed=seed)
+                yield Cell(TRAINING, "native", rule.name, seed=seed)
     for rule in design.scored:
         if not shipped("best_reply", design, rule.name):
             needs = missing_natives(design, [rule.name])
-            yield make_cell("training", "best_reply", home=rule.name, seed=preset.best_reply_seed, needs=needs)
+            yield Cell(TRAINING, "best_reply", rule.name, seed=preset.best_reply_seed, needs=needs)
     for seed in preset.seeds:
         for arm, budget in design.budgets:
-            if is_trained(arm):
-                for home in home_names(design, arm):
-                    yield make_cell("training", arm, home=home, seed=seed, budget=budget)
+            if arm.is_trained:
+                for home in design.homes_of(arm):
+                    yield Cell(TRAINING, arm.name, home, seed=seed, budget=budget)
 
 
-def missing_natives(design: Design, rules: list[str]) -> list[str]:
+def missing_natives(design: Design, rules: list[str]) -> tuple[str, ...]:
     """Names of the cells that train the natives of these rules."""
     seeds = design.preset.panel_seeds
-    return [native_cell(rule, seed) for rule in rules for seed in seeds if seed not in shipped("native", design, rule)]
+    held = {rule: shipped("native", design, rule) for rule in rules}
+    return tuple(native_cell(rule, seed) for rule in rules for seed in seeds if seed not in held[rule])
 
 
-def missing_best_replies(design: Design, rules: list[str]) -> list[str]:
+def missing_best_replies(design: Design, rules: list[str]) -> tuple[str, ...]:
     """Names of the cells that train the best replies under these rules."""
     seed = design.preset.best_reply_seed
-    return [best_reply_cell(rule, seed) for rule in rules if not shipped("best_reply", design, rule)]
+    return tuple(best_reply_cell(rule, seed) for rule in rules if not shipped("best_reply", design, rule))
 
 
-def compute(cell: Cell, desk: Desk) -> None:
-    """A run that was killed goes on where it was; its folder moves to its place when it is whole."""
-    from ruleshift.train import train
+def compute(cell: Cell, context: Context) -> None:
+    """A run that was killed goes on where it was; its folder moves to where policies are kept when it is whole."""
+    from ruleshift.train import TrainingPlan, train
 
-    place, steps = desk.folder.partial(cell["name"]), _steps(cell, desk.design)
-    train(
-        **_what(cell, desk),
-        out=place,
+    assert cell.seed is not None
+    folder, steps = context.folder.partial(cell.name), _steps(cell, context.design)
+    plan = TrainingPlan(
+        **_what(cell, context),
         steps=steps,
-        seed=cell["seed"],
-        mechanisms=desk.design.preset.mechanisms,
-        settings=settings(desk.design),
-        snapshots=desk.design.preset.curve_points,
+        seed=cell.seed,
+        mechanisms=context.design.preset.mechanisms,
+        settings=settings(context.design),
+        snapshots=context.design.preset.curve_points,
+    )
+    train(
+        plan,
+        folder,
         checkpoint_seconds=_CHECKPOINT_SECONDS,
-        on_rollout=lambda learner: desk.progress(min(learner.num_timesteps / steps, 1.0)),
+        on_rollout=lambda learner: context.report(min(learner.num_timesteps / steps, 1.0)),
         tensorboard=False,
         quiet=True,
     )
-    publish(place, desk.path(cell["name"]))
+    publish(folder, context.folder.policies(cell.name))
 
 
 def settings(design: Design) -> Any:
     """Hyper-parameters, the same for every arm."""
-    from ruleshift.train import Settings
+    from ruleshift.train import PPOSettings
 
     preset = design.preset
-    return Settings(
-        markets=preset.learning_markets, rollout=preset.rollout, minibatch=preset.minibatch, epochs=preset.epochs
+    return PPOSettings(
+        markets=preset.learning_markets,
+        rollout_size=preset.rollout_size,
+        batch_size=preset.batch_size,
+        n_epochs=preset.n_epochs,
     )
 
 
-def _what(cell: Cell, desk: Desk) -> dict[str, Any]:
-    """What the arm trains on, as arguments of `train`."""
-    design, arm = desk.design, cell["arm"]
+def _what(cell: Cell, context: Context) -> dict[str, Any]:
+    """What the arm trains on, as fields of its plan."""
+    design, arm = context.design, cell.arm
     if arm == "best_reply":
         # From nothing it would learn to stay out: among natives a beginner hardly ever wins.
-        return {"groups": desk.best_reply_groups(cell["home"]), "start": desk.native_path(0, cell["home"])}
+        return {"groups": context.best_reply_groups(cell.home), "start": context.native_folder(0, cell.home)}
     if arm == "native":
-        return {"rule": design.rule(cell["home"]), "arm": "fixed+nuisance"}
-    return {"rule": design.rule(cell["home"]) if cell["home"] else design.structure, "arm": arm}
+        return {"rule": design.rule(cell.home), "arm": "fixed+nuisance"}
+    return {"rule": design.rule(cell.home) if cell.home else design.structure, "arm": arm}
 
 
 def _steps(cell: Cell, design: Design) -> int:
     preset = design.preset
-    if cell["arm"] in ("native", "best_reply"):
-        return preset.native_steps if cell["arm"] == "native" else preset.best_reply_steps
-    return max(round(preset.steps * cell["budget"]), 1)
+    if cell.arm in ("native", "best_reply"):
+        return preset.native_steps if cell.arm == "native" else preset.best_reply_steps
+    return max(round(preset.steps * cell.budget), 1)
+
+
+def seconds(cell: Cell, design: Design) -> float:
+    """Of learning from so many agent-steps."""
+    return 0.5 + 20e-6 * _steps(cell, design)
+
+
+PROTOCOL = Protocol(TRAINING, cells, compute, seconds, has_entries=False)

@@ -1,10 +1,11 @@
-"""What readers see in place of the names in the code: arms, references, rules, fields of an economy."""
+"""How names and numbers are written for readers: arms, references, fields of an economy, shares and scores."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 
-from ruleshift.eval.claims.claim import GENERALIST, SPECIALIST
-from ruleshift.eval.experiment.design import Design
+from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
+from ruleshift.eval.statistics import LEVEL, Interval
 
 LABELS = {
     GENERALIST: "generalist",
@@ -41,14 +42,6 @@ def field_label(field: str) -> str:
     return FIELDS.get(field, field.replace("_", " "))
 
 
-def short_names(design: Design) -> dict[str, str]:
-    """By target, a name that fits into a figure: `family 03` for `platforms_family_03`; never two alike."""
-    prefix = f"{design.structure.name}_"
-    names = [rule.name for rule in design.targets]
-    short = [name.removeprefix(prefix).replace("_", " ") for name in names]
-    return {name: brief if short.count(brief) == 1 else name for name, brief in zip(names, short, strict=True)}
-
-
 def listed(words: Sequence[str]) -> str:
     """`a, b and c`."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
@@ -60,11 +53,53 @@ def count(number: int, word: str) -> str:
     return f"{number:,} {word if number == 1 else many}"
 
 
-def percent(value: float, *, signed: bool = False) -> str:
-    """A share as whole per cent, with a true minus sign and no break before the per cent."""
-    rounded = round(100 * value)
+def percent(value: float) -> str:
+    """A share in whole per cent, with a true minus sign.
+
+    >>> percent(0.304)
+    '30%'
+    """
+    return f"{whole(100 * value)}%"
+
+
+def points(value: float, *, signed: bool = False) -> str:
+    """A difference of scores, where 1 is the whole scale, in whole points of a hundred.
+
+    >>> points(0.304), points(0.01), points(0.2, signed=True)
+    ('30 points', '1 point', '+20 points')
+    """
+    text = whole(100 * value, signed=signed)
+    return f"{text} point{'' if text.strip(f'+{_MINUS}') == '1' else 's'}"
+
+
+def score(value: float) -> str:
+    """A score, where 1 is the whole scale, in whole points of a hundred, without a unit."""
+    return whole(100 * value)
+
+
+def whole(value: float, *, signed: bool = False) -> str:
+    """A number without decimals, with a true minus sign, and a plus sign where it is asked for; infinite as `∞`."""
+    if math.isinf(value):
+        return f"{_MINUS if value < 0 else '+' if signed else ''}∞"
+    rounded = round(value)
     sign = _MINUS if rounded < 0 else "+" if signed and rounded > 0 else ""
-    return f"{sign}{abs(rounded)}\u00a0%"
+    return f"{sign}{abs(rounded)}"
+
+
+def level() -> str:
+    """What an interval is called: `95% interval`."""
+    return f"{percent(LEVEL)} interval"
+
+
+def ends(found: Interval, *, swapped: bool = False, signed: bool = False) -> str:
+    """The limits of a difference of scores, `-3 to +20` in whole points; swapped, of the difference the other way."""
+    low, high = (-found.high, -found.low) if swapped else (found.low, found.high)
+    return f"{whole(100 * low, signed=signed)} to {whole(100 * high, signed=signed)}"
+
+
+def share_in_words(share: float) -> str:
+    """`a tenth`, or `25%` where it is another share."""
+    return "a tenth" if share == 0.1 else f"{100 * share:.3g}%"
 
 
 def number(value: float, *, signed: bool = False, digits: int = 3) -> str:

@@ -1,0 +1,94 @@
+"""What the report says in sentences beside the answers to the claims: all of them follow from the numbers."""
+
+import math
+
+from ruleshift.eval.claims.adaptation import LEAST_MOVE, conduct_moves
+from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
+from ruleshift.eval.claims.claim import SUPPORTED, failing
+from ruleshift.eval.claims.competence import LEAST
+from ruleshift.eval.claims.wording import count, listed, number, percent, score, share_in_words, whole
+from ruleshift.eval.report.findings import Findings
+
+
+def what_was_compared(findings: Findings) -> str:
+    """Under the headline: what specialists and the generalist are, and what is measured."""
+    homes, targets, _, _, _ = findings.returns.sizes
+    one = f"one of {homes} rules" if homes > 1 else "one rule"
+    new = f"one of {targets} rules" if targets > 1 else "a rule"
+    phase = share_in_words(findings.design.preset.adaptation)
+    return (
+        f"Each specialist was trained on {one}, the generalist on many. Then the platform switched to {new} that "
+        f"neither had met, and both kept learning under it for {phase} of their training budget. A score of 0 is what "
+        "simple scripted organizations earn, and 100 is what a best reply earns: an organization trained under that "
+        "very rule against the same competitors."
+    )
+
+
+def incompetence(findings: Findings) -> str:
+    """The warning that comes first; empty where both arms of the primary contrast pass the gate."""
+    judgement = findings.judgement
+    if not judgement.incompetent:
+        return ""
+    parts = [text for arm in (GENERALIST, SPECIALIST) if (text := failing(judgement, arm))]
+    text = listed(parts)
+    return (
+        f"{text[0].upper()}{text[1:]}. An organization has to score at least {score(LEAST)} on every rule that it was "
+        "trained on. So nothing is concluded about what it does under other rules. A larger budget may show more."
+    )
+
+
+def what_intervals_cover(findings: Findings) -> str:
+    """What was resampled, and what the intervals do not speak of."""
+    names = ("home rule", "target rule", "training seed", "panel", "economy")
+    sizes = dict(zip(names, findings.returns.sizes, strict=True))
+    varied = [count(size, name) for name, size in sizes.items() if size > 1]
+    fixed = [name for name, size in sizes.items() if size == 1]
+    if not varied:
+        return "Nothing varies in this study, so there are no intervals."
+    text = f"The intervals resample {listed(varied)}, which are fully crossed."
+    return text + (f" There was only one {listed(fixed)}, so they say nothing about others." if fixed else "")
+
+
+def what_it_could_find(findings: Findings) -> str:
+    """The power of a study of this size, stated whatever was found."""
+    half_width = whole(100 * findings.power[0].half_width)
+    if not math.isfinite(findings.power[0].half_width):
+        return "A study in which nothing varies can establish nothing."
+    parts = [
+        f"{percent(each.shares[SUPPORTED])} of the time if it is {score(each.effect)}"
+        for each in findings.power
+        if each.effect > 0
+    ]
+    return (
+        f"A study of this size has an interval of about ±{half_width} points. It finds a "
+        f"true advantage {listed(parts)} points. These figures were fixed before the study ran, and rest on the "
+        "variance components of a first run of quick. If a small study is inconclusive, there may still be something "
+        "to find."
+    )
+
+
+def limits(findings: Findings) -> list[str]:
+    """What does not follow from this study."""
+    preset = findings.design.preset
+    return [
+        f"{what_intervals_cover(findings)} They speak of rules and economies like these. How often such intervals "
+        "contain the truth was measured by simulation, with various variance components.",
+        f"The best reply is a learner with {preset.best_reply_steps:,} agent-steps, not an optimum; natives have "
+        f"{preset.native_steps:,}. Where these learned little, scores mean little.",
+        "One organization is scored in each market. The others neither learn nor react beyond what their policies do, "
+        "so the study does not ask what happens when all of them adapt.",
+        "That costs fall with experience and that quality rises with effort is built into the market.",
+        "Everything is simulated, and rules stylize platforms. No figure here forecasts a real market.",
+    ]
+
+
+def moves(findings: Findings) -> str:
+    """How much the generalist's late conduct differs between rules."""
+    if GENERALIST not in findings.returns.conduct:
+        return ""
+    moved = conduct_moves(findings.returns.conduct[GENERALIST])
+    enough = "enough" if moved >= LEAST_MOVE else "too little"
+    return (
+        "Of the three parts of the generalist's late conduct, the one that differs most between held-out rules has a "
+        f"standard deviation of {number(moved)} beyond noise. This is {enough}: adaptation requires {LEAST_MOVE:g}."
+    )
