@@ -32,9 +32,9 @@ def rounds_block(market: Market):
 
 def bytes_held(market: Market) -> int:
     """Bytes that a market which was played holds, with its scratch and one array of observations."""
-    home = market._homes[0]
+    buffers = market._buffers[0]
     observations = 4 * market.organizations * market.observation_size
-    held = sum(array.nbytes for array in (*market.arrays, *home.interim, home.floats, home.integers))
+    held = sum(array.nbytes for array in (*market.arrays, *buffers.round, buffers.floats, buffers.integers))
     return held + observations
 
 

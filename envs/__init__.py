@@ -1,4 +1,8 @@
-"""The market: what organizations live in. Imports nothing else of ours."""
+"""The market: what organizations live in.
+
+Here belongs what a rule, an economy and a schedule say, the round that they are played by, and its views; whoever acts
+in a market, learns or is compared does not. Nothing else of ruleshift is imported.
+"""
 
 import importlib
 from typing import Any

@@ -6,6 +6,7 @@
 import numpy as np
 
 from ruleshift.envs.compile import inlined, jit
+from ruleshift.envs.layout import ACTION
 from ruleshift.envs.numerics import exp
 
 MAX_ASK = 1.25
@@ -19,19 +20,19 @@ def act(actions, outcome, total):
     `total` (N,) is scratch.
     """
     organizations, size = actions.shape
-    kinds = size - 3
+    kinds = size - ACTION.focus
     for i in range(organizations):
         clipped = np.int64(0)
         for a in range(size):
             clipped += np.int64(abs(actions[i, a]) > np.float32(1.0))
         outcome.clipped[i] = clipped
-        outcome.ask[i] = (_in_box(actions[i, 0]) + 1.0) * 0.5 * MAX_ASK
-        outcome.effort[i] = (_in_box(actions[i, 1]) + 1.0) * 0.5
-        outcome.promotion[i] = (_in_box(actions[i, 2]) + 1.0) * 0.5
+        outcome.ask[i] = (_in_box(actions[i, ACTION.ask]) + 1.0) * 0.5 * MAX_ASK
+        outcome.effort[i] = (_in_box(actions[i, ACTION.effort]) + 1.0) * 0.5
+        outcome.promotion[i] = (_in_box(actions[i, ACTION.promotion]) + 1.0) * 0.5
         total[i] = 0.0
     for k in range(kinds):
         for i in range(organizations):
-            outcome.focus[k, i] = exp(FOCUS_SCALE * _in_box(actions[i, 3 + k]))
+            outcome.focus[k, i] = exp(FOCUS_SCALE * _in_box(actions[i, ACTION.focus + k]))
             total[i] += outcome.focus[k, i]
     for k in range(kinds):
         for i in range(organizations):
@@ -70,11 +71,12 @@ def to_action(
     array([[ 0.,  1., -1.,  0.,  0.]], dtype=float32)
     """
     ask, effort, promotion = np.broadcast_arrays(np.atleast_1d(ask), effort, promotion)
-    actions = np.empty((len(ask), 3 + kinds), np.float32)
-    actions[:, 0] = ask * (2 / MAX_ASK) - 1
-    above = (actions[:, 0].astype(np.float64) + 1) * 0.5 * MAX_ASK > ask  # rounded up, a reserve would be missed
-    actions[above, 0] = np.nextafter(actions[above, 0], np.float32(-1))
-    actions[:, 1] = effort * 2 - 1
-    actions[:, 2] = promotion * 2 - 1
-    actions[:, 3:] = focus
+    actions = np.empty((len(ask), ACTION.focus + kinds), np.float32)
+    asks = actions[:, ACTION.ask]
+    asks[:] = ask * (2 / MAX_ASK) - 1
+    above = (asks.astype(np.float64) + 1) * 0.5 * MAX_ASK > ask  # rounded up, a reserve would be missed
+    asks[above] = np.nextafter(asks[above], np.float32(-1))
+    actions[:, ACTION.effort] = effort * 2 - 1
+    actions[:, ACTION.promotion] = promotion * 2 - 1
+    actions[:, ACTION.focus :] = focus
     return np.clip(actions, -1, 1)

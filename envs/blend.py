@@ -1,12 +1,13 @@
 """Blend: a rule between two others, for rules that drift."""
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ruleshift.envs.fields import Count, Number, Numbers, Tiers
 from ruleshift.envs.rule import Rule
+from ruleshift.envs.walk import leaves, replaced
 
-_UNBOUNDED = ("amplification", "logit_scale", "prior")
+_UNBOUNDED = ("scoring.amplification", "scoring.logit_scale", "feedback.prior")
 
 
 def between(first: Rule, last: Rule, share: float) -> Rule:
@@ -23,22 +24,16 @@ def between(first: Rule, last: Rule, share: float) -> Rule:
     if share <= 0 or share >= 1:
         return first if share <= 0 else last
     nearer = first if share < 0.5 else last
-    mixed: Rule = _mixed(first, last, share)
+    targets = last.flat()
+    changes = {
+        name: _value(name, declared.metadata["kind"], value, targets[name], share)
+        for name, declared, value in leaves(first)
+        if name in targets and value != targets[name]
+    }
+    mixed: Rule = replaced(first, changes, "rule")
     if first.matching.mechanism != last.matching.mechanism:
         mixed = replace(mixed, matching=nearer.matching)
     return replace(mixed, name=f"{first.name} to {last.name}, {100 * share:.0f} %", rationale="")
-
-
-def _mixed(first: Any, last: Any, share: float) -> Any:
-    """Two dataclasses of one type, field by field."""
-    values = {}
-    for each in fields(first):
-        a, b = getattr(first, each.name), getattr(last, each.name)
-        if is_dataclass(a):
-            values[each.name] = _mixed(a, b, share)
-        elif a != b:
-            values[each.name] = _value(each.name, each.metadata.get("kind"), a, b, share)
-    return replace(first, **values)
 
 
 def _value(name: str, kind: Any, a: Any, b: Any, share: float) -> Any:

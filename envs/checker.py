@@ -35,17 +35,17 @@ class MarketError(AssertionError):
 
 @dataclass
 class Step:
-    """What one call of `reset` (round 0) or `step` returned; `kept` are copies of the observations made at once."""
+    """What one call of `reset` (round 0) or `step` returned; `copies` are copies of the observations made at once."""
 
-    place: str
+    where: str
     round: int
     observations: dict[str, np.ndarray]
     rewards: dict[str, float]
     terminations: dict[str, bool]
     truncations: dict[str, bool]
     infos: dict[str, dict[str, Any]]
-    kept: dict[str, np.ndarray]
-    kept_infos: dict[str, dict[str, Any]]
+    copies: dict[str, np.ndarray]
+    copied_infos: dict[str, dict[str, Any]]
     outside: dict[str, int]  # numbers of each agent's action that lay outside the box
 
 
@@ -96,9 +96,9 @@ def _play(
         _check_step(env, step, steps[-1] if steps else None)
         steps.append(step)
     for step in steps:
-        for agent, kept in step.kept.items():
-            if before is not _scribble and not np.array_equal(step.observations[agent], kept):
-                raise MarketError(f"{step.place}, {agent}: the observation changed after it had been returned")
+        for agent, copies in step.copies.items():
+            if before is not _scribble and not np.array_equal(step.observations[agent], copies):
+                raise MarketError(f"{step.where}, {agent}: the observation changed after it had been returned")
     return steps
 
 
@@ -120,18 +120,18 @@ def _steps(
         _check_refused(env, f"episode {episode}, after the end", _any_actions(env), RuntimeError)
 
 
-def _record(place: str, played: int, returned: tuple[Any, ...], outside: dict[str, int]) -> Step:
+def _record(where: str, played: int, returned: tuple[Any, ...], outside: dict[str, int]) -> Step:
     if len(returned) != 5:
-        raise MarketError(f"{place}: step returned {len(returned)} things, not 5 dicts")
+        raise MarketError(f"{where}: step returned {len(returned)} things, not 5 dicts")
     observations, rewards, terminations, truncations, infos = returned
     for name, given in (
         ("observations", observations), ("rewards", rewards), ("terminations", terminations),
         ("truncations", truncations), ("infos", infos),
     ):  # fmt: skip
         if not isinstance(given, dict):
-            raise MarketError(f"{place}: {name} are of type {type(given).__name__}, not a dict")
+            raise MarketError(f"{where}: {name} are of type {type(given).__name__}, not a dict")
     return Step(
-        place, played, observations, rewards, terminations, truncations, infos,
+        where, played, observations, rewards, terminations, truncations, infos,
         {agent: np.array(value) for agent, value in observations.items()}, copy.deepcopy(infos), outside,
     )  # fmt: skip
 
@@ -139,8 +139,8 @@ def _record(place: str, played: int, returned: tuple[Any, ...], outside: dict[st
 def _check_step(env: Any, step: Step, last: Step | None) -> None:
     _check_agents(env, step)
     for agent in env.possible_agents:
-        _check_observation(f"{step.place}, {agent}", env.observation_space(agent), step.observations[agent])
-        _check_info(f"{step.place}, {agent}", step.infos[agent], last.infos[agent] if last else None)
+        _check_observation(f"{step.where}, {agent}", env.observation_space(agent), step.observations[agent])
+        _check_info(f"{step.where}, {agent}", step.infos[agent], last.infos[agent] if last else None)
     _check_fresh(step, last)
     if step.round:
         _check_ledger(env, step)
@@ -156,76 +156,76 @@ def _check_agents(env: Any, step: Step) -> None:
         if list(given) != expected:
             odd = sorted(set(given) ^ set(expected), key=str)
             what = f"are wrong about {', '.join(map(str, odd))}" if odd else "are in another order than possible_agents"
-            raise MarketError(f"{step.place}: the {name} {what}")
+            raise MarketError(f"{step.where}: the {name} {what}")
     ended = step.round == env.economy.rounds
     if list(env.agents) != ([] if ended else expected):
-        raise MarketError(f"{step.place}: agents is {env.agents}, expected {'none' if ended else 'all'}")
+        raise MarketError(f"{step.where}: agents is {env.agents}, expected {'none' if ended else 'all'}")
 
 
-def _check_observation(place: str, space: Box, given: Any) -> None:
+def _check_observation(where: str, space: Box, given: Any) -> None:
     if not isinstance(given, np.ndarray) or given.dtype != np.float32:
         kind = given.dtype if isinstance(given, np.ndarray) else type(given).__name__
-        raise MarketError(f"{place}: the observation is {kind}, not a float32 array")
+        raise MarketError(f"{where}: the observation is {kind}, not a float32 array")
     if given.shape != space.shape:
-        raise MarketError(f"{place}: the observation has shape {given.shape}, expected {space.shape}")
+        raise MarketError(f"{where}: the observation has shape {given.shape}, expected {space.shape}")
     outside = (given < space.low) | (given > space.high)
     for what, bad in (("not finite", ~np.isfinite(given)), ("outside the space", outside)):
         if bad.any():
-            raise MarketError(f"{place}: the observation is {what}: {given[bad][0]} at {np.flatnonzero(bad)[0]}")
+            raise MarketError(f"{where}: the observation is {what}: {given[bad][0]} at {np.flatnonzero(bad)[0]}")
 
 
-def _check_info(place: str, info: Any, last: dict[str, Any] | None) -> None:
+def _check_info(where: str, info: Any, last: dict[str, Any] | None) -> None:
     if not isinstance(info, dict):
-        raise MarketError(f"{place}: the info is of type {type(info).__name__}, not a dict")
+        raise MarketError(f"{where}: the info is of type {type(info).__name__}, not a dict")
     for key, value in info.items():
         if not isinstance(key, str) or isinstance(value, str) or np.asarray(value).dtype.kind not in "biuf":
-            raise MarketError(f"{place}: info {key!r} is not a number: {value!r}")
+            raise MarketError(f"{where}: info {key!r} is not a number: {value!r}")
         if not np.isfinite(value).all():
-            raise MarketError(f"{place}: info {key!r} is {value}")
+            raise MarketError(f"{where}: info {key!r} is {value}")
     missing = [key for key in LEDGER_KEYS if key not in info]
     if missing:
-        raise MarketError(f"{place}: the info lacks {', '.join(missing)}")
+        raise MarketError(f"{where}: the info lacks {', '.join(missing)}")
     if last is not None and list(info) != [key for key in last if key != _MARK]:
-        raise MarketError(f"{place}: the info has other keys than in the round before")
+        raise MarketError(f"{where}: the info has other keys than in the round before")
 
 
 def _check_fresh(step: Step, last: Step | None) -> None:
     """No container handed out twice, no two observations of this round and the last one in the same memory."""
-    owners = [(step.place, agent, array) for agent, array in step.observations.items()]
+    owners = [(step.where, agent, array) for agent, array in step.observations.items()]
     if last is not None:
         for name in ("observations", "rewards", "terminations", "truncations", "infos"):
             if getattr(step, name) is getattr(last, name):
-                raise MarketError(f"{step.place}: the {name} are the dict returned before, used again")
+                raise MarketError(f"{step.where}: the {name} are the dict returned before, used again")
         for agent, info in step.infos.items():
             if info is last.infos.get(agent):
-                raise MarketError(f"{step.place}, {agent}: the info is the dict returned before, used again")
-        owners += [(last.place, agent, last.observations[agent]) for agent in step.observations]
+                raise MarketError(f"{step.where}, {agent}: the info is the dict returned before, used again")
+        owners += [(last.where, agent, last.observations[agent]) for agent in step.observations]
     owners.sort(key=lambda owner: np.lib.array_utils.byte_bounds(owner[2])[0])
-    for (place, agent, array), (other_place, other, following) in pairwise(owners):
+    for (where, agent, array), (elsewhere, other, following) in pairwise(owners):
         if np.shares_memory(array, following):
-            raise MarketError(f"{place}, {agent}: the observation shares memory with that of {other} ({other_place})")
+            raise MarketError(f"{where}, {agent}: the observation shares memory with that of {other} ({elsewhere})")
 
 
 def _check_ledger(env: Any, step: Step) -> None:
     divisible = getattr(env.economy, "shares", "sampled") == "expected"
     room = _TOLERANCE if divisible else 0.0
     for agent, info in step.infos.items():
-        place = f"{step.place}, {agent}"
+        where = f"{step.where}, {agent}"
         for key in _NOT_NEGATIVE:
             if info[key] < 0:
-                raise MarketError(f"{place}: {key} is negative: {info[key]}")
+                raise MarketError(f"{where}: {key} is negative: {info[key]}")
         whole = divisible or info["served"] == int(info["served"])
         if info["served"] > env.economy.capacity + room or not whole:
-            raise MarketError(f"{place}: served {info['served']} jobs at a capacity of {env.economy.capacity}")
+            raise MarketError(f"{where}: served {info['served']} jobs at a capacity of {env.economy.capacity}")
         reward, profit = step.rewards[agent], info["paid"] - info["commission"] - info["cost"] - info["charge"]
         size = 1 + info["paid"] + info["commission"] + abs(info["cost"]) + info["charge"]
         if not np.isfinite(reward) or abs(reward - profit) > _TOLERANCE * size:
-            raise MarketError(f"{place}: the reward is {reward}, but paid - commission - cost - charge is {profit}")
+            raise MarketError(f"{where}: the reward is {reward}, but paid - commission - cost - charge is {profit}")
         if info["clipped"] != step.outside[agent]:
-            raise MarketError(f"{place}: clipped is {info['clipped']}, but {step.outside[agent]} were outside the box")
+            raise MarketError(f"{where}: clipped is {info['clipped']}, but {step.outside[agent]} were outside the box")
     total = sum(info["served"] for info in step.infos.values())
     if total > env.economy.jobs + room:
-        raise MarketError(f"{step.place}: {total} jobs served, but {env.economy.jobs} posted")
+        raise MarketError(f"{step.where}: {total} jobs served, but {env.economy.jobs} posted")
 
 
 def _check_end(env: Any, step: Step) -> None:
@@ -235,21 +235,21 @@ def _check_end(env: Any, step: Step) -> None:
             ("termination", step.terminations[agent], False), ("truncation", step.truncations[agent], ended)
         ):  # fmt: skip
             if not isinstance(value, bool):
-                raise MarketError(f"{step.place}, {agent}: the {name} is of type {type(value).__name__}, not bool")
+                raise MarketError(f"{step.where}, {agent}: the {name} is of type {type(value).__name__}, not bool")
             if value != expected:
-                raise MarketError(f"{step.place}, {agent}: the {name} is {value} in an episode of {env.economy.rounds}")
+                raise MarketError(f"{step.where}, {agent}: the {name} is {value} in an episode of {env.economy.rounds}")
 
 
 def _check_same(first: list[Step], second: list[Step], what: str) -> None:
     for a, b in zip(first, second, strict=True):
-        for agent, kept in a.kept.items():
-            same = np.array_equal(kept, b.kept[agent]) and a.kept_infos[agent] == b.kept_infos[agent]
+        for agent, copies in a.copies.items():
+            same = np.array_equal(copies, b.copies[agent]) and a.copied_infos[agent] == b.copied_infos[agent]
             if not same or (a.round and a.rewards[agent] != b.rewards[agent]):
-                raise MarketError(f"{a.place}, {agent}: {what}")
+                raise MarketError(f"{a.where}, {agent}: {what}")
 
 
 def _check_different(first: list[Step], second: list[Step], what: str) -> None:
-    pairs = [(a.kept[agent], b.kept[agent]) for a, b in zip(first, second, strict=False) for agent in a.kept]
+    pairs = [(a.copies[agent], b.copies[agent]) for a, b in zip(first, second, strict=False) for agent in a.copies]
     if all(np.array_equal(a, b) for a, b in pairs):
         raise MarketError(what)
 
@@ -267,18 +267,18 @@ def _check_spaces(env: Any) -> None:
                 raise MarketError(f"{agent}: the {name} space is {space}, not a bounded float32 Box")
 
 
-def _check_refused(env: Any, place: str, actions: Any, errors: Any, naming: str = "") -> None:
+def _check_refused(env: Any, where: str, actions: Any, errors: Any, naming: str = "") -> None:
     kinds = errors if isinstance(errors, tuple) else (errors,)
     wanted = " or ".join(kind.__name__ for kind in kinds)
     try:
         env.step(actions)
     except kinds as error:
         if naming not in str(error):
-            raise MarketError(f"{place}: the {type(error).__name__} does not name {naming}: {error}") from error
+            raise MarketError(f"{where}: the {type(error).__name__} does not name {naming}: {error}") from error
     except Exception as error:
-        raise MarketError(f"{place}: raised {type(error).__name__}, expected {wanted}") from error
+        raise MarketError(f"{where}: raised {type(error).__name__}, expected {wanted}") from error
     else:
-        raise MarketError(f"{place}: step was not refused, expected {wanted}")
+        raise MarketError(f"{where}: step was not refused, expected {wanted}")
 
 
 _MARK = "__all__"  # the key that a well-known trainer adds to the dicts that it gets
@@ -314,7 +314,7 @@ def _provoke(env: Any, step: Step) -> None:
     ]
     cases = bad if step.round == 0 else [bad[step.round % len(bad)]]
     for name, actions, naming in cases:
-        _check_refused(env, f"{step.place}, then {name}", actions, (ValueError, TypeError), naming)
+        _check_refused(env, f"{step.where}, then {name}", actions, (ValueError, TypeError), naming)
 
 
 def _any_actions(env: Any) -> dict[str, np.ndarray]:

@@ -14,10 +14,11 @@ import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 import llvmlite
 import numba
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
@@ -100,10 +101,27 @@ def freeze(dispatcher: Any, *arguments: Any) -> Any:
     return dispatcher
 
 
+Integer = Annotated[Any, types.int64]
+Integers1 = Annotated[np.ndarray, types.Array(types.int64, 1, "C")]
+Integers2 = Annotated[np.ndarray, types.Array(types.int64, 2, "C")]
+Floats1 = Annotated[np.ndarray, types.Array(types.float64, 1, "C")]
+Floats2 = Annotated[np.ndarray, types.Array(types.float64, 2, "C")]
+Floats3 = Annotated[np.ndarray, types.Array(types.float64, 3, "C")]
+"""Types of the fields of named tuples that kernels are compiled for: C-contiguous arrays of so many dimensions."""
+
+
+def compiled_type(kind: Any) -> Any:
+    """The numba type of an annotation such as `Floats2`, or of a NamedTuple all of whose fields have such ones."""
+    if hasattr(kind, "__metadata__"):
+        return kind.__metadata__[0]
+    fields = tuple(compiled_type(each) for each in get_type_hints(kind, include_extras=True).values())
+    return types.NamedTuple(fields, kind)  # type: ignore[attr-defined]
+
+
 def address_of(function: Callable[..., Any], signature: Any) -> int:
     """The machine address of `function` (plain Python or already compiled), compiled for one fixed signature.
 
-    The caller keeps the returned dispatcher alive through `_ALIVE`: an address outlives no library.
+    The dispatcher is kept alive in `_ALIVE`: an address outlives no library.
     """
     dispatcher = function if isinstance(function, numba.core.dispatcher.Dispatcher) else _uncached(function)
     dispatcher.compile(signature)
@@ -166,8 +184,8 @@ def fetch_add(typing_context, counter, amount):  # type: ignore[no-untyped-def]
     """Add to the first number of int64 memory that threads share, in one indivisible step; gives what was there."""
 
     def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
-        place = context.make_array(signature.args[0])(context, builder, values[0]).data
-        return builder.atomic_rmw("add", place, values[1], "monotonic")
+        pointer = context.make_array(signature.args[0])(context, builder, values[0]).data
+        return builder.atomic_rmw("add", pointer, values[1], "monotonic")
 
     return types.int64(counter, types.int64), generate
 
@@ -223,8 +241,10 @@ def prefetch(typing_context, index, *columns):  # type: ignore[no-untyped-def]
         kind = ir.FunctionType(ir.VoidType(), [anywhere, option, option, option])
         load = builder.module.declare_intrinsic("llvm.prefetch", [anywhere], kind)
         for kind_, column in zip(signature.args[1], cgutils.unpack_tuple(builder, values[1]), strict=True):
-            place = builder.gep(context.make_array(kind_)(context, builder, column).data, [values[0]])
-            builder.call(load, [builder.bitcast(place, anywhere), option(0), option(3), option(1)])  # read, near, data
+            pointer = builder.gep(context.make_array(kind_)(context, builder, column).data, [values[0]])
+            builder.call(
+                load, [builder.bitcast(pointer, anywhere), option(0), option(3), option(1)]
+            )  # read, near, data
         return context.get_dummy_value()
 
     return types.none(types.intp, types.Tuple(columns)), generate  # type: ignore[attr-defined]
@@ -242,20 +262,22 @@ def stream(typing_context, source, count, target, first):  # type: ignore[no-unt
         size = cgutils.unpack_tuple(builder, here.shape)[1]
         word, vector = ir.IntType(64), ir.VectorType(ir.FloatType(), line)
         total = builder.mul(values[1], size)
-        data, place = here.data, builder.gep(there.data, [builder.mul(values[3], size)])
-        address = builder.ptrtoint(place, word)
+        data, pointer = here.data, builder.gep(there.data, [builder.mul(values[3], size)])
+        address = builder.ptrtoint(pointer, word)
         short = builder.lshr(builder.and_(builder.neg(address), word(mark - 1)), word(2))
         head = builder.select(builder.icmp_unsigned("<", short, total), short, total)
         whole = builder.add(head, builder.and_(builder.sub(total, head), word(-line)))
 
         def copy_number(index):  # type: ignore[no-untyped-def]
-            builder.store(builder.load(builder.gep(data, [index])), builder.gep(place, [index]))
+            builder.store(builder.load(builder.gep(data, [index])), builder.gep(pointer, [index]))
 
         with cgutils.for_range_slice(builder, word(0), head, word(1), word) as (index, _):
             copy_number(index)
         with cgutils.for_range_slice(builder, head, whole, word(line), word) as (index, _):
             value = builder.load(builder.bitcast(builder.gep(data, [index]), vector.as_pointer()), align=4)
-            store = builder.store(value, builder.bitcast(builder.gep(place, [index]), vector.as_pointer()), align=mark)
+            store = builder.store(
+                value, builder.bitcast(builder.gep(pointer, [index]), vector.as_pointer()), align=mark
+            )
             store.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
         with cgutils.for_range_slice(builder, whole, total, word(1), word) as (index, _):
             copy_number(index)

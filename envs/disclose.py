@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from ruleshift.envs import layout as at
 from ruleshift.envs.compile import inlined, jit, settle, stream
+from ruleshift.envs.enumerations import LEVEL
+from ruleshift.envs.layout import PUBLIC, START, column
 from ruleshift.envs.numerics import NOISE, PURPOSES, draw
 from ruleshift.envs.order import FAR, copy
 
@@ -62,12 +65,14 @@ def sum_public(state, outcome, mean_capability, public):
     public[:] = 0.0
     if total == 0.0:
         return
-    public[0] = w_ask / total - ask / n
-    public[1] = w_effort / total - effort / n
-    public[2] = w_promotion / total - promotion / n
-    public[3] = w_reputation / total - reputation / n
-    public[4] = _clip((w_popularity / total - popularity / n) * n / popularity) if popularity > 0.0 else 0.0
-    public[5] = (w_capability / total - capability / n) / kinds
+    public[PUBLIC.ask] = w_ask / total - ask / n
+    public[PUBLIC.effort] = w_effort / total - effort / n
+    public[PUBLIC.promotion] = w_promotion / total - promotion / n
+    public[PUBLIC.reputation] = w_reputation / total - reputation / n
+    public[PUBLIC.popularity] = (
+        _clip((w_popularity / total - popularity / n) * n / popularity) if popularity > 0.0 else 0.0
+    )
+    public[PUBLIC.capability] = (w_capability / total - capability / n) / kinds
 
 
 @jit
@@ -85,49 +90,49 @@ def blur(key, round_, episode, width, scores, public, outcome, draws):
 
 
 @jit
-def record(page, round_, public, scores, statistics, outcome):
-    """Keep what is disclosed before a round: page (8 + 2N,) holds the round, what it has, and the numbers."""
+def record(past, round_, public, scores, statistics, outcome):
+    """Keep what is disclosed before a round in `past` (8 + 2N,), laid out by `layout.DISCLOSED_ROUND` and on."""
     n = len(outcome.priority)
-    page[0] = round_
-    page[1] = 2.0 if scores else (1.0 if public else 0.0)
-    copy(statistics, page[2:8])
+    past[at.DISCLOSED_ROUND] = round_
+    past[at.DISCLOSED_LEVEL] = LEVEL.scores if scores else (LEVEL.outcomes if public else LEVEL.opaque)
+    copy(statistics, past[at.DISCLOSED_PUBLIC : at.DISCLOSED_SCORES])
     if scores:
-        copy(outcome.priority, page[8 : 8 + n])
-        copy(outcome.rank, page[8 + n : 8 + 2 * n])
+        copy(outcome.priority, past[at.DISCLOSED_SCORES : at.DISCLOSED_SCORES + n])
+        copy(outcome.rank, past[at.DISCLOSED_SCORES + n : at.DISCLOSED_SCORES + 2 * n])
 
 
 @jit
-def recall(page, round_, public, scores, statistics, outcome):
-    """Put what was disclosed before an earlier round in place of today's; returns what there is of it."""
+def recall(past, round_, public, scores, statistics, outcome):
+    """Put what was disclosed before an earlier round in place of today's; returns which of the two there is of it."""
     n = len(outcome.priority)
-    there = round_ > 0 and page[0] == round_
-    public, scores = public and there and page[1] >= 1.0, scores and there and page[1] >= 2.0
+    level = past[at.DISCLOSED_LEVEL] if round_ > 0 and past[at.DISCLOSED_ROUND] == round_ else 0.0
+    public, scores = public and level >= LEVEL.outcomes, scores and level >= LEVEL.scores
     if public:
-        copy(page[2:8], statistics)
+        copy(past[at.DISCLOSED_PUBLIC : at.DISCLOSED_SCORES], statistics)
     if scores:
-        copy(page[8 : 8 + n], outcome.priority)
-        copy(page[8 + n : 8 + 2 * n], outcome.rank)
+        copy(past[at.DISCLOSED_SCORES : at.DISCLOSED_SCORES + n], outcome.priority)
+        copy(past[at.DISCLOSED_SCORES + n : at.DISCLOSED_SCORES + 2 * n], outcome.rank)
     return public, scores
 
 
 @inlined
 def disclose(
-    level, shows_public, shows_scores, capacity, first, notice, state, outcome, count, mean, public, features, sheet,
+    level, shows_public, shows_scores, capacity, first, notice, state, outcome, count, mean, public, features, staging,
     observations,
 ):  # fmt: skip
     """Write observations (N, F), in the order of `layout.observation_layout`.
 
     In the first round of an episode there is no last outcome, and a newcomer has none: it reads 0. What all
     organizations see alike is written once and copied; what is an organization's own is then written over it. Where
-    the observations outgrow the cache they are written into `sheet` (TOGETHER, F) and streamed out of it.
+    the observations outgrow the cache they are written into `staging` (TOGETHER, F) and streamed out of it.
     """
-    n, size = observations.shape
+    n, kinds = len(observations), len(count)
     far = n > FAR
-    written = sheet if far else observations
+    written = staging if far else observations
     _write_common(level, shows_public, shows_scores, notice, count, mean, public, features, written[0])
     if far:
         for i in range(1, TOGETHER):
-            copy(sheet[0], sheet[i])
+            copy(staging[0], staging[i])
     per_popularity = 0.0
     for i in range(n):
         per_popularity += state.popularity[i]
@@ -142,71 +147,78 @@ def disclose(
         if not first:
             _write_outcome(low, high, base, 1.0 / capacity, state.newcomer, outcome, written)
         if shows_scores:
-            f = size - len(features) - 4
+            priority, rank = column(START.priority, kinds), column(START.rank, kinds)
             for i in range(low, high):
-                written[i - base, f] = _clip(outcome.priority[i] * n)
-                written[i - base, f + 1] = outcome.rank[i]
+                written[i - base, priority] = _clip(outcome.priority[i] * n)
+                written[i - base, rank] = outcome.rank[i]
         if far:
-            stream(sheet, high - low, observations, low)
+            stream(staging, high - low, observations, low)
     if far:
         settle()
 
 
 @inlined
-def _write_common(level, shows_public, shows_scores, notice, count, mean, public, features, seen):
+def _write_common(level, shows_public, shows_scores, notice, count, mean, public, features, row):
     """The board, the notice, the public statistics, the masks and the features, and 0 elsewhere, into one row."""
     kinds = len(count)
-    seen[:] = np.float32(0.0)
-    f = 2 * kinds + 5
+    row[:] = np.float32(0.0)
+    jobs, values = column(START.jobs, kinds), column(START.values, kinds)
     for k in range(kinds):
-        seen[f + k] = count[k]
-        seen[f + kinds + k] = mean[k]
-    seen[f + 2 * kinds] = notice
-    f = len(seen) - len(features) - 5 - len(public)
+        row[jobs + k] = count[k]
+        row[values + k] = mean[k]
+    row[column(START.notice, kinds)] = notice
     if shows_public:
+        start = column(START.public, kinds)
         for p in range(len(public)):
-            seen[f + p] = public[p]
-        seen[f + len(public)] = 1.0
-    f += len(public) + 1
+            row[start + p] = public[p]
+        row[column(START.public_mask, kinds)] = 1.0
     if shows_scores:
-        seen[f + 2] = 1.0
-    if level >= 3.0:
-        seen[f + 3] = 1.0
+        row[column(START.scores_mask, kinds)] = 1.0
+    if level >= LEVEL.full:
+        row[column(START.features_mask, kinds)] = 1.0
+        start = column(START.features, kinds)
         for p in range(len(features)):
-            seen[f + 4 + p] = features[p]
+            row[start + p] = features[p]
 
 
 @inlined
 def _write_state(low, high, base, per_popularity, state, written):
     kinds = len(state.capability)
+    capability, shock = column(START.capability, kinds), column(START.shock, kinds)
     for k in range(kinds):
         for i in range(low, high):
-            written[i - base, k] = state.capability[k, i]
-            written[i - base, kinds + k] = _clip(state.shock[k, i])
-    f = 2 * kinds
+            written[i - base, capability + k] = state.capability[k, i]
+            written[i - base, shock + k] = _clip(state.shock[k, i])
+    reputation, popularity, cash = (
+        column(START.reputation, kinds), column(START.popularity, kinds), column(START.cash, kinds)
+    )  # fmt: skip
+    infrastructure, newcomer = column(START.infrastructure, kinds), column(START.newcomer, kinds)
     for i in range(low, high):
-        written[i - base, f] = state.reputation[i]
-        written[i - base, f + 1] = _clip(state.popularity[i] * per_popularity)
-        written[i - base, f + 2] = _clip(state.cash[i] * 0.1)
-        written[i - base, f + 3] = _clip(state.infrastructure[i])
-        written[i - base, f + 4] = state.newcomer[i]
+        written[i - base, reputation] = state.reputation[i]
+        written[i - base, popularity] = _clip(state.popularity[i] * per_popularity)
+        written[i - base, cash] = _clip(state.cash[i] * 0.1)
+        written[i - base, infrastructure] = _clip(state.infrastructure[i])
+        written[i - base, newcomer] = state.newcomer[i]
 
 
 @inlined
 def _write_outcome(low, high, base, per_unit, newcomer, outcome, written):
     kinds = len(outcome.won)
-    start = 4 * kinds + 6
-    after = start + 3 + 2 * kinds
+    focus, won = column(START.last_focus, kinds), column(START.won, kinds)
     for k in range(kinds):
         for i in range(low, high):
             there = newcomer[i] == 0.0
-            written[i - base, start + 3 + k] = outcome.focus[k, i] if there else 0.0
-            written[i - base, start + 3 + kinds + k] = outcome.won[k, i] * per_unit if there else 0.0
+            written[i - base, focus + k] = outcome.focus[k, i] if there else 0.0
+            written[i - base, won + k] = outcome.won[k, i] * per_unit if there else 0.0
+    ask, effort, promotion = (
+        column(START.last_ask, kinds), column(START.last_effort, kinds), column(START.last_promotion, kinds)
+    )  # fmt: skip
+    paid, profit, quality = column(START.paid, kinds), column(START.profit, kinds), column(START.quality, kinds)
     for i in range(low, high):
         there = newcomer[i] == 0.0
-        written[i - base, start] = outcome.ask[i] if there else 0.0
-        written[i - base, start + 1] = outcome.effort[i] if there else 0.0
-        written[i - base, start + 2] = outcome.promotion[i] if there else 0.0
-        written[i - base, after] = _clip(outcome.paid[i] * per_unit) if there else 0.0
-        written[i - base, after + 1] = _clip(outcome.profit[i]) if there else 0.0
-        written[i - base, after + 2] = outcome.quality[i] if there else 0.0
+        written[i - base, ask] = outcome.ask[i] if there else 0.0
+        written[i - base, effort] = outcome.effort[i] if there else 0.0
+        written[i - base, promotion] = outcome.promotion[i] if there else 0.0
+        written[i - base, paid] = _clip(outcome.paid[i] * per_unit) if there else 0.0
+        written[i - base, profit] = _clip(outcome.profit[i]) if there else 0.0
+        written[i - base, quality] = outcome.quality[i] if there else 0.0

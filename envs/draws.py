@@ -32,12 +32,12 @@ class Choice:
     takes = 1
 
     def value(self, numbers: list[float]) -> Any:
-        """The value for these uniform numbers, as many as it `takes`."""
+        """The value that these uniform numbers in (0, 1), as many as it `takes`, stand for."""
         return self.values[int(numbers[0] * len(self.values))]
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """What it may come out as."""
+        """The pieces that its values lie in, see `Piece`."""
         plain = (tuple(vars(each).values()) if isinstance(each, Weights) else each for each in self.values)
         return tuple((each, each) for each in plain)
 
@@ -57,7 +57,7 @@ class Uniform:
         return tuple((scale(low), scale(high) - scale(low)) for low, high in self.intervals)
 
     def value(self, numbers: list[float]) -> float:
-        """The value for these uniform numbers, as many as it `takes`."""
+        """The value that these uniform numbers in (0, 1), as many as it `takes`, stand for."""
         left, index = numbers[0] * sum(length for _, length in self._scaled), 0
         while left > self._scaled[index][1] and index < len(self.intervals) - 1:
             left -= self._scaled[index][1]
@@ -67,7 +67,7 @@ class Uniform:
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """What it may come out as."""
+        """The pieces that its values lie in, see `Piece`."""
         return self.intervals
 
 
@@ -80,11 +80,11 @@ class Dirichlet:
 
     @property
     def takes(self) -> int:
-        """Uniform numbers for a draw: as many as there are signals."""
+        """How many uniform numbers a draw uses: as many as there are signals."""
         return len(self.signals)
 
     def value(self, numbers: list[float]) -> Weights:
-        """The value for these uniform numbers, as many as it `takes`."""
+        """The value that these uniform numbers in (0, 1), as many as it `takes`, stand for."""
         shares = [-float(log(number)) for number in numbers]
         scale = (1 - self.least * len(shares)) / sum(shares)
         weights = dict.fromkeys(SIGNALS, 0.0)
@@ -93,7 +93,7 @@ class Dirichlet:
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """What it may come out as."""
+        """The pieces that its values lie in, see `Piece`."""
         most = 1 - self.least * (len(self.signals) - 1)
         low = tuple(self.least if name in self.signals else 0.0 for name in SIGNALS)
         return ((low, tuple(most if name in self.signals else 0.0 for name in SIGNALS)),)
@@ -109,55 +109,55 @@ def unchecked(instance: Any, changes: dict[str, Any]) -> Any:
     return copy
 
 
-def read_draw(field: str, given: Any, place: str) -> Draw:
+def read_draw(field: str, given: Any, where: str) -> Draw:
     """The draw that a structure writes for a field of a rule, by dotted name; all that it may give is in range.
 
     Raises:
-        ValueError: no such field or law, or a value outside the field's range; `place` names it.
+        ValueError: no such field or law, or a value outside the field's range; `where` names it.
     """
-    kind = _kind(field, place)
+    kind = _kind(field, where)
     if not isinstance(given, dict):
-        return Choice((_checked(field, kind, given, place),))
+        return Choice((_checked(field, kind, given, where),))
     if len(given.keys() - {"least"}) != 1 or not given.keys() <= {*LAWS, "least"}:
-        raise ValueError(f"{place} is {given!r}; it must be a value, or one of {', '.join(LAWS)}")
+        raise ValueError(f"{where} is {given!r}; it must be a value, or one of {', '.join(LAWS)}")
     law = next(key for key in given if key != "least")
     if law == "dirichlet" or "least" in given:
-        return _dirichlet(field, given, place)
+        return _dirichlet(field, given, where)
     if law == "choice":
         if not isinstance(given["choice"], list) or not given["choice"]:
-            raise ValueError(f"{place}: choice is {given['choice']!r}; it must be a list that is not empty")
-        return Choice(tuple(_checked(field, kind, each, f"{place}: choice") for each in given["choice"]))
+            raise ValueError(f"{where}: choice is {given['choice']!r}; it must be a list that is not empty")
+        return Choice(tuple(_checked(field, kind, each, f"{where}: choice") for each in given["choice"]))
     if not isinstance(kind, Number):
-        raise ValueError(f"{place}: {law} draws numbers with decimals; for this field use choice")
-    return Uniform(_intervals(law, given[law], kind, place), law == "log_uniform")
+        raise ValueError(f"{where}: {law} draws numbers with decimals; for this field use choice")
+    return Uniform(_intervals(law, given[law], kind, where), law == "log_uniform")
 
 
-def _kind(field: str, place: str) -> Any:
+def _kind(field: str, where: str) -> Any:
     """The range of a field of a rule, None for the weights."""
     head, _, name = field.partition(".")
     part = getattr(Rule(), head, None) if "." in field else None
     known = {each.name: each.metadata.get("kind") for each in fields(part)} if part is not None else {}
     if name not in known:
         hint = f"; draw {WEIGHTS} as a whole, they sum to 1" if name.startswith("weights.") else ""
-        raise ValueError(f"{place}: a rule has no field {field!r} to draw{hint}")
+        raise ValueError(f"{where}: a rule has no field {field!r} to draw{hint}")
     return known[name]
 
 
-def _checked(field: str, kind: Any, value: Any, place: str) -> Any:
+def _checked(field: str, kind: Any, value: Any, where: str) -> Any:
     if kind is None:
         if not isinstance(value, dict) or not value.keys() <= set(SIGNALS):
-            raise ValueError(f"{place} is {value!r}; it must be a table of weights: {', '.join(SIGNALS)}")
+            raise ValueError(f"{where} is {value!r}; it must be a table of weights: {', '.join(SIGNALS)}")
         try:
             return Weights(**value)
         except ValueError as error:
-            raise ValueError(f"{place}: {error}") from None
+            raise ValueError(f"{where}: {error}") from None
     problem = kind.problem(value)
     if problem:
-        raise ValueError(f"{place}: {field.rpartition('.')[2]} is {value!r}; it {problem}")
+        raise ValueError(f"{where}: {field.rpartition('.')[2]} is {value!r}; it {problem}")
     return kind.canonical(value)
 
 
-def _intervals(law: str, given: Any, kind: Number, place: str) -> tuple[tuple[float, float], ...]:
+def _intervals(law: str, given: Any, kind: Number, where: str) -> tuple[tuple[float, float], ...]:
     """One interval `[low, high]`, or a list of them, rising."""
     listed = given if isinstance(given, list) and given and all(isinstance(each, list) for each in given) else [given]
     for each in listed:
@@ -165,21 +165,21 @@ def _intervals(law: str, given: Any, kind: Number, place: str) -> tuple[tuple[fl
         if not pair or not each[0] <= each[1] < math.inf or (law == "log_uniform" and each[0] <= 0):
             above = max(kind.low, 0) if law == "log_uniform" else kind.low
             allowed = f"{'above' if law == 'log_uniform' and above == 0 else 'from'} {above:g} to {kind.high:g}"
-            raise ValueError(f"{place}: {law} is {each!r}; it must be [low, high], finite and {allowed}")
+            raise ValueError(f"{where}: {law} is {each!r}; it must be [low, high], finite and {allowed}")
     if any(first[1] >= second[0] for first, second in pairwise(listed)):
-        raise ValueError(f"{place}: {law} is {given!r}; its intervals must rise and not touch")
+        raise ValueError(f"{where}: {law} is {given!r}; its intervals must rise and not touch")
     return tuple((float(low), float(high)) for low, high in listed)
 
 
-def _dirichlet(field: str, given: dict[str, Any], place: str) -> Dirichlet:
+def _dirichlet(field: str, given: dict[str, Any], where: str) -> Dirichlet:
     signals, least = given.get("dirichlet"), given.get("least", 0.0)
     if field != WEIGHTS or not isinstance(signals, list) or not signals or not set(signals) <= set(SIGNALS):
         raise ValueError(
-            f"{place} is {given!r}; dirichlet must list signals that share the weight, for {WEIGHTS}: "
+            f"{where} is {given!r}; dirichlet must list signals that share the weight, for {WEIGHTS}: "
             f"{', '.join(SIGNALS)}"
         )
     if len(set(signals)) < len(signals) or Number(0, 1 / len(signals)).problem(least):
         raise ValueError(
-            f"{place}: {given!r}; signals must differ, and least be from 0 to {1 / len(signals):g}, an even share"
+            f"{where}: {given!r}; signals must differ, and least be from 0 to {1 / len(signals):g}, an even share"
         )
     return Dirichlet(tuple(signals), float(least))

@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ruleshift.envs import layout as at
+from ruleshift.envs.enumerations import DEMAND, DEMANDS, LEARNING, SHARE, SHARES, SHOCK_LAW, SHOCK_LAWS
 from ruleshift.envs.fields import Choice, Count, Number, Range, check_fields, option
-
-_SHOCK_LAWS = ("uniform", "exponential")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Economy:
     outside_ask: float = option(0.75, Number(0.02, 1.25))
     """Ask of the reference organization; the higher, the dearer the alternative to the platform."""
 
-    learning: str = option("endogenous", Choice("endogenous", "exogenous"))
+    learning: str = option("endogenous", Choice(*LEARNING))
     """Capability grows by participation, or is drawn once, ex ante."""
     progress_ratio: float = option(0.8, Number(0.5, 1))
     """Unit cost after a doubling of experience over unit cost before it (Wright 1936)."""
@@ -61,7 +60,7 @@ class Economy:
     infrastructure_gain: float = option(0.3, Number(0, 10))
     """g in base cost * (1 + infrastructure)**-g."""
 
-    shock_law: str = option("uniform", Choice(*_SHOCK_LAWS))
+    shock_law: str = option("uniform", Choice(*SHOCK_LAWS))
     """Law of the private cost shock of each organization, kind and round."""
     shock_mean: float = option(0.0, Number(-10, 10))
     """Mean of the shock, a share of the job's value."""
@@ -70,7 +69,7 @@ class Economy:
 
     value_spread: float = option(0.5, Number(0, 1))
     """Job values are uniform on 1 - spread .. 1 + spread."""
-    demand: str = option("random", Choice("random", "even"))
+    demand: str = option("random", Choice(*DEMANDS))
     """Kinds of the jobs posted: drawn evenly, or job j is of kind j mod K, in random order of arrival."""
     demand_drift: float = option(0.0, Number(0, 1))
     """How far the mix of kinds moves (random demand only): kind k has weight 1 + demand_drift * wave(t / drift_period
@@ -79,7 +78,7 @@ class Economy:
     """How far job values move: all are multiplied by 1 + value_drift * wave(t / drift_period)."""
     drift_period: int = option(50, Count(2, 1_000_000))
     """Rounds after which drifts repeat."""
-    shares: str = option("sampled", Choice("sampled", "expected"))
+    shares: str = option("sampled", Choice(*SHARES))
     """Each job goes to the organization drawn, or is divided among all by their odds (divisible demand)."""
 
     quality_capability: float = option(0.4, Number(0, 1))
@@ -102,11 +101,11 @@ class Economy:
 
     @property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits of the content."""
+        """The economy's fingerprint: sixteen hexadecimal digits of all its fields."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
     def row(self) -> np.ndarray:
-        """What the kernel reads, float64 (ECONOMY_ROW,)."""
+        """The economy as the kernel reads it, float64 (ECONOMY_ROW,), by the positions in `layout`."""
         row = np.zeros(at.ECONOMY_ROW)
         share = self.outside_share
         odds = self.organizations * share / (1 - share)
@@ -126,16 +125,16 @@ class Economy:
             (at.INFRASTRUCTURE_LOW, self.infrastructure[0]),
             (at.INFRASTRUCTURE_HIGH, self.infrastructure[1]),
             (at.INFRASTRUCTURE_GAIN, self.infrastructure_gain),
-            (at.SHOCK_EXPONENTIAL, _SHOCK_LAWS.index(self.shock_law)),
+            (at.SHOCK_LAW, getattr(SHOCK_LAW, self.shock_law)),
             (at.SHOCK_MEAN, self.shock_mean),
             (at.SHOCK_SD, self.shock_sd),
             (at.VALUE_SPREAD, self.value_spread),
-            (at.DEMAND_EVEN, self.demand == "even"),
+            (at.DEMAND, getattr(DEMAND, self.demand)),
             (at.QUALITY_CAPABILITY, self.quality_capability),
             (at.QUALITY_NOISE, self.quality_noise),
             (at.INITIAL_REPUTATION, self.initial_reputation),
             (at.INITIAL_CASH, self.initial_cash),
-            (at.EXPECTED_SHARES, self.shares == "expected"),
+            (at.SHARES, getattr(SHARE, self.shares)),
             (at.DEMAND_DRIFTS, self.demand_drift > 0),
         ):
             row[index] = value

@@ -4,6 +4,7 @@ import numpy as np
 
 from ruleshift.envs import layout as at
 from ruleshift.envs.compile import jit, matrix
+from ruleshift.envs.enumerations import DEMAND, SHOCK_LAW
 from ruleshift.envs.learn import update_capability
 from ruleshift.envs.numerics import BOARD, ENTRY, INITIAL, NEWCOMER, PURPOSES, SHOCK, draw, exp, log, spread
 
@@ -12,7 +13,10 @@ _ROOT_3 = 1.7320508075688772
 
 @jit
 def enter(key, episode, rule, economy, state, draws):
-    """All organizations of a new episode: no experience, and initial capability and infrastructure drawn."""
+    """Write the `state` with which organizations open an episode: no experience, capability and infrastructure drawn.
+
+    `rule` and `economy` are the kernel's rows, `draws` (4, max(N, N K / 4) or more) is scratch.
+    """
     kinds, n = state.initial.shape
     low, width = economy[at.CAPABILITY_LOW], economy[at.CAPABILITY_HIGH] - economy[at.CAPABILITY_LOW]
     start, range_ = economy[at.INFRASTRUCTURE_LOW], economy[at.INFRASTRUCTURE_HIGH] - economy[at.INFRASTRUCTURE_LOW]
@@ -36,7 +40,10 @@ def enter(key, episode, rule, economy, state, draws):
 
 @jit
 def replace_bankrupt(key, round_, episode, rule, economy, state, draws):
-    """Put newcomers into the seats of organizations whose cash is below 0; returns the share of seats."""
+    """Put newcomers into the seats of organizations whose cash is below 0; returns the share of seats, in [0, 1].
+
+    They begin as organizations do that open an episode, and `state.newcomer` flags them for one round.
+    """
     kinds, n = state.initial.shape
     entered = np.int64(0)
     for i in range(n):
@@ -82,17 +89,20 @@ def seat_entrants(key, round_, episode, rate, reserve, state, outcome, match, lo
             seat += 1
         if seat == len(load):
             return
-        winner[j], match.lead[j] = seat, np.inf
+        winner[j], match.margin[j] = seat, np.inf
         match.price[j], match.bid[j] = outcome.ask[seat], 0.0
         load[seat] = 1
 
 
 @jit
 def post_jobs(key, round_, episode, economy, calendar, kinds_count, kinds, values, draws):
-    """The jobs of a round, in order of arrival: their kinds and values."""
+    """Write the jobs of a round, in order of arrival: `kinds` (J,), and `values` (J,) in mean job values.
+
+    `calendar` (P, 1 + K) holds the drifts of value and demand, see `Economy.calendar`.
+    """
     jobs = len(kinds)
     width = economy[at.VALUE_SPREAD]
-    even = economy[at.DEMAND_EVEN] == 1.0
+    even = economy[at.DEMAND] == DEMAND.even
     draw(key, round_, episode, BOARD, jobs, draws)
     for j in range(jobs):
         values[j] = 1.0 + width * (2.0 * draws[1, j] - 1.0)
@@ -118,7 +128,7 @@ def post_jobs(key, round_, episode, economy, calendar, kinds_count, kinds, value
 
 @jit
 def draw_shocks(key, round_, episode, economy, shock, draws):
-    """The private cost shocks of a round, (K, N)."""
+    """Write the private cost shocks of a round: `shock` (K, N), shares of a job's value."""
     kinds, n = shock.shape
     mean, sd = economy[at.SHOCK_MEAN], economy[at.SHOCK_SD]
     if sd == 0.0:
@@ -127,7 +137,7 @@ def draw_shocks(key, round_, episode, economy, shock, draws):
     flat = matrix(shock, 0, 1, kinds * n)[0]
     draw(key, round_, episode, SHOCK, (len(flat) + 3) // 4, draws)
     spread(draws, flat)
-    if economy[at.SHOCK_EXPONENTIAL] == 1.0:
+    if economy[at.SHOCK_LAW] == SHOCK_LAW.exponential:
         for index in range(len(flat)):
             flat[index] = mean + sd * (-log(flat[index]) - 1.0)
     else:

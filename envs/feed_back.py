@@ -6,7 +6,10 @@ from ruleshift.envs.compile import inlined
 
 @inlined
 def rate(rule, winner, qualities, state):
-    """Move reputation towards the quality of each job served, inflated."""
+    """Move the reputation of each winner (J,) towards the quality (J,) of its job, inflated; it stays in [.01, 1].
+
+    Each job moves it by `reputation_gain` of the gap to quality + inflation * (1 - quality), in order of arrival.
+    """
     gain, inflation = rule[at.GAIN], rule[at.INFLATION]
     for j in range(len(winner)):
         i = winner[j]

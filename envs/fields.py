@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Number:
-    """A float in low .. high."""
+    """A field that is a float in low .. high."""
 
     low: float
     high: float
@@ -27,7 +27,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Count:
-    """A whole number in low .. high."""
+    """A field that is a whole number in low .. high."""
 
     low: int
     high: int
@@ -43,7 +43,7 @@ class Count:
 
 @dataclass(frozen=True, init=False)
 class Choice:
-    """One of a few words."""
+    """A field that is one of a few words."""
 
     words: tuple[str, ...]
 
@@ -59,7 +59,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Range:
-    """A pair of floats, the lower first, both in low .. high."""
+    """A field that is a pair of floats, the lower first, both in low .. high."""
 
     low: float
     high: float
@@ -77,7 +77,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Numbers:
-    """At most `most` finite floats."""
+    """A field that is a list of at most `most` finite floats."""
 
     most: int
 
@@ -93,7 +93,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Tiers:
-    """At most `most` pairs of a threshold above 0 and a share in 0 .. 1, the thresholds rising."""
+    """A field that is a list of at most `most` pairs of a threshold above 0, rising, and a share in 0 .. 1."""
 
     most: int
 
@@ -115,7 +115,7 @@ class Tiers:
 
 @dataclass(frozen=True)
 class Word:
-    """Any text that is not empty."""
+    """A field that is text, not empty."""
 
     def problem(self, value: Any) -> str | None:
         return None if isinstance(value, str) and value else "must be a word"
@@ -126,7 +126,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Words:
-    """At least `least` different words."""
+    """A field that is a list of at least `least` different words."""
 
     least: int
 
@@ -142,7 +142,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Counts:
-    """At least one whole number in low .. high, all different."""
+    """A field that is a list of different whole numbers in low .. high, at least one."""
 
     low: int
     high: int
@@ -162,15 +162,15 @@ Kind = Number | Count | Choice | Range | Numbers | Tiers | Word | Words | Counts
 
 
 def option(default: Any, kind: Kind) -> Any:
-    """A dataclass field with its default and its range."""
+    """A dataclass field with its default and its range, which `check_fields` reads."""
     return field(default=default, metadata={"kind": kind})
 
 
-def check_fields(instance: Any, place: str) -> None:
+def check_fields(instance: Any, where: str) -> None:
     """Check every field declared with `option`, and store it in its one canonical type.
 
     Raises:
-        ValueError: names `place`, the field, what is there and what would be right.
+        ValueError: names `where`, the field, what is there and what would be right.
     """
     for each in fields(instance):
         kind = each.metadata.get("kind")
@@ -179,35 +179,23 @@ def check_fields(instance: Any, place: str) -> None:
         value = getattr(instance, each.name)
         problem = kind.problem(value)
         if problem:
-            raise ValueError(f"{place}: {each.name} is {value!r}; it {problem}")
+            raise ValueError(f"{where}: {each.name} is {value!r}; it {problem}")
         object.__setattr__(instance, each.name, kind.canonical(value))
 
 
-def check_keys(kind: type, content: Any, place: str) -> dict[str, Any]:
+def check_keys(kind: type, content: Any, where: str) -> dict[str, Any]:
     """A table of a file, once it is one and its keys are fields of a dataclass, none missing that has no default.
 
     Raises:
-        ValueError: names `place` and the key.
+        ValueError: names `where` and the key.
     """
     if not isinstance(content, dict):
-        raise ValueError(f"{place} is {content!r}; it must be a table")
+        raise ValueError(f"{where} is {content!r}; it must be a table")
     needed = {each.name: each.default is MISSING and each.default_factory is MISSING for each in fields(kind)}
     for key in content:
         if key not in needed:
-            raise ValueError(f"{place}: unknown key {key!r}; there are {', '.join(needed)}")
+            raise ValueError(f"{where}: unknown key {key!r}; there are {', '.join(needed)}")
     for key in needed:
         if needed[key] and key not in content:
-            raise ValueError(f"{place}: the key {key!r} is missing")
+            raise ValueError(f"{where}: the key {key!r} is missing")
     return content
-
-
-def flat_keys(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, by dotted key.
-
-    >>> flat_keys({"payment": {"reserve": 0.8}, "name": "mine"})
-    {'payment.reserve': 0.8, 'name': 'mine'}
-    """
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= flat_keys(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat

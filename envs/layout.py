@@ -1,4 +1,4 @@
-"""Names and places: which row of a state array, which slice of an observation, holds what.
+"""Names and positions: which row of a state array, which slice of an observation, holds what.
 
 Inside a market arrays lie [field][organization]. The views below give every field its name back; a kernel builds them
 once a round. K is the number of kinds, N of organizations, J of jobs.
@@ -9,8 +9,8 @@ from collections import namedtuple
 import numpy as np
 
 from ruleshift.envs.compile import inlined
+from ruleshift.envs.enumerations import codes, constants
 
-# An organization's state, float64 (6 + 5K, N).
 State = namedtuple(
     "State",
     [
@@ -27,8 +27,8 @@ State = namedtuple(
         "billed",  # (K, N) what it was paid since it entered, in mean job values
     ],
 )
+"""An organization's state, float64 (6 + 5K, N)."""
 
-# What an organization did and got in the last round, float64 (13 + 2K, N).
 Outcome = namedtuple(
     "Outcome",
     [
@@ -49,25 +49,28 @@ Outcome = namedtuple(
         "won",  # (K, N) jobs won by kind
     ],
 )
+"""What an organization did and got in the last round, float64 (13 + 2K, N)."""
 
-STATE_SINGLE, STATE_BY_KIND = 6, 5
-OUTCOME_SINGLE, OUTCOME_BY_KIND = 13, 2
+STATE_SINGLE = State._fields.index("experience")
+STATE_BY_KIND = len(State._fields) - STATE_SINGLE
+OUTCOME_SINGLE = Outcome._fields.index("focus")
+OUTCOME_BY_KIND = len(Outcome._fields) - OUTCOME_SINGLE
 
 
 def state_rows(kinds: int) -> int:
-    """Rows of a market's state array."""
+    """How many rows a market's state array has: those of `State`."""
     return STATE_SINGLE + STATE_BY_KIND * kinds
 
 
 def outcome_rows(kinds: int) -> int:
-    """Rows of a market's outcome array."""
+    """How many rows a market's outcome array has: those of `Outcome`."""
     return OUTCOME_SINGLE + OUTCOME_BY_KIND * kinds
 
 
 def state_view(rows: np.ndarray, kinds: int) -> State:
     """A market's state (6 + 5K, N) as a `State`."""
     k = kinds
-    by_kind = rows[6:]
+    by_kind = rows[STATE_SINGLE:]
     return State(
         rows[0], rows[1], rows[2], rows[3], rows[4], rows[5],
         by_kind[0:k], by_kind[k : 2 * k], by_kind[2 * k : 3 * k], by_kind[3 * k : 4 * k], by_kind[4 * k : 5 * k],
@@ -77,7 +80,7 @@ def state_view(rows: np.ndarray, kinds: int) -> State:
 def outcome_view(rows: np.ndarray, kinds: int) -> Outcome:
     """A market's outcome (13 + 2K, N) as an `Outcome`."""
     k = kinds
-    by_kind = rows[13:]
+    by_kind = rows[OUTCOME_SINGLE:]
     return Outcome(
         rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6],
         rows[7], rows[8], rows[9], rows[10], rows[11], rows[12],
@@ -94,19 +97,20 @@ state_of, outcome_of = inlined(state_view), inlined(outcome_view)  # for kernels
     AMPLIFICATION, PROMOTION_FLOOR, LEVEL, PRICING, RESERVE, COMMISSION, CHARGE,
     GAIN, INFLATION, PERSISTENCE, PRIOR, READS_PREFERENCES, READS_PRIORITIES, PROPOSER,
     TIER_1, TIER_1_SHARE, TIER_2, TIER_2_SHARE, NOISE, DELAY, LOGIT_SCALE, ENTRY, ENTRY_RATE,
-    READS_COSTS, DRAWS_ORGANIZATIONS, NOTICE, RELIABILITY,
+    READS_COSTS, DRAWS_ORGANIZATIONS, NOTICE, RELIABILITY, WANTS,
     PARAMETER_0, PARAMETER_1, PARAMETER_2, PARAMETER_3,
-) = range(38)  # fmt: skip
-RULE_ROW = 38
+) = range(39)  # fmt: skip
+RULE_ROW = PARAMETER_3 + 1
+MOST_PARAMETERS = RULE_ROW - PARAMETER_0
 
 # The kernel's row of an economy, float64 (ECONOMY_ROW,).
 (
     ROUNDS, CAPACITY, BLOCS, BASE_COST, EFFORT_COST, PROMOTION_PRICE, LOG_OUTSIDE_ODDS, OUTSIDE_ASK,
     LEARNING_EXPONENT, DEPRECIATION, CAPABILITY_LOW, CAPABILITY_HIGH, INFRASTRUCTURE_LOW, INFRASTRUCTURE_HIGH,
-    INFRASTRUCTURE_GAIN, SHOCK_EXPONENTIAL, SHOCK_MEAN, SHOCK_SD, VALUE_SPREAD, DEMAND_EVEN,
-    QUALITY_CAPABILITY, QUALITY_NOISE, INITIAL_REPUTATION, INITIAL_CASH, EXPECTED_SHARES, DEMAND_DRIFTS,
+    INFRASTRUCTURE_GAIN, SHOCK_LAW, SHOCK_MEAN, SHOCK_SD, VALUE_SPREAD, DEMAND,
+    QUALITY_CAPABILITY, QUALITY_NOISE, INITIAL_REPUTATION, INITIAL_CASH, SHARES, DEMAND_DRIFTS,
 ) = range(26)  # fmt: skip
-ECONOMY_ROW = 26
+ECONOMY_ROW = DEMAND_DRIFTS + 1
 
 # What a market as a whole did in a round, float64 (len(MEASURES),); an episode reports the means over its rounds.
 MEASURES = (
@@ -117,7 +121,7 @@ MEASURES = (
     "welfare",  # the three together
     "price",  # payment as a share of value, over the jobs served
     "quality",  # over the jobs served
-    "ask",  # mean over organizations
+    "ask",  # mean over organizations, as are the three after it
     "effort",
     "promotion",
     "capability",
@@ -125,6 +129,7 @@ MEASURES = (
     "clipped",  # numbers outside the action box, an organization
     "entered",  # newcomers that took the seats of the bankrupt, a seat
 )
+MEASURE = codes(MEASURES)
 
 # The rule as observations and distances read it: float32 in [0, 1], each by its name.
 FEATURES = (
@@ -136,6 +141,22 @@ FEATURES = (
 )  # fmt: skip
 
 PUBLIC_STATISTICS = ("ask", "effort", "promotion", "reputation", "popularity", "capability")
+PUBLIC = codes(PUBLIC_STATISTICS)
+
+# What was disclosed before a round, as it is kept for rounds in which disclosure is late, float64 (8 + 2N,): the round,
+# its level (0, or that of what there was: outcomes or scores), the public statistics, then priority and rank by
+# organization.
+DISCLOSED_ROUND, DISCLOSED_LEVEL, DISCLOSED_PUBLIC = range(3)
+DISCLOSED_SCORES = DISCLOSED_PUBLIC + len(PUBLIC_STATISTICS)
+
+
+def disclosed_size(organizations: int) -> int:
+    """How many numbers are kept of what was disclosed before a round, to N organizations."""
+    return DISCLOSED_SCORES + 2 * organizations
+
+
+ACTION = codes(("ask", "effort", "promotion", "focus"))
+"""Where the parts of an action begin: three numbers, then one for each kind."""
 
 
 def action_layout(kinds: int) -> dict[str, slice]:
@@ -147,6 +168,56 @@ def action_layout(kinds: int) -> dict[str, slice]:
     return _slices({"ask": 1, "effort": 1, "promotion": 1, "focus": kinds})
 
 
+_OBSERVATION = {
+    "capability": (0, 1),
+    "shock": (0, 1),
+    "reputation": (1, 0),
+    "popularity": (1, 0),  # relative to the market's mean
+    "cash": (1, 0),  # in ten mean job values
+    "infrastructure": (1, 0),
+    "newcomer": (1, 0),
+    "jobs": (0, 1),  # posted now, by kind, relative to an even split
+    "values": (0, 1),  # mean value of the jobs posted now, 0 where none
+    "notice": (1, 0),  # 0, rising to 1 as an announced shift comes near
+    "last_ask": (1, 0),
+    "last_effort": (1, 0),
+    "last_promotion": (1, 0),
+    "last_focus": (0, 1),
+    "won": (0, 1),  # jobs won by kind, a unit of capacity
+    "paid": (1, 0),  # a unit of capacity
+    "profit": (1, 0),  # the last reward
+    "quality": (1, 0),
+    "public": (len(PUBLIC_STATISTICS), 0),  # winners' mean less everyone's
+    "public_mask": (1, 0),
+    "priority": (1, 0),  # own share of the odds, times N
+    "rank": (1, 0),  # 0 the best placed, 1 the last
+    "scores_mask": (1, 0),
+    "features_mask": (1, 0),
+    "features": (len(FEATURES), 0),
+}
+"""The parts of an observation, in order: how many numbers, and how many more for each kind."""
+
+
+def _starts() -> dict[str, tuple[int, int]]:
+    """Where each part of an observation begins: at a number, and how much later for each kind."""
+    starts, alone, by_kind = {}, 0, 0
+    for name, size in _OBSERVATION.items():
+        starts[name] = (alone, by_kind)
+        alone, by_kind = alone + size[0], by_kind + size[1]
+    return starts
+
+
+START = constants(_starts())
+"""Where each part of an observation begins, for `column`."""
+
+
+@inlined
+def column(start: tuple[int, int], kinds: int) -> int:
+    """The first column of a part of an observation, such as `column(START.public, kinds)`, where there are so many
+    kinds."""
+    return start[0] + start[1] * kinds
+
+
 def observation_layout(kinds: int) -> dict[str, slice]:
     """Where each part of an observation (41 + 23 = 64 numbers at K = 3) lies, by name, in order.
 
@@ -156,35 +227,7 @@ def observation_layout(kinds: int) -> dict[str, slice]:
     >>> layout["shock"], layout["features"].stop
     (slice(3, 6, None), 64)
     """
-    return _slices(
-        {
-            "capability": kinds,
-            "shock": kinds,
-            "reputation": 1,
-            "popularity": 1,  # relative to the market's mean
-            "cash": 1,  # in ten mean job values
-            "infrastructure": 1,
-            "newcomer": 1,
-            "jobs": kinds,  # posted now, by kind, relative to an even split
-            "values": kinds,  # mean value of the jobs posted now, 0 where none
-            "notice": 1,  # 0, rising to 1 as an announced shift comes near
-            "last_ask": 1,
-            "last_effort": 1,
-            "last_promotion": 1,
-            "last_focus": kinds,
-            "won": kinds,  # jobs won by kind, a unit of capacity
-            "paid": 1,  # a unit of capacity
-            "profit": 1,  # the last reward
-            "quality": 1,
-            "public": len(PUBLIC_STATISTICS),  # winners' mean less everyone's
-            "public_mask": 1,
-            "priority": 1,  # own share of the odds, times N
-            "rank": 1,  # 0 the best placed, 1 the last
-            "scores_mask": 1,
-            "features_mask": 1,
-            "features": len(FEATURES),
-        }
-    )
+    return _slices({name: alone + by_kind * kinds for name, (alone, by_kind) in _OBSERVATION.items()})
 
 
 def _slices(sizes: dict[str, int]) -> dict[str, slice]:

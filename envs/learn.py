@@ -8,11 +8,11 @@ from ruleshift.envs.numerics import exp, log
 @inlined
 def learn(economy, state, outcome):
     """Add the jobs served to experience, depreciate it, and bring capability up to date."""
-    kept = 1.0 - economy[at.DEPRECIATION]
+    retained = 1.0 - economy[at.DEPRECIATION]
     kinds, organizations = state.experience.shape
     for k in range(kinds):
         for i in range(organizations):
-            state.experience[k, i] = kept * state.experience[k, i] + outcome.won[k, i]
+            state.experience[k, i] = retained * state.experience[k, i] + outcome.won[k, i]
     update_capability(economy[at.LEARNING_EXPONENT], state)
 
 

@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 
 from ruleshift.envs import layout as at
-from ruleshift.envs import memory
 from ruleshift.envs import round as round_
 from ruleshift.envs.act import all_finite
+from ruleshift.envs.buffers import Arrays, EpisodeRules, ThreadBuffers, handle, round_buffers, scratch_sizes
 from ruleshift.envs.compile import address_of, freeze
 from ruleshift.envs.disclose import TOGETHER
 from ruleshift.envs.economy import Economy
+from ruleshift.envs.enumerations import PRICINGS
 from ruleshift.envs.mechanisms import find_mechanism, load_mechanisms
+from ruleshift.envs.mechanisms.base import MECHANISM_SIGNATURE
 from ruleshift.envs.numerics import market_key
 from ruleshift.envs.rule import MAX_DELAY, Rule, load_rule
-from ruleshift.envs.schedule import Shift, check_schedule, fates, notices, stages
+from ruleshift.envs.schedule import Shift, check_schedule, draw_shifts, notices, stages
 from ruleshift.envs.structure import Structure
 from ruleshift.envs.workers import run_beside
 
@@ -30,7 +32,7 @@ def _address(name: str) -> int:
     function = find_mechanism(name).function
     if id(function) not in _ADDRESSES:
         try:
-            _ADDRESSES[id(function)] = (function, address_of(function, round_.MECHANISM_SIGNATURE))
+            _ADDRESSES[id(function)] = (function, address_of(function, MECHANISM_SIGNATURE))
         except Exception as error:
             summary = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
             raise ValueError(f"mechanism {name!r} does not compile: {summary}") from error
@@ -43,7 +45,7 @@ def check_rule(rule: Rule, economy: Economy) -> None:
     Raises:
         ValueError: names the rule and the key.
     """
-    mechanism = rule.check_payment()
+    mechanism = rule.check_mechanism()
     size = economy.organizations * economy.jobs
     if mechanism.largest is not None and size > mechanism.largest:
         raise ValueError(
@@ -52,7 +54,7 @@ def check_rule(rule: Rule, economy: Economy) -> None:
         )
     if economy.shares == "expected":
         divisible = mechanism.name == "serial" and rule.feedback.entry_rate == 0
-        if not divisible or rule.payment.pricing not in ("as_asked", "posted"):
+        if not divisible or PRICINGS[rule.payment.pricing].needs is not None:
             raise ValueError(
                 f"rule {rule.name!r}: expected shares need the mechanism serial, pricing as_asked or posted, and "
                 "entry_rate 0"
@@ -67,18 +69,18 @@ def _latest(rule: Any) -> int:
     return MAX_DELAY if drawn else rule.base.disclosure.delay
 
 
-class _Buffers:
+class _ArrayPool:
     """Fresh arrays at each step without the cost of the memory: one is handed out again once nobody else holds it."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self._shape = shape
         self._pool = [np.empty(shape, np.float32)]
-        self._unheld = sys.getrefcount(self._pool[0])
+        self._unshared = sys.getrefcount(self._pool[0])
 
     def take(self) -> np.ndarray:
         """A float32 array that no caller, nor a view of one, still refers to."""
         for index in range(len(self._pool)):
-            if sys.getrefcount(self._pool[index]) == self._unheld:
+            if sys.getrefcount(self._pool[index]) == self._unshared:
                 return self._pool[index]
         fresh = np.empty(self._shape, np.float32)
         if len(self._pool) < _POOLED:
@@ -98,7 +100,7 @@ class Market:
         first_market: number of the first market; the others follow.
         economy: sizes, costs, demand and shocks; None is `Economy()`.
         schedule: `Shift`s in mid-episode.
-        mechanisms: places of users' mechanisms, `module:function`.
+        mechanisms: users' mechanisms, each as `module:function`.
         threads: threads that share the markets of a step.
 
     Raises:
@@ -133,18 +135,18 @@ class Market:
         self.organizations, self.jobs, self.kinds = self.economy.organizations, self.economy.jobs, self.economy.kinds
         self.layout = at.observation_layout(self.kinds)
         self.observation_size = self.layout["features"].stop
-        self.action_size = 3 + self.kinds
+        self.action_size = at.ACTION.focus + self.kinds
         self.seed: int | None = None
         self.round, self.episode = 0, 0
         self.last_observations: np.ndarray | None = None
         self.episode_measures: np.ndarray | None = None
-        self._planned: tuple[Any, ...] | None = None
+        self._rules_laid_out: tuple[Any, ...] | None = None
         self._broken = False
         self._allocate()
 
     def _allocate(self) -> None:
         b, n, j, m = self.markets, self.organizations, self.jobs, len(at.MEASURES)
-        self.arrays = memory.Arrays(
+        self.arrays = Arrays(
             keys=np.zeros((b, 2), np.uint64),
             economy=self.economy.row(),
             calendar=self.economy.calendar(),
@@ -159,26 +161,25 @@ class Market:
             measures=np.zeros((b, m)),
             totals=np.zeros((b, m)),
             faults=np.zeros(b, np.int64),
-            history=np.zeros((b, 0, 8 + 2 * n)),
+            history=np.zeros((b, 0, at.disclosed_size(n))),
         )
         self.key, self.state, self.outcomes = self.arrays.keys, self.arrays.state, self.arrays.outcomes
         self.job_kinds, self.job_values = self.arrays.job_kinds, self.arrays.job_values
         self.served_kinds, self.served_values = self.arrays.served_kinds, self.arrays.served_values
         self.winners, self.payments, self.measures = self.arrays.winners, self.arrays.payments, self.arrays.measures
-        self._turn = np.zeros(1, np.int64)
-        self._homes: list[memory.Home] = []
+        self._next_market = np.zeros(1, np.int64)
         self._handles: list[np.ndarray] = []
         self._scratch: tuple[int, int] = (0, 0)
         shape = (-(-b // self.threads), n, j, self.kinds)
-        sheet = (TOGETHER, self.observation_size)
-        self._homes = [
-            memory.Home(
-                self.arrays, memory.interim(*shape), np.empty(sheet, np.float32), np.empty(0), np.empty(0, np.int64)
+        staging = (TOGETHER, self.observation_size)
+        self._buffers = [
+            ThreadBuffers(
+                self.arrays, round_buffers(*shape), np.empty(staging, np.float32), np.empty(0), np.empty(0, np.int64)
             )
             for _ in range(self.threads)
         ]
-        self._remember()
-        self._observations, self._rewards = _Buffers((b, n, self.observation_size)), _Buffers((b, n))
+        self._fit_history()
+        self._observations, self._rewards = _ArrayPool((b, n, self.observation_size)), _ArrayPool((b, n))
 
     def reset(self, seed: int | None = None, rule: str | Path | Rule | Structure | None = None) -> np.ndarray:
         """Open an episode: of new markets where a seed is given, else the next of the same (the first time, seed 0).
@@ -205,10 +206,10 @@ class Market:
         else:
             self.episode += self.round > 0 or self._broken
         self.round, self._broken = 0, False
-        self._remember()
-        self._plan(self.episode)
+        self._fit_history()
+        self._lay_out_rules(self.episode)
         observations = np.empty((self.markets, self.organizations, self.observation_size), np.float32)
-        round_.begin(self._handles[0], self._plan_handle, self.episode, observations)
+        round_.begin(self._handles[0], self._rules_handle, self.episode, observations)
         return observations
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
@@ -232,14 +233,14 @@ class Market:
             raise RuntimeError("the market is not open: call reset() first")
         self._check(actions)
         round_played, last = self.round, self.round + 1 == self.economy.rounds
-        now, plan = self._stages[round_played], self._plan_handle
-        in_force = self._plans  # held until the kernel has read it
+        now, rules = self._stages[round_played], self._rules_handle
+        in_force = self._episode_rules  # held until the kernel has read it
         if last:
-            self._plan(self.episode + 1)
+            self._lay_out_rules(self.episode + 1)
         observations, rewards = self._observations.take(), self._rewards.take()
         ended = self._observations.take() if last else observations
         wrong = self._play(
-            round_played, self.episode, last, plan, self._plan_handle, actions, observations, rewards, ended
+            round_played, self.episode, last, rules, self._rules_handle, actions, observations, rewards, ended
         )
         del in_force
         self.round = round_played + 1
@@ -255,8 +256,8 @@ class Market:
 
     def _play(self, round_played: int, episode: int, last: bool, *arguments: Any) -> int:
         """Run the kernel on all threads; returns how many assignments mechanisms got wrong."""
-        self._turn[0] = 0
-        clock = (self._turn, round_played, episode, last)
+        self._next_market[0] = 0
+        clock = (self._next_market, round_played, episode, last)
         kernel = _COMPILED.get("play")
         if kernel is None:
             kernel = _COMPILED["play"] = freeze(round_.play, *clock, self._handles[0], *arguments)
@@ -276,8 +277,9 @@ class Market:
         if not all_finite(actions):
             b, i, a = np.argwhere(~np.isfinite(actions))[0]
             value = actions[b, i, a]
-            place = f"org_{i} in market {self.first_market + b}"
-            raise ValueError(f"actions: {place} has {value} at {a}; it must be finite")
+            raise ValueError(
+                f"actions: org_{i} in market {self.first_market + b} has {value} at {a}; it must be finite"
+            )
 
     def _break_off(self, stages_played: np.ndarray, episode: int) -> None:
         b = int(np.flatnonzero(self.arrays.faults)[0])
@@ -286,7 +288,7 @@ class Market:
         self._broken = True
         raise RuntimeError(
             f"mechanism {name!r} broke the market in market {self.first_market + b}: an assignment to no organization, "
-            "to one that did not offer, beyond capacity, or with a lead, price or bid that cannot be; reset() to go on"
+            "to one that did not offer, beyond capacity, or with an impossible margin, price or bid; reset() to go on"
         )
 
     def rule_in_force(self, market: int = 0) -> Rule:
@@ -301,43 +303,45 @@ class Market:
         assert isinstance(rule, Rule)
         return rule
 
-    def _remember(self) -> None:
+    def _fit_history(self) -> None:
         """Make room for what is disclosed late, as many rounds as any rule of this market may ask for."""
         latest = max(_latest(rule) for rule in (self.rule, *(shift.to for shift in self.schedule)))
-        shape = (self.markets, latest + 1 if latest > 0 else 0, 8 + 2 * self.organizations)
+        shape = (self.markets, latest + 1 if latest > 0 else 0, at.disclosed_size(self.organizations))
         if self.arrays.history.shape != shape:
             self.arrays = self.arrays._replace(history=np.zeros(shape))
-            self._move([home._replace(arrays=self.arrays) for home in self._homes])
+            self._use([each._replace(arrays=self.arrays) for each in self._buffers])
 
-    def _move(self, homes: list[memory.Home]) -> None:
-        """Take other memory, and write down where it is."""
-        self._homes = homes
-        self._handles = [memory.handle(home) for home in homes]
+    def _use(self, buffers: list[ThreadBuffers]) -> None:
+        """Take other buffers, and write down where they are."""
+        self._buffers = buffers
+        self._handles = [handle(each) for each in buffers]
 
-    def _plan(self, episode: int) -> None:
+    def _lay_out_rules(self, episode: int) -> None:
         """Lay out an episode for the kernel: the rule of each stage and market, the stage and notice of each round."""
         rules = [self.rule, *(shift.to for shift in self.schedule)]
         changes = self.schedule or isinstance(self.rule, Structure)
-        plan = (self.rule, episode, self.seed) if changes else (self.rule,)
-        if self._planned == plan:
+        laid_out = (self.rule, episode, self.seed) if changes else (self.rule,)
+        if self._rules_laid_out == laid_out:
             return
-        happens, luck = fates(self.schedule, self.arrays.keys, episode)
+        happens, announcement = draw_shifts(self.schedule, self.arrays.keys, episode)
         self._stages = stages(self.schedule, happens, self.economy.rounds)
         drawn = [self._drawn(stage, rule, episode) for stage, rule in enumerate(rules)]
         rows = np.stack([self._tiled([rule.row() for rule in each]) for each in drawn])
         in_force = rows[self._stages, np.arange(self.markets)]
-        self._plans = memory.Plan(
+        self._episode_rules = EpisodeRules(
             rows=rows,
             features=np.stack([self._tiled([rule.features() for rule in each]) for each in drawn]),
             addresses=np.stack(
                 [self._tiled([np.int64(_address(rule.matching.mechanism)) for rule in each]) for each in drawn]
             ),
             stages=self._stages,
-            notices=notices(self.schedule, happens, luck, in_force[..., at.NOTICE], in_force[..., at.RELIABILITY]),
+            notices=notices(
+                self.schedule, happens, announcement, in_force[..., at.NOTICE], in_force[..., at.RELIABILITY]
+            ),
         )
-        self._plan_handle = memory.handle(self._plans)
+        self._rules_handle = handle(self._episode_rules)
         self._grow_scratch({rule.matching.mechanism for each in drawn for rule in each})
-        self._planned = plan
+        self._rules_laid_out = laid_out
 
     def _drawn(self, stage: int, rule: Any, episode: int) -> list[Rule]:
         """The rules of one stage: one for all markets, or one for each, drawn where the stage comes about."""
@@ -356,15 +360,18 @@ class Market:
     def _grow_scratch(self, names: set[str]) -> None:
         shape = (self.organizations, self.jobs, self.kinds, self.economy.capacity)
         sizes = [find_mechanism(name).scratch(*shape) for name in sorted(names)]
-        floats, integers = memory.scratch_sizes(
+        floats, integers = scratch_sizes(
             self.organizations, self.jobs, self.kinds, max(s[0] for s in sizes), max(s[1] for s in sizes)
         )
-        held = self._scratch  # other stages need what is there
-        self._scratch = max(floats, held[0]), max(integers, held[1])
-        if self._scratch != held:
+        before = self._scratch  # other stages need what is there
+        self._scratch = max(floats, before[0]), max(integers, before[1])
+        if self._scratch != before:
             floats, integers = self._scratch
-            self._move(
-                [home._replace(floats=np.empty(floats), integers=np.empty(integers, np.int64)) for home in self._homes]
+            self._use(
+                [
+                    each._replace(floats=np.empty(floats), integers=np.empty(integers, np.int64))
+                    for each in self._buffers
+                ]
             )
 
     def snapshot(self) -> dict[str, np.ndarray]:
@@ -387,7 +394,7 @@ class Market:
         seed, self.round, self.episode = (int(number) for number in snapshot["clock"])
         self.seed, self._broken = (None if seed < 0 else seed), False
         if self.seed is not None:
-            self._plan(self.episode)
+            self._lay_out_rules(self.episode)
 
     def __getstate__(self) -> dict[str, Any]:
         """What `__setstate__` builds the same market from elsewhere: a mechanism's address holds in one process."""

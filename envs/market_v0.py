@@ -218,9 +218,9 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         return Ended(self.rule, self._observations) if over else None
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = {name: value for name, value in vars(self).items() if name not in ("_market", "_screen")}
+        attributes = {name: value for name, value in vars(self).items() if name not in ("_market", "_screen")}
         snapshot = self._market.snapshot() if self._started else None
-        return {**kept, "rule": self._market.rule, "economy": self.economy, "snapshot": snapshot}
+        return {**attributes, "rule": self._market.rule, "economy": self.economy, "snapshot": snapshot}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         rule, economy, snapshot = (state.pop(name) for name in ("rule", "economy", "snapshot"))

@@ -5,25 +5,26 @@ import numpy as np
 from ruleshift.envs import layout as at
 from ruleshift.envs.compile import inlined, jit, prefetch
 from ruleshift.envs.deliver import cost_share, expected_quality
-from ruleshift.envs.mechanisms.base import WANTS_BID, WANTS_BID_EXTERNALITY, WANTS_LEAD, WANTS_PRICE
-from ruleshift.envs.numerics import PURPOSES, RACE, draw_fine, log
+from ruleshift.envs.enumerations import WANTS
+from ruleshift.envs.numerics import PRIORITY, PURPOSES, draw_fine, log
 from ruleshift.envs.order import AHEAD, FAR, sort_descending
 
 
 @jit
-def draw_priorities(key, round_, episode, log_odds, sharp, noise, race, priority, spare, draws):
+def draw_priorities(key, round_, episode, log_odds, ranked, noise, perturbed, priority, spare, draws):
     """One priority list a kind, drawn as Plackett-Luce from the odds: log odds plus Gumbel noise, in order.
 
-    Under a ranking the race is the score, and the noise only breaks ties. (Yellott 1977: the Gumbel form of Luce.)
+    Under a ranking nothing is perturbed: the score decides, and the noise only breaks ties. Yellott (1977) has the
+    Gumbel form of Luce's choice.
     """
-    kinds, n = race.shape
+    kinds, n = perturbed.shape
     for k in range(kinds):
-        draw_fine(key, round_, episode, RACE + PURPOSES * k, n, draws)
+        draw_fine(key, round_, episode, PRIORITY + PURPOSES * k, n, draws)
         for i in range(n):
             noise[i] = -log(-log(draws[0, i]))
-            race[k, i] = log_odds[k, i] if sharp else log_odds[k, i] + noise[i]
+            perturbed[k, i] = log_odds[k, i] if ranked else log_odds[k, i] + noise[i]
             priority[k, i] = i
-        sort_descending(race[k], noise, priority[k], spare)
+        sort_descending(perturbed[k], noise, priority[k], spare)
 
 
 @jit
@@ -50,25 +51,10 @@ def expect(economy, state, outcome, costs, qualities):
 
 
 @inlined
-def wanted(rule):
-    """Which parts of `Match` the rule's payment reads, as the sum of WANTS_LEAD, ..."""
-    wants = np.int64(0)
-    if rule[at.PRICING] == 1.0 or rule[at.PRICING] == 3.0:
-        wants += WANTS_LEAD
-    if rule[at.PRICING] == 4.0:
-        wants += WANTS_PRICE
-    if rule[at.CHARGE] == 2.0:
-        wants += WANTS_BID
-    if rule[at.CHARGE] == 3.0:
-        wants += WANTS_BID_EXTERNALITY
-    return wants
-
-
-@inlined
 def faults(match, wants, asks, reserve, capacity, load):
-    """How many assignments a mechanism got wrong: no such organization, one not offering or beyond capacity, a lead
+    """How many assignments a mechanism got wrong: no such organization, one not offering or beyond capacity, a margin
     below 0, and, where the payment reads them, a price that is not finite or a bid outside 0 .. 1."""
-    winner, lead = match.winner, match.lead
+    winner, margin = match.winner, match.margin
     load[:] = 0
     wrong = 0
     far = len(load) > FAR
@@ -83,10 +69,10 @@ def faults(match, wants, asks, reserve, capacity, load):
             continue
         load[i] += 1
         fits = load[i] <= capacity and asks[i] <= reserve
-        told = lead[j] >= 0.0
-        if wants > WANTS_LEAD:
-            told = told and abs(match.price[j]) < np.inf and 0.0 <= match.bid[j] <= 1.0
-        if not (fits and told):
+        possible = margin[j] >= 0.0
+        if wants > WANTS.margin:
+            possible = possible and abs(match.price[j]) < np.inf and 0.0 <= match.bid[j] <= 1.0
+        if not (fits and possible):
             wrong += 1
     return wrong
 

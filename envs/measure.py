@@ -1,6 +1,7 @@
 """Measure: what a market as a whole did in a round, in the order of `layout.MEASURES`."""
 
 from ruleshift.envs.compile import inlined
+from ruleshift.envs.layout import MEASURE
 
 
 @inlined
@@ -13,18 +14,18 @@ def sum_jobs(winner, values, qualities, payments, measures):
     measures[:] = 0.0
     for j in range(len(winner)):
         if winner[j] >= 0:
-            measures[0] += 1.0
-            measures[1] += values[j] * qualities[j] - payments[j]
-            measures[4] += values[j]
-            measures[5] += payments[j]
-            measures[6] += qualities[j]
+            measures[MEASURE.served] += 1.0
+            measures[MEASURE.surplus] += values[j] * qualities[j] - payments[j]
+            measures[MEASURE.welfare] += values[j]
+            measures[MEASURE.price] += payments[j]
+            measures[MEASURE.quality] += qualities[j]
 
 
 @inlined
 def measure(jobs, entered, state, outcome, measures, totals):
     """Complete the measures (M,) of a round, and add them to those of the episode. `entered` is a share of seats."""
     n = len(outcome.ask)
-    served, value = measures[0], measures[4]
+    served, value = measures[MEASURE.served], measures[MEASURE.welfare]
     any_served = served if served > 0.0 else 1.0
     capability = 0.0
     kinds = state.capability.shape[0]
@@ -34,26 +35,26 @@ def measure(jobs, entered, state, outcome, measures, totals):
             of_kind += state.capability[k, i]
         capability += of_kind
     for i in range(n):
-        measures[2] += outcome.profit[i]
-        measures[3] += outcome.commission[i] + outcome.charge[i]
-        measures[7] += outcome.ask[i]
-        measures[8] += outcome.effort[i]
-        measures[9] += outcome.promotion[i]
-        measures[11] += outcome.served[i] * outcome.served[i]
-        measures[12] += outcome.clipped[i]
-    measures[0] /= jobs
-    measures[1] /= jobs
-    measures[2] /= jobs
-    measures[3] /= jobs
-    measures[4] = measures[1] + measures[2] + measures[3]
-    measures[5] = measures[5] / value if value > 0.0 else 0.0
-    measures[6] /= any_served
-    measures[7] /= n
-    measures[8] /= n
-    measures[9] /= n
-    measures[10] = capability / (n * kinds)
-    measures[11] /= any_served * any_served
-    measures[12] /= n
-    measures[13] = entered
+        measures[MEASURE.profit] += outcome.profit[i]
+        measures[MEASURE.revenue] += outcome.commission[i] + outcome.charge[i]
+        measures[MEASURE.ask] += outcome.ask[i]
+        measures[MEASURE.effort] += outcome.effort[i]
+        measures[MEASURE.promotion] += outcome.promotion[i]
+        measures[MEASURE.concentration] += outcome.served[i] * outcome.served[i]
+        measures[MEASURE.clipped] += outcome.clipped[i]
+    measures[MEASURE.served] /= jobs
+    measures[MEASURE.surplus] /= jobs
+    measures[MEASURE.profit] /= jobs
+    measures[MEASURE.revenue] /= jobs
+    measures[MEASURE.welfare] = measures[MEASURE.surplus] + measures[MEASURE.profit] + measures[MEASURE.revenue]
+    measures[MEASURE.price] = measures[MEASURE.price] / value if value > 0.0 else 0.0
+    measures[MEASURE.quality] /= any_served
+    measures[MEASURE.ask] /= n
+    measures[MEASURE.effort] /= n
+    measures[MEASURE.promotion] /= n
+    measures[MEASURE.capability] = capability / (n * kinds)
+    measures[MEASURE.concentration] /= any_served * any_served
+    measures[MEASURE.clipped] /= n
+    measures[MEASURE.entered] = entered
     for m in range(len(measures)):
         totals[m] += measures[m]

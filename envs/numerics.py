@@ -11,7 +11,7 @@ import numpy as np
 from ruleshift.envs.compile import bits_float, float_bits, inlined, jit
 
 # What a random word is for. Each purpose is a stream of its own: more draws for one shift no other's.
-BOARD, SHOCK, DRAW, RACE, QUALITY, INITIAL, ENTRY, ACTION, RULE, NOISE, SHIFT, NEWCOMER = range(12)
+BOARD, SHOCK, DRAW, PRIORITY, QUALITY, INITIAL, ENTRY, ACTION, RULE, NOISE, SHIFT, NEWCOMER = range(12)
 PURPOSES = 16  # purpose + 16 * block where one purpose needs several blocks
 
 _LN2_HIGH = 6.93147180369123816490e-01

@@ -4,22 +4,20 @@ import numpy as np
 
 from ruleshift.envs import layout as at
 from ruleshift.envs.compile import inlined, jit, prefetch
+from ruleshift.envs.enumerations import CHARGE, PRICING
 from ruleshift.envs.numerics import exp
 from ruleshift.envs.order import AHEAD, FAR
 
-AS_ASKED, SECOND_PRICE, POSTED, UNIFORM, EXTERNALITY = range(5)  # the order of rule.PRICINGS
-SUNK, IF_MATCHED = range(2)  # the order of rule.CHARGES; the others charge what the mechanism tells
-
 
 @inlined
-def pay(rule, economy, winner, lead, price, bid, kinds, values, state, outcome, payments):
+def pay(rule, economy, winner, margin, price, bid, kinds, values, state, outcome, payments):
     """Write payments (J,), and paid, commission and charge of `outcome`, in mean job values.
 
-    `price` and `bid` (J,) are what the mechanism told, where the rule's payment asks for it (see `Match`).
+    `price` and `bid` (J,) are what the mechanism reports, where the rule's payment asks for it (see `Match`).
     """
     pricing = np.int64(rule[at.PRICING])
-    sharp = rule[at.AMPLIFICATION] == np.inf
-    slope = rule[at.W_PRICE] * (1.0 if sharp else rule[at.AMPLIFICATION])
+    ranked = rule[at.AMPLIFICATION] == np.inf
+    slope = rule[at.W_PRICE] * (1.0 if ranked else rule[at.AMPLIFICATION])
     outcome.paid[:] = 0.0
     far = len(outcome.paid) > FAR
     for j in range(len(winner)):
@@ -33,11 +31,11 @@ def pay(rule, economy, winner, lead, price, bid, kinds, values, state, outcome, 
         i = winner[j]
         if i >= 0:
             share = price[j]
-            if pricing != EXTERNALITY:
-                share = price_share(pricing, rule[at.RESERVE], slope, rule[at.LOGIT_SCALE], outcome.ask[i], lead[j])
+            if pricing != PRICING.externality:
+                share = price_share(pricing, rule[at.RESERVE], slope, rule[at.LOGIT_SCALE], outcome.ask[i], margin[j])
             payments[j] = share * values[j]
-    if pricing == UNIFORM:
-        _level(winner, kinds, values, payments, len(state.billed))
+    if pricing == PRICING.uniform:
+        _equalize(winner, kinds, values, payments, len(state.billed))
     for j in range(len(winner)):
         if winner[j] >= 0:
             outcome.paid[winner[j]] += payments[j]
@@ -46,24 +44,24 @@ def pay(rule, economy, winner, lead, price, bid, kinds, values, state, outcome, 
 
 
 @inlined
-def price_share(pricing, reserve, slope, mu, ask, lead):
+def price_share(pricing, reserve, slope, mu, ask, margin):
     """Payment as a share of the job's value.
 
-    Second price (Vickrey 1961): the ask at which the lead would be gone. Log odds fall by `slope` a unit of log ask,
+    Second price (Vickrey 1961): the ask at which the margin would be gone. Log odds fall by `slope` a unit of log ask,
     or, under a logit signal, by `slope / mu` a unit of ask; where the ask counts for nothing, or there is no rival,
     the reserve binds.
     """
-    if pricing == AS_ASKED:
+    if pricing == PRICING.as_asked:
         return ask
-    if pricing == POSTED or slope == 0.0 or lead == np.inf:
+    if pricing == PRICING.posted or slope == 0.0 or margin == np.inf:
         return reserve
     if mu > 0.0:
-        return min(reserve, ask + lead * mu / slope)
-    return min(reserve, max(ask, 0.02) * exp(min(lead / slope, 100.0)))
+        return min(reserve, ask + margin * mu / slope)
+    return min(reserve, max(ask, 0.02) * exp(min(margin / slope, 100.0)))
 
 
 @jit
-def _level(winner, kinds, values, payments, count):
+def _equalize(winner, kinds, values, payments, count):
     """Uniform price: every job of a kind at the highest share that any of them is worth."""
     for k in range(count):
         highest = 0.0
@@ -80,13 +78,13 @@ def charge(rule, economy, winner, bid, values, outcome):
     """What promotion costs: a price a round, or a share of the value of each job won."""
     price, law = economy[at.PROMOTION_PRICE], np.int64(rule[at.CHARGE])
     for i in range(len(outcome.charge)):
-        outcome.charge[i] = price * outcome.promotion[i] if law == SUNK else 0.0
-    if law == SUNK:
+        outcome.charge[i] = price * outcome.promotion[i] if law == CHARGE.sunk else 0.0
+    if law == CHARGE.sunk:
         return
     for j in range(len(winner)):
         i = winner[j]
         if i >= 0:
-            level = outcome.promotion[i] if law == IF_MATCHED else bid[j]
+            level = outcome.promotion[i] if law == CHARGE.if_matched else bid[j]
             outcome.charge[i] += price * level * values[j]
 
 

@@ -93,16 +93,16 @@ def _header(canvas: _Canvas, scene: Scene) -> None:
 def _timeline(canvas: _Canvas, scene: Scene, history: dict[int, tuple[float, ...]]) -> None:
     left, right, top, bottom = 82, WIDTH - 16, _TOP + 20, _TOP + 74
 
-    def place(round_: float) -> float:
+    def x_of(round_: float) -> float:
         return left + (right - left) * round_ / scene.rounds
 
     canvas.box(left, top, right, bottom, "#f4f6f8")
-    canvas.box(left, bottom, place(scene.round), bottom + 5, _SOFT)
-    canvas.box(place(scene.round), bottom, right, bottom + 5, _FAINT)
+    canvas.box(left, bottom, x_of(scene.round), bottom + 5, _SOFT)
+    canvas.box(x_of(scene.round), bottom, right, bottom + 5, _FAINT)
     for index, (name, color, most) in enumerate(_CURVES):
         canvas.text(16, top + 9 + index * 18, name, 12, color)
         points = [
-            (place(played - 0.5), bottom - (bottom - top) * min(1.0, values[index] / most))
+            (x_of(played - 0.5), bottom - (bottom - top) * min(1.0, values[index] / most))
             for played, values in sorted(history.items())
             if played <= scene.round
         ]
@@ -112,7 +112,7 @@ def _timeline(canvas: _Canvas, scene: Scene, history: dict[int, tuple[float, ...
             canvas.disc(*points[0], 1.5, color, color)
     free = [0.0, 0.0, 0.0]  # where the next label may start, by line
     for index, mark in enumerate(scene.marks):
-        x, line = place(mark.at), index % len(free)
+        x, line = x_of(mark.at), index % len(free)
         label = f"placebo ({mark.label})" if mark.placebo else mark.label
         if x < free[line]:
             label = ""

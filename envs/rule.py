@@ -7,30 +7,33 @@ distances read.
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ruleshift.envs import layout as at
-from ruleshift.envs.fields import Choice, Count, Number, Numbers, Tiers, Word, check_fields, check_keys, option
+from ruleshift.envs.enumerations import (
+    CHARGE,
+    CHARGES,
+    ENTRIES,
+    ENTRY,
+    LEVEL,
+    LEVELS,
+    PRICE_SIGNALS,
+    PRICING,
+    PRICINGS,
+    PROPOSER,
+    PROPOSERS,
+    WANTS,
+)
+from ruleshift.envs.fields import Choice, Count, Number, Numbers, Tiers, Word, check_fields, option
 from ruleshift.envs.files import as_toml, find_file, names_in, parse, read_file
 from ruleshift.envs.mechanisms import Mechanism, find_mechanism
+from ruleshift.envs.walk import built, leaves, replaced, tables
 
-LEVELS = ("opaque", "outcomes", "scores", "full")
-PRICE_SIGNALS = ("ratio", "logit")
-PRICINGS = ("as_asked", "second_price", "posted", "uniform", "externality")
-CHARGES = ("sunk", "if_matched", "next_bid", "externality")
 MAX_DELAY = 8
-ENTRIES = ("closed", "replacement")
-PROPOSERS = ("organizations", "jobs")
-_OWN_ASK_SHARE = {"as_asked": 1.0, "second_price": 0.5, "posted": 0.0, "uniform": 0.25, "externality": 0.125}
-_IF_WON = {"sunk": 1.0, "if_matched": 1.0, "next_bid": 0.5, "externality": 0.25}
-_NEEDS = {
-    "pricing": {"second_price": "lead", "uniform": "lead", "externality": "price"},
-    "charge": {"next_bid": "bid", "externality": "bid_externality"},
-}  # what the mechanism must tell for a payment; for those not named here nothing
 _FOLDER = Path(__file__).parent / "rules"
 
 
@@ -107,8 +110,9 @@ class Matching:
     """Name of a registered mechanism."""
     proposer: str = option("organizations", Choice(*PROPOSERS))
     """Which side proposes, where the mechanism has sides."""
-    parameters: tuple[float, ...] = option((), Numbers(4))
-    """The mechanism's own numbers, at most four."""
+    parameters: tuple[float, ...] = option((), Numbers(at.MOST_PARAMETERS))
+    """The mechanism's own numbers, at most four, in the order of `Mechanism.parameters`; the defaults that stand there
+    where left out."""
 
     def __post_init__(self) -> None:
         check_fields(self, "matching")
@@ -159,13 +163,8 @@ class Feedback:
         check_fields(self, "feedback")
 
 
-_PARTS = {
-    "disclosure": Disclosure,
-    "scoring": Scoring,
-    "matching": Matching,
-    "payment": Payment,
-    "feedback": Feedback,
-}
+PARTS = ("disclosure", "scoring", "matching", "payment", "feedback")
+_PAYMENT_TABLES: dict[str, Any] = {"pricing": PRICINGS, "charge": CHARGES}
 
 
 @dataclass(frozen=True)
@@ -184,22 +183,34 @@ class Rule:
     payment: Payment = field(default_factory=Payment)
     feedback: Feedback = field(default_factory=Feedback)
 
-    def check_payment(self) -> Mechanism:
-        """The mechanism; refuses a payment that needs what the mechanism does not declare to tell.
+    def check_mechanism(self) -> Mechanism:
+        """The mechanism; refuses numbers of its own that are out of range, and a payment for which it does not tell
+        what is needed.
 
         Raises:
-            ValueError: names the mechanism, the key, what it would have to declare, and what the key could be.
+            ValueError: names the rule, the mechanism, the key, what is wrong, and what the key could be.
         """
         mechanism = find_mechanism(self.matching.mechanism)
-        for key, all_values in (("pricing", PRICINGS), ("charge", CHARGES)):
-            needs, value = _NEEDS[key], getattr(self.payment, key)
-            if value in needs and needs[value] not in mechanism.payments:
-                told = [each for each in all_values if each not in needs or needs[each] in mechanism.payments]
+        try:
+            mechanism.check_parameters(self.matching.parameters)
+        except ValueError as error:
+            raise ValueError(f"rule {self.name!r}: {error}") from None
+        known = (None, *mechanism.payments)
+        for key, table in _PAYMENT_TABLES.items():
+            value: str = getattr(self.payment, key)
+            if table[value].needs not in known:
+                supported = [word for word, each in table.items() if each.needs in known]
                 raise ValueError(
                     f"rule {self.name!r}: payment.{key} is {value!r}, which {mechanism.name!r} does not tell (it "
-                    f"declares no payment {needs[value]!r}); with it, {key} must be one of {', '.join(told)}"
+                    f"declares no payment {table[value].needs!r}); with it, {key} must be one of {', '.join(supported)}"
                 )
         return mechanism
+
+    @property
+    def _needed(self) -> set[str]:
+        """What the mechanism has to tell for the payment, of `enumerations.PAYMENTS`."""
+        needs = {table[getattr(self.payment, key)].needs for key, table in _PAYMENT_TABLES.items()}
+        return {each for each in needs if each is not None}
 
     @property
     def strategy_proof(self) -> bool:
@@ -213,14 +224,13 @@ class Rule:
         side = self.matching.proposer if mechanism.reads_proposer else "organizations"
         if side in mechanism.strategy_proof and self.scoring.weights.focus == 0:
             return True
-        needed = {needs.get(getattr(self.payment, key)) for key, needs in _NEEDS.items()}
         free = self.payment.commission == 0 and not self.payment.tiers
-        return free and not needed.isdisjoint(mechanism.strategy_proof_payments)
+        return free and not self._needed.isdisjoint(mechanism.strategy_proof_payments)
 
     @property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits of the five parts' content."""
-        content = {part: asdict(getattr(self, part)) for part in _PARTS}
+        """The rule's fingerprint: sixteen hexadecimal digits of the content of its five parts."""
+        content = {part: asdict(getattr(self, part)) for part in PARTS}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def replace(self, **changes: Any) -> "Rule":
@@ -229,35 +239,48 @@ class Rule:
         Raises:
             ValueError: an unknown field, or a value outside its range.
         """
-        return _replaced(self, {tuple(name.split(".")): value for name, value in changes.items()}, "rule")
+        rule: Rule = replaced(self, changes, "rule")
+        return rule
+
+    def disclosed(self) -> "Rule":
+        """The same rule, disclosed in full to every organization."""
+        return self.replace(**{"disclosure.level": "full"})
+
+    def flat(self) -> dict[str, Any]:
+        """The values of all fields of the five parts, by dotted name such as `scoring.weights.price`."""
+        return {name: value for name, _, value in leaves(self) if "." in name}
 
     def to_toml(self) -> str:
         """The rule as the text of a TOML file; `Rule.from_toml` gives it back."""
-        lines = [f"name = {as_toml(self.name)}", f"rationale = {as_toml(self.rationale)}"]
-        for part in _PARTS:
-            lines += _toml_table(part, getattr(self, part))
+        lines = []
+        for name, table in tables(self).items():
+            lines += ["", f"[{name}]"] if name else []
+            lines += [f"{key} = {as_toml(value)}" for key, value in table.items()]
         return "\n".join(lines) + "\n"
 
     @staticmethod
-    def from_toml(text: str, place: str = "rule") -> "Rule":
-        """The rule that a TOML text describes; `place` names it in errors.
+    def from_toml(text: str, where: str = "rule") -> "Rule":
+        """The rule that a TOML text describes; `where` names it in errors.
 
         Raises:
             ValueError: not TOML, an unknown or missing part, an unknown key, a value out of range: file and key named.
         """
-        return Rule.from_content(parse(text, place), place)
+        return Rule.from_content(parse(text, where), where)
 
     @staticmethod
-    def from_content(content: dict[str, Any], place: str = "rule") -> "Rule":
+    def from_content(content: dict[str, Any], where: str = "rule") -> "Rule":
         """The rule that the tables of a TOML file describe, as `from_toml`.
 
         Raises:
-            ValueError: an unknown or missing part, an unknown key, a value out of range: place and key named.
+            ValueError: an unknown or missing part, an unknown key, a value out of range: `where` and the key named.
         """
-        rule = _built(Rule, content, place)
-        missing = [part for part in _PARTS if part not in content]
+        rule: Rule = built(Rule, content, where)
+        for key in ("name", "rationale"):
+            if not isinstance(getattr(rule, key), str):
+                raise ValueError(f"{where}: {key} is {content[key]!r}; it must be text")
+        missing = [part for part in PARTS if part not in content]
         if missing:
-            raise ValueError(f"{place}: the part [{missing[0]}] is missing; a rule has {', '.join(_PARTS)}")
+            raise ValueError(f"{where}: the part [{missing[0]}] is missing; a rule has {', '.join(PARTS)}")
         return rule
 
     def features(self) -> np.ndarray:
@@ -272,12 +295,12 @@ class Rule:
             "stable": mechanism.stable,
             "strategy_proof": self.strategy_proof,
             "efficient": mechanism.efficient,
-            "pricing": _OWN_ASK_SHARE[self.payment.pricing],
+            "pricing": PRICINGS[self.payment.pricing].own_ask,
             "reserve": self.payment.reserve,
             "commission_first": self.payment.commission,
             "commission_last": self.payment.tiers[-1][1] if self.payment.tiers else self.payment.commission,
-            "charge_if_lost": self.payment.charge == "sunk",
-            "charge_if_won": _IF_WON[self.payment.charge],
+            "charge_if_lost": CHARGES[self.payment.charge].if_lost,
+            "charge_if_won": CHARGES[self.payment.charge].if_won,
             "reputation_gain": self.feedback.reputation_gain,
             "inflation": self.feedback.inflation,
             "persistence": self.feedback.persistence,
@@ -286,22 +309,23 @@ class Rule:
         return np.array([values[name] for name in at.FEATURES], dtype=np.float32)
 
     def row(self) -> np.ndarray:
-        """What the kernel reads, float64 (RULE_ROW,); the amplification may be inf."""
+        """The rule as the kernel reads it, float64 (RULE_ROW,), by the positions in `layout`; it may hold inf."""
         row = np.zeros(at.RULE_ROW)
         row[at.W_PRICE : at.W_PROXIMITY + 1] = list(vars(self.scoring.weights).values())
         row[at.AMPLIFICATION] = self.scoring.amplification
         row[at.PROMOTION_FLOOR] = self.scoring.promotion_floor
-        row[at.LEVEL] = LEVELS.index(self.disclosure.level)
-        row[at.PRICING] = PRICINGS.index(self.payment.pricing)
+        row[at.LEVEL] = getattr(LEVEL, self.disclosure.level)
+        row[at.PRICING] = getattr(PRICING, self.payment.pricing)
         row[at.RESERVE] = self.payment.reserve
         row[at.COMMISSION] = self.payment.commission
-        row[at.CHARGE] = CHARGES.index(self.payment.charge)
+        row[at.CHARGE] = getattr(CHARGE, self.payment.charge)
+        row[at.WANTS] = sum(getattr(WANTS, each) for each in self._needed)
         for index, (start, share) in enumerate(self.payment.tiers):
             row[at.TIER_1 + 2 * index], row[at.TIER_1 + 2 * index + 1] = start, share
         row[at.NOISE], row[at.DELAY] = self.disclosure.noise, self.disclosure.delay
         row[at.NOTICE], row[at.RELIABILITY] = self.disclosure.notice, self.disclosure.reliability
         row[at.LOGIT_SCALE] = self.scoring.logit_scale if self.scoring.price_signal == "logit" else 0.0
-        row[at.ENTRY], row[at.ENTRY_RATE] = ENTRIES.index(self.feedback.entry), self.feedback.entry_rate
+        row[at.ENTRY], row[at.ENTRY_RATE] = getattr(ENTRY, self.feedback.entry), self.feedback.entry_rate
         row[at.GAIN] = self.feedback.reputation_gain
         row[at.INFLATION] = self.feedback.inflation
         row[at.PERSISTENCE] = self.feedback.persistence
@@ -309,8 +333,9 @@ class Rule:
         mechanism = find_mechanism(self.matching.mechanism)
         row[at.READS_PREFERENCES], row[at.READS_PRIORITIES] = mechanism.reads_preferences, mechanism.reads_priorities
         row[at.READS_COSTS], row[at.DRAWS_ORGANIZATIONS] = mechanism.reads_costs, mechanism.draws_organizations
-        row[at.PROPOSER] = PROPOSERS.index(self.matching.proposer)
-        parameters = self.matching.parameters
+        row[at.PROPOSER] = getattr(PROPOSER, self.matching.proposer)
+        given = self.matching.parameters
+        parameters = (*given, *(each.default for each in mechanism.parameters[len(given) :]))
         row[at.PARAMETER_0 : at.PARAMETER_0 + len(parameters)] = parameters
         return row
 
@@ -334,47 +359,3 @@ def load_rule(rule: "str | Path | Rule") -> Rule:
         raise TypeError(f"rule is {type(rule).__name__}; it must be a name, a path or a Rule")
     path = find_file("rule", rule, _FOLDER)
     return Rule.from_content(read_file(path), path.name)
-
-
-def _built(kind: type, content: Any, place: str) -> Any:
-    values = {}
-    for key, value in check_keys(kind, content, place).items():
-        nested = {"weights": Weights, **_PARTS}.get(key)
-        values[key] = _built(nested, value, f"{place}: {key}") if nested else value
-        if kind is Rule and not nested and not isinstance(value, str):
-            raise ValueError(f"{place}: {key} is {value!r}; it must be text")
-    try:
-        return kind(**values)
-    except ValueError as error:
-        head = place.split(": ")[0]
-        raise ValueError(f"{head}: {error}") from None
-
-
-def _replaced(value: Any, changes: dict[tuple[str, ...], Any], place: str) -> Any:
-    known = [each.name for each in fields(value)]
-    grouped: dict[str, dict[tuple[str, ...], Any]] = {}
-    for path, new in changes.items():
-        if path[0] not in known:
-            raise ValueError(f"{place}: unknown field {path[0]!r}; there are {', '.join(known)}")
-        grouped.setdefault(path[0], {})[path[1:]] = new
-    values = {}
-    for name, inner in grouped.items():
-        old = getattr(value, name)
-        if () in inner:
-            values[name] = inner[()]
-        elif is_dataclass(old):
-            values[name] = _replaced(old, inner, f"{place}.{name}")
-        else:
-            raise ValueError(f"{place}.{name} has no field {next(iter(inner))[0]!r}")
-    return replace(value, **values)
-
-
-def _toml_table(name: str, value: Any) -> list[str]:
-    lines, nested = ["", f"[{name}]"], []
-    for each in fields(value):
-        inner = getattr(value, each.name)
-        if is_dataclass(inner):
-            nested += _toml_table(f"{name}.{each.name}", inner)
-        else:
-            lines.append(f"{each.name} = {as_toml(inner)}")
-    return lines + nested

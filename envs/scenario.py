@@ -140,21 +140,21 @@ def load_scenario(scenario: str | Path | Scenario) -> Scenario:
     return _read(read_file(path), path.name)
 
 
-def _read(content: dict[str, Any], place: str) -> Scenario:
-    check_keys(Scenario, content, place)
-    rule = Rule.from_content(content["rule"], f"{place}: rule")
-    economy = _made(Economy, content["economy"], f"{place}: economy")
-    figures, gaps, shifts = (_listed(content, key, place) for key in ("figures", "gaps", "schedule"))
+def _read(content: dict[str, Any], where: str) -> Scenario:
+    check_keys(Scenario, content, where)
+    rule = Rule.from_content(content["rule"], f"{where}: rule")
+    economy = _made(Economy, content["economy"], f"{where}: economy")
+    figures, gaps, shifts = (_listed(content, key, where) for key in ("figures", "gaps", "schedule"))
     scenario = Scenario(
-        **{key: _text(content[key], f"{place}: {key}") for key in ("name", "platform", "rationale")},
+        **{key: _text(content[key], f"{where}: {key}") for key in ("name", "platform", "rationale")},
         rule=rule,
         economy=economy,
-        schedule=_fitting(read_schedule(shifts, place, rule), economy, place),
-        figures=tuple(_made(Figure, each, f"{place}: figures.{i}") for i, each in enumerate(figures)),
-        gaps=tuple(_made(_Gap, each, f"{place}: gaps.{i}").what for i, each in enumerate(gaps)),
+        schedule=_fitting(read_schedule(shifts, where, rule), economy, where),
+        figures=tuple(_made(Figure, each, f"{where}: figures.{i}") for i, each in enumerate(figures)),
+        gaps=tuple(_made(_Gap, each, f"{where}: gaps.{i}").what for i, each in enumerate(gaps)),
     )
     for i, figure in enumerate(scenario.figures):
-        _check_figure(scenario, figure, f"{place}: figures.{i}")
+        _check_figure(scenario, figure, f"{where}: figures.{i}")
     return scenario
 
 
@@ -163,16 +163,16 @@ class _Gap:
     what: str
 
 
-def _fitting(schedule: tuple[Shift, ...], economy: Economy, place: str) -> tuple[Shift, ...]:
+def _fitting(schedule: tuple[Shift, ...], economy: Economy, where: str) -> tuple[Shift, ...]:
     try:
         return check_schedule(schedule, economy.rounds)
     except ValueError as error:
-        raise ValueError(f"{place}: {error}") from None
+        raise ValueError(f"{where}: {error}") from None
 
 
-def _check_figure(scenario: Scenario, figure: Figure, place: str) -> None:
+def _check_figure(scenario: Scenario, figure: Figure, where: str) -> None:
     for key in ("what", "unit", "source", "sets"):
-        _text(getattr(figure, key), f"{place}.{key}")
+        _text(getattr(figure, key), f"{where}.{key}")
     for key, kinds, meant in (
         ("value", int | float | str, "a number or a word"),
         ("scale", int | float, "a number"),
@@ -180,29 +180,29 @@ def _check_figure(scenario: Scenario, figure: Figure, place: str) -> None:
     ):
         value = getattr(figure, key)
         if isinstance(value, bool) or not isinstance(value, kinds):
-            raise ValueError(f"{place}.{key} is {value!r}; it must be {meant}")
+            raise ValueError(f"{where}.{key} is {value!r}; it must be {meant}")
     if figure.sets != CONTEXT:
         try:
             scenario.setting(figure.sets)
         except ValueError as error:
-            raise ValueError(f"{place}.sets: {error}; a figure that sets none says {CONTEXT!r}") from None
+            raise ValueError(f"{where}.sets: {error}; a figure that sets none says {CONTEXT!r}") from None
 
 
-def _made(kind: type, content: Any, place: str) -> Any:
-    check_keys(kind, content, place)
+def _made(kind: type, content: Any, where: str) -> Any:
+    check_keys(kind, content, where)
     try:
         return kind(**content)
     except ValueError as error:
-        raise ValueError(f"{place.split(': ')[0]}: {error}") from None
+        raise ValueError(f"{where.split(': ')[0]}: {error}") from None
 
 
-def _listed(content: dict[str, Any], key: str, place: str) -> list[Any]:
+def _listed(content: dict[str, Any], key: str, where: str) -> list[Any]:
     if not isinstance(content[key], list) or not content[key]:
-        raise ValueError(f"{place}: {key} is {content[key]!r}; it must be a list of tables that is not empty")
+        raise ValueError(f"{where}: {key} is {content[key]!r}; it must be a list of tables that is not empty")
     return content[key]
 
 
-def _text(content: Any, place: str) -> str:
+def _text(content: Any, where: str) -> str:
     if not isinstance(content, str) or not content:
-        raise ValueError(f"{place} is {content!r}; it must be text")
+        raise ValueError(f"{where} is {content!r}; it must be text")
     return content

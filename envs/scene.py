@@ -7,7 +7,7 @@ import numpy as np
 
 from ruleshift.envs.layout import MEASURES, Outcome, outcome_view, state_view
 from ruleshift.envs.rule import Rule
-from ruleshift.envs.schedule import Shift, fates
+from ruleshift.envs.schedule import Shift, draw_shifts
 from ruleshift.envs.structure import Structure
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ NEWS_ROUNDS = 5
 
 
 class Mark(NamedTuple):
-    """A shift on the timeline."""
+    """A shift as the timeline of a picture shows it."""
 
     at: int  # rounds played before it
     label: str  # name of the rule or structure that follows
@@ -139,7 +139,7 @@ def _standing(market: "Market", b: int, ended: Ended | None) -> Standing:
 
 def _marks(market: "Market", b: int, episode: int) -> tuple[Mark, ...]:
     """The shifts that come about in this market and episode, or were announced."""
-    happens = fates(market.schedule, market.key[b : b + 1], episode)[0][0]
+    happens = draw_shifts(market.schedule, market.key[b : b + 1], episode)[0][0]
     return tuple(
         Mark(shift.at, _name(shift), shift.placebo, bool(comes), shift.notice or 0)
         for shift, comes in zip(market.schedule, happens, strict=True)

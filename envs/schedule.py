@@ -14,10 +14,11 @@ import numpy as np
 
 from ruleshift.envs.blend import between
 from ruleshift.envs.compile import jit
-from ruleshift.envs.fields import check_keys, flat_keys
+from ruleshift.envs.fields import check_keys
 from ruleshift.envs.numerics import SHIFT, uniform, words
 from ruleshift.envs.rule import Rule, load_rule
 from ruleshift.envs.structure import Structure
+from ruleshift.envs.walk import flat_keys
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def periodic(rules: Sequence[Any], every: int, rounds: int) -> tuple[Shift, ...]
     """
     _check_counts(every=every, rounds=rounds)
     rules = _check_rules(rules, 1)
-    return tuple(Shift(at, rules[turn % len(rules)]) for turn, at in enumerate(range(every, rounds, every)))
+    return tuple(Shift(at, rules[number % len(rules)]) for number, at in enumerate(range(every, rounds, every)))
 
 
 def drift(
@@ -125,14 +126,14 @@ def placebo(schedule: Sequence[Shift]) -> tuple[Shift, ...]:
     return tuple(replace(shift, placebo=True) for shift in schedule)
 
 
-def read_schedule(tables: Any, place: str, rule: Rule | None = None) -> tuple[Shift, ...]:
+def read_schedule(tables: Any, where: str, rule: Rule | None = None) -> tuple[Shift, ...]:
     """The schedule that a file writes as a list of tables with the keys of `Shift`, of which `at` and `to` are needed.
 
     Where the market's own `rule` is given, `to` may also be a table of what changes: in the rule of the shift above it,
     in the first one in `rule`.
 
     Raises:
-        ValueError: a key that is missing or unknown, or a value that is none; named by `place` and the table's number.
+        ValueError: a key that is missing or unknown, or a value that is none; named by `where` and the table's number.
 
     >>> read_schedule([{"at": 50, "to": "promoted_listing", "notice": 10}], "mine.toml")[0].at
     50
@@ -141,10 +142,10 @@ def read_schedule(tables: Any, place: str, rule: Rule | None = None) -> tuple[Sh
     0.3
     """
     if not isinstance(tables, list):
-        raise ValueError(f"{place}: schedule is {tables!r}; it must be a list of tables, such as [[schedule]]")
+        raise ValueError(f"{where}: schedule is {tables!r}; it must be a list of tables, such as [[schedule]]")
     shifts: list[Shift] = []
     for i, table in enumerate(tables):
-        here = f"{place}: schedule.{i}"
+        here = f"{where}: schedule.{i}"
         check_keys(Shift, table, here)
         try:
             shifts.append(_read_shift(table, rule, shifts))
@@ -198,30 +199,31 @@ def check_schedule(schedule: tuple[Shift, ...], rounds: int) -> tuple[Shift, ...
     return ordered
 
 
-def fates(schedule: tuple[Shift, ...], keys: np.ndarray, episode: int) -> tuple[np.ndarray, np.ndarray]:
-    """What chance decides: whether each shift comes about, and a uniform number for its announcement, both (B, S).
+def draw_shifts(schedule: tuple[Shift, ...], keys: np.ndarray, episode: int) -> tuple[np.ndarray, np.ndarray]:
+    """What chance decides in B markets and S shifts: whether each shift comes about, bool (B, S), and a uniform number
+    in (0, 1) for its announcement, float64 (B, S), which `notices` reads.
 
-    A shift's chance belongs to its round and its place there: other shifts do not change it. Of several in one round
+    A shift's chance belongs to its round and its position there: other shifts do not change it. Of several in one round
     the last decides, and one to the rule that an earlier one left in force is none.
     """
     rounds = np.array([shift.at for shift in schedule], np.int64)
-    places = np.array([index - np.searchsorted(rounds, at) for index, at in enumerate(rounds)], np.int64)
-    chance, luck = np.empty((2, len(keys), len(schedule)))
-    _draw_fates(keys, rounds, places, episode, chance, luck)
+    positions = np.array([index - np.searchsorted(rounds, at) for index, at in enumerate(rounds)], np.int64)
+    chance, announcement = np.empty((2, len(keys), len(schedule)))
+    _draw_chances(keys, rounds, positions, episode, chance, announcement)
     happens = chance < np.array([shift.chance for shift in schedule])
-    _settle(schedule, happens)
-    return happens, luck
+    _cancel_moot(schedule, happens)
+    return happens, announcement
 
 
 @jit
-def _draw_fates(keys, rounds, places, episode, chance, luck):  # type: ignore[no-untyped-def]
+def _draw_chances(keys, rounds, positions, episode, chance, announcement):  # type: ignore[no-untyped-def]
     for b in range(len(keys)):
         for s in range(len(rounds)):
-            one, other, _, _ = words(keys[b, 0], keys[b, 1], places[s], rounds[s], episode, SHIFT)
-            chance[b, s], luck[b, s] = uniform(one), uniform(other)
+            one, other, _, _ = words(keys[b, 0], keys[b, 1], positions[s], rounds[s], episode, SHIFT)
+            chance[b, s], announcement[b, s] = uniform(one), uniform(other)
 
 
-def _settle(schedule: tuple[Shift, ...], happens: np.ndarray) -> None:
+def _cancel_moot(schedule: tuple[Shift, ...], happens: np.ndarray) -> None:
     """Cancel the shifts that a later one of their round overrules, and those that change nothing."""
     for earlier in range(len(schedule) - 1):
         later = earlier + 1
@@ -246,19 +248,24 @@ def stages(schedule: tuple[Shift, ...], happens: np.ndarray, rounds: int) -> np.
 
 
 def notices(
-    schedule: tuple[Shift, ...], happens: np.ndarray, luck: np.ndarray, lead: np.ndarray, reliability: np.ndarray
+    schedule: tuple[Shift, ...],
+    happens: np.ndarray,
+    announcement: np.ndarray,
+    lead_time: np.ndarray,
+    reliability: np.ndarray,
 ) -> np.ndarray:
     """How near an announced shift is: float64 (T, B), 0 none, rising linearly to 1 in the round before it.
 
-    `lead` and `reliability` (T, B) are those of the rule in force, which speaks while it is. A platform announces a
-    change with the probability of its reliability, and what is none with the rest of it.
+    `happens` and `announcement` (B, S) are those of `draw_shifts`. `lead_time` (rounds) and `reliability`, both (T, B),
+    are those of the rule in force, which speaks while it is. A platform announces a change with the probability of its
+    reliability, and what is none with the rest of it.
     """
-    table = np.zeros(lead.shape)
+    table = np.zeros(lead_time.shape)
     for index, shift in enumerate(schedule):
         left = shift.at - np.arange(shift.at)[:, None]
-        lucky, true = luck[:, index], happens[:, index] & (not shift.placebo)
-        announced = np.where(true, lucky < reliability[: shift.at], lucky >= reliability[: shift.at])
-        ahead = np.where(announced, lead[: shift.at], 0.0)
+        number, true = announcement[:, index], happens[:, index] & (not shift.placebo)
+        announced = np.where(true, number < reliability[: shift.at], number >= reliability[: shift.at])
+        ahead = np.where(announced, lead_time[: shift.at], 0.0)
         if shift.notice is not None:
             ahead = np.full(ahead.shape, shift.notice)
         near = np.where(left <= ahead, 1 - (left - 1) / np.maximum(ahead, 1), 0.0)

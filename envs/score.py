@@ -29,8 +29,8 @@ def score(rule, economy, state, outcome, common, log_odds):
     """
     kinds, columns = log_odds.shape
     n = columns - 1
-    sharp = rule[at.AMPLIFICATION] == np.inf
-    scale = 1.0 if sharp else rule[at.AMPLIFICATION]
+    ranked = rule[at.AMPLIFICATION] == np.inf
+    scale = 1.0 if ranked else rule[at.AMPLIFICATION]
     _sum_common(rule, state, outcome, common)
     capability, focus = scale * rule[at.W_CAPABILITY], scale * rule[at.W_FOCUS]
     reserve = rule[at.RESERVE]
@@ -48,7 +48,7 @@ def score(rule, economy, state, outcome, common, log_odds):
             _add_proximity(scale * rule[at.W_PROXIMITY], np.int64(economy[at.BLOCS]), k, row, n)
         for i in range(n):
             row[i] = row[i] if outcome.ask[i] <= reserve else -np.inf
-    _score_outside(rule, economy, state, scale, sharp, log_odds)
+    _score_outside(rule, economy, state, scale, ranked, log_odds)
 
 
 @inlined
@@ -83,7 +83,7 @@ def _add_proximity(weight, blocs, k, row, n):
 
 
 @inlined
-def _score_outside(rule, economy, state, scale, sharp, log_odds):
+def _score_outside(rule, economy, state, scale, ranked, log_odds):
     """The outside option's odds against the reference organization (see `Economy.outside_share`)."""
     kinds, columns = log_odds.shape
     n = columns - 1
@@ -99,13 +99,13 @@ def _score_outside(rule, economy, state, scale, sharp, log_odds):
             for i in range(n):
                 popularity += state.popularity[i]
             total += rule[at.W_POPULARITY] * _log(popularity / n)
-        outside = total if sharp else scale * total + outside
+        outside = total if ranked else scale * total + outside
     for k in range(kinds):
         log_odds[k, n] = outside
 
 
 @jit
-def place(log_odds, sharp, order, spare, mean, outcome):
+def rank_scores(log_odds, ranked, order, spare, mean, outcome):
     """Fill priority (share of the odds, over kinds) and rank (0 the best, 1 the last) of `outcome`."""
     kinds, columns = log_odds.shape
     n = columns - 1
@@ -120,7 +120,7 @@ def place(log_odds, sharp, order, spare, mean, outcome):
     for i in range(n):
         odds = 0.0
         if mean[i] > -np.inf:
-            odds = (1.0 if mean[i] == best else 0.0) if sharp else exp(mean[i] - best)
+            odds = (1.0 if mean[i] == best else 0.0) if ranked else exp(mean[i] - best)
         outcome.priority[i] = odds
         total += odds
     sort_descending(mean, mean, order, spare)

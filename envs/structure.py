@@ -14,6 +14,7 @@ from ruleshift.envs.rule import Rule, load_rule
 from ruleshift.envs.support import check_parts
 
 PARTS = ("train", "interpolation", "extrapolation", "composition", "family")
+_LEVEL = "disclosure.level"
 _FOLDER = Path(__file__).parent / "structures"
 _NEEDED = 64  # uniform numbers a draw of a rule may use
 _key = lru_cache(maxsize=65_536)(market_key)
@@ -83,12 +84,12 @@ class Structure:
 
     @property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits of the content."""
+        """The structure's fingerprint: sixteen hexadecimal digits of its base rule and its parts."""
         return _digest([self.base.hash, self.hashes])
 
     @cached_property
     def hashes(self) -> dict[str, str]:
-        """Of each part, sixteen hexadecimal digits of all that its draws depend on."""
+        """The fingerprint of each part: sixteen hexadecimal digits of all that its draws depend on."""
         return {part: _digest([self.base.hash, each.plain()]) for part, each in self.parts.items()}
 
     def draw(self, seed: int, market: int, episode: int, part: str = "train", stage: int = 0) -> Rule:
@@ -110,8 +111,18 @@ class Structure:
         return tuple(self.sampled(part, number, seed) for number in range(count))
 
     def sampled(self, part: str, number: int, seed: int) -> Rule:
-        """Rule `number` of `sample`."""
+        """The rule that `sample` has at `number`, counted from 0."""
         return self.draw(seed, number, 0, part).replace(name=f"{self.name}_{part}_{number:02}")
+
+    def disclosed(self) -> "Structure":
+        """The same structure, of which every rule is disclosed in full to every organization."""
+        parts = {
+            name: Part(
+                tuple({field: draw for field, draw in each.items() if field != _LEVEL} for each in part.alternatives)
+            )
+            for name, part in self.parts.items()
+        }
+        return Structure(self.name, self.base.disclosed(), parts)
 
     @cached_property
     def _named(self) -> Rule:
@@ -149,31 +160,31 @@ def list_structures() -> tuple[str, ...]:
     return names_in(_FOLDER)
 
 
-def _check_hashes(structure: Structure, frozen: Any, place: str) -> None:
+def _check_hashes(structure: Structure, frozen: Any, where: str) -> None:
     if not isinstance(frozen, dict) or frozen.keys() != structure.parts.keys():
-        raise ValueError(f"{place}: hashes must be a table with one for each part: {', '.join(structure.parts)}")
+        raise ValueError(f"{where}: hashes must be a table with one for each part: {', '.join(structure.parts)}")
     for part, digest in structure.hashes.items():
         if frozen[part] != digest:
             raise ValueError(
-                f"{place}: the part {part} is frozen as {frozen[part]}, but its content is {digest}; "
+                f"{where}: the part {part} is frozen as {frozen[part]}, but its content is {digest}; "
                 "a changed part belongs in a new structure"
             )
 
 
-def _read_part(given: Any, place: str) -> Part:
+def _read_part(given: Any, where: str) -> Part:
     if isinstance(given, Part):
         return given
     alternatives = (given,) if isinstance(given, dict) else given
     if not isinstance(alternatives, list | tuple) or not alternatives:
-        raise ValueError(f"{place} is {given!r}; it must be a table of draws, or a list of them")
+        raise ValueError(f"{where} is {given!r}; it must be a table of draws, or a list of them")
     draws = []
     for number, each in enumerate(alternatives, 1):
         if not isinstance(each, dict):
-            raise ValueError(f"{place} is {each!r}; it must be a table of draws")
-        called = place if len(alternatives) == 1 else f"{place} ({number})"
+            raise ValueError(f"{where} is {each!r}; it must be a table of draws")
+        called = where if len(alternatives) == 1 else f"{where} ({number})"
         draws.append({field: read_draw(field, each[field], f"{called}.{field}") for field in sorted(each)})
         if 1 + sum(draw.takes for draw in draws[-1].values()) > _NEEDED:
-            raise ValueError(f"{place}: draws {len(each)} fields; they take more than {_NEEDED - 1} random numbers")
+            raise ValueError(f"{where}: draws {len(each)} fields; they take more than {_NEEDED - 1} random numbers")
     return Part(tuple(draws))
 
 

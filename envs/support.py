@@ -5,15 +5,11 @@ other could draw the same rule; ranges hold their ends, so that parts that touch
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass
 from itertools import combinations, product
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ruleshift.envs.draws import SIGNALS, WEIGHTS, Choice, Piece
 from ruleshift.envs.rule import Rule
-
-if TYPE_CHECKING:
-    from ruleshift.envs.structure import Structure
 
 Support = dict[str, tuple[Piece, ...]]
 """By dotted field, the pieces that it may lie in."""
@@ -22,31 +18,32 @@ NOVEL = ("matching.mechanism", "payment.pricing", "payment.charge")
 """The fields whose unseen values make a rule of another family."""
 
 
-def flat_fields(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    """Dotted names and values of all fields of a rule, without its name and rationale, which are labels."""
-    found: list[tuple[str, Any]] = []
-    for each in fields(value):
-        inner = getattr(value, each.name)
-        if is_dataclass(inner):
-            found += flat_fields(inner, f"{prefix}{each.name}.")
-        elif prefix or each.name not in ("name", "rationale"):
-            found.append((prefix + each.name, inner))
-    return found
+class Parted(Protocol):
+    """What is read of a `Structure`, which is built on this module."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def base(self) -> Rule: ...
+
+    @property
+    def parts(self) -> dict[str, Any]: ...
 
 
-def supports(structure: "Structure", part: str) -> list[Support]:
+def supports(structure: Parted, part: str) -> list[Support]:
     """What each alternative of a part may draw, of every field; those that it does not draw are the base's."""
-    base: Support = {name: ((value, value),) for name, value in flat_fields(structure.base) if WEIGHTS not in name}
+    base: Support = {name: ((value, value),) for name, value in structure.base.flat().items() if WEIGHTS not in name}
     base[WEIGHTS] = Choice((structure.base.scoring.weights,)).pieces
     return [base | {name: draw.pieces for name, draw in draws.items()} for draws in structure.parts[part].alternatives]
 
 
-def outside(structure: "Structure", rule: Rule, part: str = "train") -> tuple[str, ...]:
+def outside(structure: Parted, rule: Rule, part: str = "train") -> tuple[str, ...]:
     """Dotted names of the fields in which `rule` lies outside a part of `structure`; none: it is inside.
 
     Measured against the alternative that the rule is outside of in the fewest fields.
     """
-    own = dict(flat_fields(rule))
+    own = rule.flat()
     return min((tuple(_outside(support, own)) for support in supports(structure, part)), key=len)
 
 
@@ -65,7 +62,7 @@ def _signals_outside(piece: Piece, own: dict[str, Any]) -> list[str]:
     return [name for name, low, high in bounds if not low - 1e-12 <= own[name] <= high + 1e-12]
 
 
-def check_parts(structure: "Structure") -> None:
+def check_parts(structure: Parted) -> None:
     """Refuse parts that overlap, or test parts that are not what they are called.
 
     `interpolation` keeps every field between the ends of what is trained; `extrapolation` takes one outside of it, of
@@ -91,7 +88,7 @@ def check_parts(structure: "Structure") -> None:
                 raise ValueError(f"structure {structure.name}: {called}: {problem}")
 
 
-def _alternatives(structure: "Structure", part: str) -> list[tuple[str, Support]]:
+def _alternatives(structure: Parted, part: str) -> list[tuple[str, Support]]:
     """The supports of a part, each by the name that errors call it."""
     found = supports(structure, part)
     if len(found) == 1:

@@ -64,8 +64,8 @@ def read_action(action: Any, shape: tuple[int, ...], who: str) -> np.ndarray:
         raise ValueError(f"{who}: the action has shape {array.shape}, expected {shape}")
     bad = ~np.isfinite(array)
     if bad.any():
-        place = ", ".join(str(index) for index in np.argwhere(bad)[0])
-        raise ValueError(f"{who}: the action holds {array[bad][0]} at [{place}]")
+        position = ", ".join(str(index) for index in np.argwhere(bad)[0])
+        raise ValueError(f"{who}: the action holds {array[bad][0]} at [{position}]")
     return np.clip(array, -_FAR, _FAR).astype(np.float32)
 
 

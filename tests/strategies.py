@@ -7,21 +7,19 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from ruleshift.envs import Economy, Market, Rule, Shift
-from ruleshift.envs.mechanisms import MECHANISMS
-from ruleshift.envs.rule import (
+from ruleshift.envs.enumerations import (
     CHARGES,
+    DEMANDS,
     ENTRIES,
+    LEARNING,
     LEVELS,
     PRICE_SIGNALS,
     PRICINGS,
     PROPOSERS,
-    Disclosure,
-    Feedback,
-    Matching,
-    Payment,
-    Scoring,
-    Weights,
+    SHOCK_LAWS,
 )
+from ruleshift.envs.mechanisms import MECHANISMS
+from ruleshift.envs.rule import Disclosure, Feedback, Matching, Payment, Scoring, Weights
 
 SIGNALS = tuple(Weights.__dataclass_fields__)
 BUILT_IN = tuple(
@@ -53,7 +51,7 @@ def pairs(thresholds: st.SearchStrategy[float]) -> st.SearchStrategy[tuple[tuple
 def supports(mechanism: str, **payment: Any) -> bool:
     """Whether the mechanism provides what a payment needs."""
     try:
-        Rule(matching=Matching(mechanism=mechanism), payment=Payment(**payment)).check_payment()
+        Rule(matching=Matching(mechanism=mechanism), payment=Payment(**payment)).check_mechanism()
     except ValueError:
         return False
     return True
@@ -103,7 +101,7 @@ def rules(draw: st.DrawFn, economy: Economy, **fixed: Any) -> Rule:
 @st.composite
 def economies(draw: st.DrawFn, **fixed: Any) -> Economy:
     """Any small economy; `fixed` fields have these values."""
-    demand = fixed.get("demand") or draw(st.sampled_from(["random", "even"]))
+    demand = fixed.get("demand") or draw(st.sampled_from(DEMANDS))
     shares = fixed.get("shares") or draw(st.sampled_from(["sampled", "sampled", "expected"]))
     jobs = fixed.get("jobs") or draw(st.integers(1, 7))
     given = {
@@ -111,10 +109,10 @@ def economies(draw: st.DrawFn, **fixed: Any) -> Economy:
         "capacity": st.just(jobs) if shares == "expected" else st.integers(1, 3), "blocs": st.integers(1, 3),
         "base_cost": numbers(0, 2), "effort_cost": numbers(0, 2), "promotion_price": numbers(0, 1),
         "outside_share": st.sampled_from([0.0, 0.1, 0.6]), "outside_ask": numbers(0.02, 1.25),
-        "learning": st.sampled_from(["endogenous", "exogenous"]), "progress_ratio": numbers(0.5, 1),
+        "learning": st.sampled_from(LEARNING), "progress_ratio": numbers(0.5, 1),
         "depreciation": numbers(0, 1), "initial_capability": st.sampled_from([(0.1, 0.5), (0.0, 1.0), (0.3, 0.3)]),
         "infrastructure": st.sampled_from([(0.0, 0.0), (0.0, 3.0)]), "infrastructure_gain": numbers(0, 1),
-        "shock_law": st.sampled_from(["uniform", "exponential"]), "shock_mean": numbers(-0.2, 0.5),
+        "shock_law": st.sampled_from(SHOCK_LAWS), "shock_mean": numbers(-0.2, 0.5),
         "shock_sd": numbers(0, 2), "value_spread": numbers(0, 1), "value_drift": numbers(0, 1),
         "demand_drift": st.just(0.0) if demand == "even" else numbers(0, 1), "drift_period": st.integers(2, 6),
         "quality_capability": numbers(0, 1), "quality_noise": numbers(0, 1), "initial_reputation": numbers(0.01, 1),

@@ -11,7 +11,7 @@ from ruleshift.agents import Constant, Undisclosed, rival_population
 from ruleshift.envs import Economy, Market, Rule, Structure, load_rule, load_structure
 from ruleshift.envs.support import outside
 from ruleshift.train import ARMS, Arm, MarketGroup, MixedVecEnv, register_arm, training_groups, variant, variants
-from ruleshift.train.arms import HISTORY_ROUNDS, LSTM_UNITS, central_rule, disclosed
+from ruleshift.train.arms import HISTORY_ROUNDS, LSTM_UNITS, central_rule
 
 STRUCTURE = load_structure("platforms")
 GIVEN = {"home": "price_board", "central": "platforms", "structure": "platforms"}
@@ -105,13 +105,6 @@ def test_central_rule__is_of_the_training_part_and_nearest_to_it() -> None:
 
     assert away(rule) < np.quantile([away(other) for other in others], 0.05)
     assert {group.rule for group in training_groups(ARMS["central"], rule, 8)} == {rule}
-
-
-def test_disclosed__overrides_a_structure_that_draws_the_level() -> None:
-    base = load_rule("price_board")
-    told = disclosed(Structure("levels", base, {"train": {"disclosure.level": {"choice": ["opaque", "outcomes"]}}}))
-    assert isinstance(told, Structure)
-    assert {told.draw(0, market, 0).disclosure.level for market in range(20)} == {"full"}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from PIL import Image
 
 from ruleshift.cli import main
 from ruleshift.envs import Economy, Market, Rule, list_rules, load_rule
-from ruleshift.envs.support import flat_fields
 from ruleshift.eval import Comparison, compare_rules, save_picture
 from ruleshift.eval.compare.compare import odds_answers
 from ruleshift.eval.compare.phrases import idle, phrase
@@ -83,7 +82,7 @@ def test_odds_answers__are_the_factor_that_a_tenth_makes() -> None:
 def test_phrase__every_field_of_a_rule_has_words_of_its_own() -> None:
     rules = [Rule(), *(load_rule(name) for name in ("clearing_house", "sealed_tender", "popularity_feed"))]
     for rule in rules:
-        for field, value in flat_fields(rule):
+        for field, value in rule.flat().items():
             words = phrase(field, value)
             assert len(words) > 10
             assert words != f"{field.rpartition('.')[2].replace('_', ' ')} is {value}", f"no words for {field}"

@@ -8,7 +8,7 @@ from digests import FILE, cases, digest
 from strategies import BUILT_IN
 
 from ruleshift.envs import list_rules
-from ruleshift.envs.rule import CHARGES, PRICINGS
+from ruleshift.envs.enumerations import CHARGES, PRICINGS
 from ruleshift.eval.experiment.references import RECIPE
 
 CASES = cases()

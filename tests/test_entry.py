@@ -216,4 +216,4 @@ def test_entry_rate__changes_nothing_where_nobody_is_dormant(rate: float) -> Non
         market.reset(seed=0)
         for round_ in range(5):
             market.step(_actions(market, round_))
-    np.testing.assert_array_equal(*(market.state for market in markets))
+    np.testing.assert_array_equal(markets[0].state, markets[1].state)

@@ -135,9 +135,9 @@ def test_mechanisms__in_a_shift_beside_built_in_ones(write: Write) -> None:
         ("match.winner[j] = 7", 0.0),
         ("match.winner[j] = -2", 0.0),
         ("match.winner[j] = j % 4", 1.0),
-        ("match.winner[j], match.lead[j] = j % 4, -1.0", 0.0),
+        ("match.winner[j], match.margin[j] = j % 4, -1.0", 0.0),
     ],
-    ids=["capacity", "range above", "range below", "not offered", "negative lead"],
+    ids=["capacity", "range above", "range below", "not offered", "negative margin"],
 )
 def test_mechanism__that_breaks_the_market_is_named(write: Write, body: str, ask: float) -> None:
     name = f"test_broken_{next(_NUMBER)}"
@@ -184,25 +184,25 @@ def test_mechanism__that_tells_a_price_or_bid_that_cannot_be_is_named(write: Wri
             _step(market)
 
 
-LEADING = '''
+TELLING = '''
 from ruleshift.envs import register_mechanism
 
 
 @register_mechanism("{name}"{declared})
 def leading(problem, match, floats, integers):
-    """The first jobs go to the first organizations, each with a lead of 1 over nobody in particular."""
+    """The first jobs go to the first organizations, each by a margin of 1 over nobody in particular."""
     for j in range(len(problem.capacities)):
-        match.winner[j], match.lead[j] = j, 1.0
+        match.winner[j], match.margin[j] = j, 1.0
 '''
 
 
 def test_mechanism__tells_only_what_it_declares(write: Write) -> None:
-    """The critical ask is computed from a lead, which a mechanism gives only if it declares so."""
+    """The critical ask is computed from a margin, which a mechanism gives only if it declares so."""
     silent, telling = (f"test_leading_{next(_NUMBER)}" for _ in range(2))
-    importlib.import_module(write(LEADING.format(name=silent, declared="")))
-    importlib.import_module(write(LEADING.format(name=telling, declared=', payments=("lead",)')))
+    importlib.import_module(write(TELLING.format(name=silent, declared="")))
+    importlib.import_module(write(TELLING.format(name=telling, declared=', payments=("margin",)')))
     second_price = load_rule("price_board").replace(**{"payment.pricing": "second_price"})
-    with pytest.raises(ValueError, match=f"'second_price', which '{silent}' does not tell .*no payment 'lead'"):
+    with pytest.raises(ValueError, match=f"'second_price', which '{silent}' does not tell .*no payment 'margin'"):
         Market(second_price.replace(**{"matching.mechanism": silent}), economy=ECONOMY)
     market = Market(second_price.replace(**{"matching.mechanism": telling}), economy=ECONOMY)
     market.reset(seed=0)
@@ -212,9 +212,11 @@ def test_mechanism__tells_only_what_it_declares(write: Write) -> None:
     np.testing.assert_allclose(paid, 0.5 * np.exp(1 / (scoring.amplification * scoring.weights.price)), rtol=1e-6)
 
 
-@pytest.mark.parametrize("payments", [("leads",), "lead", ("lead", "posted")])
+@pytest.mark.parametrize("payments", [("margins",), "margin", ("margin", "posted")])
 def test_register_mechanism__an_unknown_payment_is_named(payments: Any) -> None:
-    with pytest.raises(ValueError, match=r"mechanism 'test_unknown': payments is .*lead, price, bid, bid_externality"):
+    with pytest.raises(
+        ValueError, match=r"mechanism 'test_unknown': payments is .*margin, price, bid, bid_externality"
+    ):
         register_mechanism("test_unknown", payments=payments)(lambda problem, match, floats, integers: None)
 
 

@@ -11,9 +11,10 @@ from strategies import BUILT_IN, supports
 
 from ruleshift.cli import parse
 from ruleshift.envs import Economy, Market, Rule, list_rules, load_rule
+from ruleshift.envs.enumerations import CHARGES, PRICINGS
 from ruleshift.envs.layout import state_view
 from ruleshift.envs.mechanisms import MECHANISMS
-from ruleshift.envs.rule import CHARGES, PRICINGS, Disclosure, Feedback, Matching, Payment, Scoring, Weights
+from ruleshift.envs.rule import Disclosure, Feedback, Matching, Payment, Scoring, Weights
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ruleshift.envs import FEATURES, Market, Rule, list_rules, load_rule
-from ruleshift.envs.rule import CHARGES, LEVELS, PRICINGS, PROPOSERS, Weights
+from ruleshift.envs.enumerations import CHARGES, LEVELS, PRICINGS, PROPOSERS
+from ruleshift.envs.rule import Weights
 
 SIGNALS = [each.name for each in fields(Weights)]
 SHARE = st.floats(0, 1, allow_subnormal=False)
@@ -31,10 +32,10 @@ def rules(draw: Any) -> Rule:
             "matching.mechanism": draw(st.sampled_from(["serial", "deferred_acceptance"])),
             "matching.proposer": draw(st.sampled_from(PROPOSERS)),
             "matching.parameters": tuple(draw(st.lists(st.floats(-1e9, 1e9), max_size=4))),
-            "payment.pricing": draw(st.sampled_from(PRICINGS)),
+            "payment.pricing": draw(st.sampled_from(tuple(PRICINGS))),
             "payment.reserve": draw(SHARE),
             "payment.commission": draw(SHARE),
-            "payment.charge": draw(st.sampled_from(CHARGES)),
+            "payment.charge": draw(st.sampled_from(tuple(CHARGES))),
             "feedback.persistence": draw(SHARE),
             "feedback.prior": draw(st.floats(0, 1000)),
         }
@@ -132,10 +133,10 @@ def test_features__strategy_proof_by_mechanism_payment_and_focus(rule: str, chan
 @pytest.mark.parametrize(
     ("mechanism", "payment", "needed", "told"),
     [
-        ("greedy", {"pricing": "second_price"}, "lead", "must be one of as_asked, posted"),
+        ("greedy", {"pricing": "second_price"}, "margin", "must be one of as_asked, posted"),
         ("serial", {"pricing": "externality"}, "price", "must be one of as_asked, second_price, posted, uniform"),
         ("serial", {"charge": "next_bid"}, "bid", "must be one of sunk, if_matched"),
-        ("position_auction", {"pricing": "uniform"}, "lead", "must be one of as_asked, posted"),
+        ("position_auction", {"pricing": "uniform"}, "margin", "must be one of as_asked, posted"),
     ],
 )
 def test_market__a_payment_that_the_mechanism_does_not_tell(

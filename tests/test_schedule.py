@@ -26,7 +26,7 @@ from ruleshift.envs import (
 from ruleshift.envs.blend import between
 from ruleshift.envs.numerics import market_key
 from ruleshift.envs.render import Renderer
-from ruleshift.envs.schedule import fates, stages
+from ruleshift.envs.schedule import draw_shifts, stages
 
 ECONOMY = Economy(rounds=12)
 
@@ -275,7 +275,7 @@ def test_between__is_a_rule_and_every_feature_moves_one_way(first: Rule, last: R
 def _in_force(schedule: tuple, markets: int, rounds: int, episode: int = 0) -> np.ndarray:
     """Index of the rule in force among those named in a schedule, (rounds, markets); 0 is the market's first rule."""
     keys = np.array([market_key(3, market) for market in range(markets)])
-    happens, _ = fates(schedule, keys, episode)
+    happens, _ = draw_shifts(schedule, keys, episode)
     hashes = ["", *(shift.to.hash for shift in schedule)]
     number = {digest: index for index, digest in enumerate(dict.fromkeys(hashes))}
     return np.array([number[digest] for digest in hashes])[stages(schedule, happens, rounds)]
@@ -321,7 +321,7 @@ def test_switching__the_picture_shows_what_came_about() -> None:
     schedule = switching(["price_board", "dispatch_lottery"], 0.3, ECONOMY.rounds)
     market = Market("price_board", economy=ECONOMY, schedule=schedule)
     market.reset(seed=3)
-    comes = fates(market.schedule, market.key, 0)[0][0]
+    comes = draw_shifts(market.schedule, market.key, 0)[0][0]
     text = Renderer("ansi").draw(market)
     for shift, there in zip(market.schedule, comes, strict=True):
         assert isinstance(shift.to, Rule)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from strategies import BUILT_IN
 
 from ruleshift.envs import Economy, Market, Rule, Structure, list_rules, list_structures, load_rule, load_structure
+from ruleshift.envs.enumerations import CHARGES, PRICINGS
 from ruleshift.envs.market import check_rule
-from ruleshift.envs.rule import CHARGES, PRICINGS
 from ruleshift.envs.structure import PARTS
 from ruleshift.envs.support import outside, supports
 
@@ -332,3 +332,10 @@ def test_market__room_for_what_any_alternative_discloses_late() -> None:
         seen, _, _ = market.step(np.zeros((20, 8, 6), np.float32))
         for b in range(20):
             assert seen[b, 0, public] == (round_ >= market.rule_in_force(b).disclosure.delay)
+
+
+def test_disclosed__overrides_a_structure_that_draws_the_level() -> None:
+    base = load_rule("price_board")
+    levels = {"disclosure.level": {"choice": ["opaque", "outcomes"]}}
+    told = Structure("levels", base, {"train": levels}).disclosed()
+    assert {told.draw(0, market, 0).disclosure.level for market in range(20)} == {"full"}

@@ -17,7 +17,6 @@ from ruleshift.agents.scripted import rival_population
 from ruleshift.agents.seats import Seats
 from ruleshift.envs import Economy, Rule, Shift, Structure, load_rule, load_structure
 from ruleshift.envs.economies import economy_set
-from ruleshift.envs.structure import Part
 from ruleshift.train.groups import MarketGroup
 
 HISTORY_ROUNDS, LSTM_UNITS = 4, 64
@@ -189,7 +188,7 @@ def training_rule(arm: Arm, given: str | Rule | Structure) -> Rule | Structure:
         raise ValueError(f"arm {arm.name} trains on a structure; one rule, {given.name}, is for arm fixed")
     else:
         rule = load_structure(given)
-    return disclosed(rule) if arm.aware else rule
+    return rule.disclosed() if arm.aware else rule
 
 
 def central_rule(structure: Structure) -> Rule:
@@ -201,18 +200,6 @@ def central_rule(structure: Structure) -> Rule:
     features = np.stack([rule.features() for rule in rules]).astype(np.float64)
     distances = np.abs(features[:, None] - features).sum(axis=(1, 2))
     return rules[int(distances.argmin())]
-
-
-def disclosed(rule: Rule | Structure) -> Rule | Structure:
-    """The same rule or structure, with the rule disclosed to every organization."""
-    field = "disclosure.level"
-    if isinstance(rule, Rule):
-        return rule.replace(**{field: "full"})
-    parts = {
-        name: Part(tuple({key: draw for key, draw in draws.items() if key != field} for draws in part.alternatives))
-        for name, part in rule.parts.items()
-    }
-    return Structure(rule.name, rule.base.replace(**{field: "full"}), parts)
 
 
 def training_groups(

@@ -9,19 +9,19 @@
 static void draw_priorities(Kernel *kernel, const Market *m, int64_t round, int64_t episode)
 {
     int64_t n = kernel->n;
-    int sharp = m->rule.amplification == INFINITY;
+    int ranked = m->rule.amplification == INFINITY;
     double *restrict noise = kernel->noise;
     for (int64_t kind = 0; kind < kernel->k; kind++) {
         const double *log_odds = kernel->log_odds + kind * (n + 1);
-        double *restrict race = kernel->race + kind * n;
+        double *restrict perturbed = kernel->perturbed + kind * n;
         int64_t *restrict list = kernel->list + kind * n;
         draw_fine(kernel, m, round, episode, RACE + PURPOSES * kind, n);
         for (int64_t i = 0; i < n; i++) {
             noise[i] = -logarithm(-logarithm(kernel->draws[i]));
-            race[i] = sharp ? log_odds[i] : log_odds[i] + noise[i];
+            perturbed[i] = ranked ? log_odds[i] : log_odds[i] + noise[i];
             list[i] = i;
         }
-        sort_descending(race, noise, list, kernel->spare, n);
+        sort_descending(perturbed, noise, list, kernel->spare, n);
     }
 }
 

@@ -55,7 +55,7 @@ static void sum_public(Kernel *kernel, const Market *m)
 static void place(Kernel *kernel, const Market *m)
 {
     int64_t n = kernel->n, k = kernel->k, *order = kernel->order;
-    int sharp = m->rule.amplification == INFINITY;
+    int ranked = m->rule.amplification == INFINITY;
     double best = -INFINITY, total = 0.0, *mean = kernel->mean, *priority = kernel->priority, *rank = kernel->rank;
     for (int64_t i = 0; i < n; i++) {
         mean[i] = 0.0;
@@ -65,7 +65,7 @@ static void place(Kernel *kernel, const Market *m)
         order[i] = i;
     }
     for (int64_t i = 0; i < n; i++) {
-        priority[i] = mean[i] == -INFINITY ? 0.0 : sharp ? mean[i] == best : exponential(mean[i] - best);
+        priority[i] = mean[i] == -INFINITY ? 0.0 : ranked ? mean[i] == best : exponential(mean[i] - best);
         total += priority[i];
     }
     sort_descending(mean, mean, order, kernel->spare, n);

@@ -52,7 +52,7 @@ typedef struct {
     double *draws;                                   /* (4, columns) */
     double *log_odds;                                /* (K, N + 1) */
     double *common, *mean, *priority, *rank, *noise; /* (N) */
-    double *race;                                    /* (K, N) */
+    double *perturbed;                               /* (K, N) */
     double *count, *value;                           /* (K) */
     double public[PUBLIC];
     Tree *trees;                    /* (K) */

@@ -55,7 +55,7 @@ Kernel *open_kernel(int64_t n, int64_t j, int64_t k, int64_t size, int64_t marke
     *kernel = (Kernel){.n = n, .j = j, .k = k, .size = size, .markets = markets, .economy = *economy};
     kernel->columns = padded(longest > k * n ? longest : k * n);
     kernel->draws = doubles(4 * kernel->columns);
-    kernel->log_odds = doubles(k * (n + 1)), kernel->race = doubles(k * n);
+    kernel->log_odds = doubles(k * (n + 1)), kernel->perturbed = doubles(k * n);
     kernel->common = doubles(n), kernel->mean = doubles(n), kernel->noise = doubles(n);
     kernel->priority = doubles(n), kernel->rank = doubles(n);
     kernel->count = doubles(k), kernel->value = doubles(k);

@@ -50,7 +50,7 @@ static double score_outside(const Kernel *kernel, const Market *m)
 {
     const Rule *rule = &m->rule;
     const Economy *economy = &kernel->economy;
-    int sharp = rule->amplification == INFINITY;
+    int ranked = rule->amplification == INFINITY;
     if (economy->log_outside_odds == -INFINITY)
         return -INFINITY;
     double total = -rule->price * logarithm(most(economy->outside_ask, 0.02));
@@ -63,7 +63,7 @@ static double score_outside(const Kernel *kernel, const Market *m)
             popularity += m->popularity[i];
         total += rule->popularity * log_signal(popularity / kernel->n);
     }
-    return sharp ? total : rule->amplification * total + economy->log_outside_odds;
+    return ranked ? total : rule->amplification * total + economy->log_outside_odds;
 }
 
 static void sum_common(const Kernel *kernel, const Market *m)

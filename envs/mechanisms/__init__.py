@@ -1,4 +1,8 @@
-"""The mechanisms, one file each; this list is the only one."""
+"""The mechanisms, and the only list of them.
+
+Here belongs one file for each matching mechanism (one compiled function and its `MECHANISM`), beside what several of
+them share; what a round does before and after a match does not.
+"""
 
 import importlib
 from collections.abc import Callable
@@ -17,9 +21,18 @@ from ruleshift.envs.mechanisms import (
     top_trading_cycles,
     welfare_maximizing,
 )
-from ruleshift.envs.mechanisms.base import Match, Mechanism, Problem
+from ruleshift.envs.mechanisms.base import Match, Mechanism, Parameter, Problem
 
-__all__ = ["MECHANISMS", "Match", "Mechanism", "Problem", "find_mechanism", "load_mechanisms", "register_mechanism"]
+__all__ = [
+    "MECHANISMS",
+    "Match",
+    "Mechanism",
+    "Parameter",
+    "Problem",
+    "find_mechanism",
+    "load_mechanisms",
+    "register_mechanism",
+]
 
 MECHANISMS: dict[str, Mechanism] = {
     each.name: each
@@ -59,19 +72,19 @@ def register_mechanism(
     return register
 
 
-def load_mechanisms(places: tuple[str, ...]) -> None:
+def load_mechanisms(specs: tuple[str, ...]) -> None:
     """Import mechanisms given as `module:function`; each module registers its own by decorator, or the function
     becomes a mechanism under its own name.
 
     Raises:
         ValueError: no such module or function, named.
     """
-    for place in places:
-        module, _, name = place.partition(":")
+    for spec in specs:
+        module, _, name = spec.partition(":")
         try:
             function = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError, ValueError) as error:
-            raise ValueError(f"mechanisms: {place!r} cannot be imported ({error}); write module:function") from None
+            raise ValueError(f"mechanisms: {spec!r} cannot be imported ({error}); write module:function") from None
         if all(_origin(each.function) != _origin(function) for each in MECHANISMS.values()):
             register_mechanism(name)(function)
 

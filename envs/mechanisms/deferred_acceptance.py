@@ -4,9 +4,9 @@ Organizations rank kinds by their reported focus and, within a kind, jobs by val
 priority list over organizations. So a kind stands where a school does: it holds as many units of capacity as it has
 jobs, those that it ranks best, and at the end its jobs go, the dearest first, to those that it ranks best.
 
-The lead of a winner is its race over that of the best-placed other organization that would rather have its job than
-what it has: with one job each, the match is stable as long as the winner falls by less. With organizations proposing it
-then also keeps its jobs, and with one job each loses its own by falling further.
+The margin of a winner is its perturbed log odds less those of the best-placed other organization that would rather have
+its job than what it has: with one job each, the match is stable as long as the winner falls by less. With organizations
+proposing it then also keeps its jobs, and with one job each loses its own by falling further.
 
 No organization of capacity 1 that proposes gains by a misreport (Dubins & Freedman 1981; Roth 1982). One of more
 capacity can: what one unit of it asks for may drive a rival to the job of another unit (Roth 1985).
@@ -16,7 +16,8 @@ Worst case O(K N C + N C K log J) for organizations proposing, O(J N (K + log C)
 import numpy as np
 
 from ruleshift.envs.compile import inlined, jit, matrix, piece
-from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
+from ruleshift.envs.enumerations import PROPOSER
+from ruleshift.envs.mechanisms.base import WANTS, Mechanism
 from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
 from ruleshift.envs.order import copy
 
@@ -56,20 +57,20 @@ def _sort_up(heap, size):
 
 
 @inlined
-def _refuse(refused, k, place):
-    """Remember the two best places of kind k that were refused a unit, as an organization is no rival of its own."""
-    if place < refused[0, k]:
+def _refuse(refused, k, rank):
+    """Remember the two best ranks of kind k that were refused a unit, as an organization is no rival of its own."""
+    if rank < refused[0, k]:
         refused[1, k] = refused[0, k]
-        refused[0, k] = place
-    elif refused[0, k] < place < refused[1, k]:
-        refused[1, k] = place
+        refused[0, k] = rank
+    elif refused[0, k] < rank < refused[1, k]:
+        refused[1, k] = rank
 
 
 @jit
-def _organizations_propose(problem, first, held, heaps, place, refused):
-    """Fill `heaps`: for each kind the places (in its priority) of the units that it holds, the worst on top."""
+def _organizations_propose(problem, first, held, heaps, ranks, refused):
+    """Fill `heaps`: for each kind the ranks (in its priority) of the units that it holds, the worst on top."""
     kinds, n = problem.priority.shape
-    free, pointer, waiting = place[kinds], place[kinds + 1], place[kinds + 2]
+    free, pointer, waiting = ranks[kinds], ranks[kinds + 1], ranks[kinds + 2]
     copy(problem.capacities, free)
     pointer[:] = 0
     for start in range(n):
@@ -83,7 +84,7 @@ def _organizations_propose(problem, first, held, heaps, place, refused):
             k = problem.preferences[i, pointer[i]]
             room = first[k + 1] - first[k]
             heap = piece(heaps, first[k], room)
-            mine = place[k, i]
+            mine = ranks[k, i]
             if held[k] < room:
                 _push(heap, held[k], mine)
                 held[k] += 1
@@ -106,15 +107,15 @@ def _organizations_propose(problem, first, held, heaps, place, refused):
 
 
 @jit
-def _jobs_propose(problem, order, first, place, taste, keeps, match):
+def _jobs_propose(problem, order, first, ranks, by_job, keeps, match):
     """Each job proposes down its kind's priority; an organization keeps the jobs that it likes best.
 
     Jobs of a kind propose the dearest first: none is ever displaced by a later one of its own kind.
     """
     kinds, n = problem.priority.shape
     jobs = len(order)
-    free, load, slots = place[kinds], place[kinds + 1], place[kinds + 2]
-    next_, rank = taste[0], taste[1]
+    free, load, slots = ranks[kinds], ranks[kinds + 1], ranks[kinds + 2]
+    next_, rank = by_job[0], by_job[1]
     copy(problem.capacities, free)
     next_[:] = 0
     total = 0
@@ -135,7 +136,7 @@ def _jobs_propose(problem, order, first, place, taste, keeps, match):
                 continue
             room = min(free[i], jobs)
             heap = piece(keeps, slots[i], room)
-            liking = _liking(problem, i, k) * jobs + rank[j]
+            liking = _preference_rank(problem, i, k) * jobs + rank[j]
             if load[i] < room:
                 _push(heap, load[i], liking)
                 load[i] += 1
@@ -151,11 +152,11 @@ def _jobs_propose(problem, order, first, place, taste, keeps, match):
 
 
 @jit
-def _liking(problem, i, k):
-    """Place of kind k in the preferences of organization i, 0 the best."""
-    for place in range(problem.preferences.shape[1]):
-        if problem.preferences[i, place] == k:
-            return place
+def _preference_rank(problem, i, k):
+    """Rank of kind k in the preferences of organization i, 0 the best."""
+    for rank in range(problem.preferences.shape[1]):
+        if problem.preferences[i, rank] == k:
+            return rank
     return problem.preferences.shape[1]
 
 
@@ -169,62 +170,62 @@ def deferred_acceptance(problem, match, floats, integers):
     refused = matrix(integers, 2 * kinds + 1, 2, kinds)
     rest = integers[4 * kinds + 1 :]
     order = rest[:jobs]
-    taste = matrix(rest, jobs, 2, jobs)
-    place = matrix(rest, 3 * jobs, kinds + 3, n)
+    by_job = matrix(rest, jobs, 2, jobs)
+    ranks = matrix(rest, 3 * jobs, kinds + 3, n)
     keeps = rest[3 * jobs + (kinds + 3) * n :]
-    jobs_by_kind(problem, order, first, taste[0], taste[1])
+    jobs_by_kind(problem, order, first, by_job[0], by_job[1])
     held[:] = 0
     refused[0, :] = n
     refused[1, :] = n
     for k in range(kinds):
         for position in range(n):
-            place[k, problem.priority[k, position]] = position
-    if problem.proposer == 1:
-        _jobs_propose(problem, order, first, place, taste, keeps, match)
-        if problem.wants & WANTS_LEAD:
-            _find_refused(problem, match, place, refused)
+            ranks[k, problem.priority[k, position]] = position
+    if problem.proposer == PROPOSER.jobs:
+        _jobs_propose(problem, order, first, ranks, by_job, keeps, match)
+        if problem.wants & WANTS.margin:
+            _find_refused(problem, match, ranks, refused)
     else:
-        heaps = taste[0]
-        _organizations_propose(problem, first, held, heaps, place, refused)
+        heaps = by_job[0]
+        _organizations_propose(problem, first, held, heaps, ranks, refused)
         for k in range(kinds):
             units = piece(heaps, first[k], held[k])
             _sort_up(units, held[k])
             for rank in range(held[k]):
                 match.winner[order[first[k] + rank]] = problem.priority[k, units[rank]]
-    if problem.wants & WANTS_LEAD:
+    if problem.wants & WANTS.margin:
         for j in range(jobs):
             i, k = match.winner[j], problem.kinds[j]
             if i >= 0:
-                match.lead[j] = _lead(problem, i, k, refused)
+                match.margin[j] = _margin(problem, i, k, refused)
 
 
 @jit
-def _lead(problem, i, k, refused):
+def _margin(problem, i, k, refused):
     rival = refused[0, k]
     if rival < len(problem.capacities) and problem.priority[k, rival] == i:
         rival = refused[1, k]
     if rival == len(problem.capacities):
         return np.inf
-    return max(0.0, problem.race[k, i] - problem.race[k, problem.priority[k, rival]])
+    return max(0.0, problem.perturbed[k, i] - problem.perturbed[k, problem.priority[k, rival]])
 
 
 @jit
-def _find_refused(problem, match, place, refused):
+def _find_refused(problem, match, ranks, refused):
     """The two best-placed organizations of each kind that would rather have another of its jobs than what they have."""
     kinds, n = problem.priority.shape
-    serves, worst = place[kinds], place[kinds + 1]
+    serves, worst = ranks[kinds], ranks[kinds + 1]
     serves[:] = 0
     worst[:] = -1
     for j in range(len(match.winner)):
         i = match.winner[j]
         if i >= 0:
             serves[i] += 1
-            worst[i] = max(worst[i], _liking(problem, i, problem.kinds[j]))
+            worst[i] = max(worst[i], _preference_rank(problem, i, problem.kinds[j]))
     for k in range(kinds):
         found = 0
         for position in range(n):
             i = problem.priority[k, position]
-            if serves[i] < problem.capacities[i] or worst[i] > _liking(problem, i, k):
+            if serves[i] < problem.capacities[i] or worst[i] > _preference_rank(problem, i, k):
                 refused[found, k] = position
                 found += 1
                 if found == 2:
@@ -239,7 +240,7 @@ MECHANISM = Mechanism(
     reads_preferences=True,
     reads_priorities=True,
     reads_proposer=True,
-    payments=("lead",),
+    payments=("margin",),
     stable=True,
     strategy_proof=("organizations",),
     scratch=lambda n, j, k, c: (0, 4 * k + 1 + 3 * j + (k + 3) * n + n * min(c, j)),

@@ -2,7 +2,7 @@
 
 Organizations that offer stand in a random queue, all orders equally likely. Jobs arrive in order, and each goes to the
 first in the queue with capacity left; when nobody is left, it goes unserved. The queue is drawn only as far as it is
-needed, each next place from those still waiting (Durstenfeld 1964). Worst case O(N + J).
+needed, each next position from those still waiting (Durstenfeld 1964). Worst case O(N + J).
 """
 
 import numpy as np
@@ -23,10 +23,10 @@ def first_come(problem, match, floats, integers):
         while served < 0 or problem.capacities[served] == 0:
             if left == 0:
                 return
-            place = min(np.int64(problem.uniforms[0, left - 1] * left), left - 1)
+            position = min(np.int64(problem.uniforms[0, left - 1] * left), left - 1)
             left -= 1
-            served = waiting[place]
-            waiting[place] = waiting[left]
+            served = waiting[position]
+            waiting[position] = waiting[left]
         match.winner[j] = served
         problem.capacities[served] -= 1
 

@@ -1,8 +1,8 @@
 """Greedy matching: again and again the pair of organization and job that is worth most, down to 0.
 
-Worth is value * (parameter 0 + quality - cost): at the true cost where parameter 1 is 0, at the ask where it is 1. It
-is at least half of what the best assignment is worth (Avis 1983, "A survey of heuristics for the weighted matching
-problem").
+A pair is worth value * (`service_value` + quality - cost), of which the cost is the true one, or the ask where
+`cost_is_ask` is 1. All together are worth at least half of what the best assignment is worth (Avis 1983, "A survey of
+heuristics for the weighted matching problem").
 
 Jobs of one kind differ by value alone, so that the best pair of a kind is its dearest job waiting and its best
 organization with capacity left: on top of a heap of organizations a kind, ties by each organization's own draw. Between
@@ -12,7 +12,7 @@ kinds ties are broken by the job's draw. Worst case O(K (N + J) + J log J + min(
 from ruleshift.envs.compile import inlined, jit, matrix
 from ruleshift.envs.mechanisms.base import Mechanism
 from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
-from ruleshift.envs.mechanisms.worth import score_of
+from ruleshift.envs.mechanisms.surplus import PARAMETERS, surplus_of
 
 
 @inlined
@@ -40,7 +40,7 @@ def _gather(problem, k, scores, heap):
     """A heap of the organizations that can serve kind k and are worth 0 or more; returns how many."""
     size = 0
     for i in range(len(scores)):
-        scores[i] = score_of(problem, k, i)
+        scores[i] = surplus_of(problem, k, i)
         if scores[i] >= 0.0:
             heap[size] = i
             size += 1
@@ -63,7 +63,7 @@ def greedy(problem, match, floats, integers):
         next_[k] = first[k]
         sizes[k] = _gather(problem, k, scores[k], heaps[k]) if first[k] < first[k + 1] else 0
     while True:
-        best, worth, draw = -1, -1.0, 0.0
+        best, surplus, draw = -1, -1.0, 0.0
         for k in range(kinds):
             if next_[k] == first[k + 1]:
                 continue
@@ -75,8 +75,8 @@ def greedy(problem, match, floats, integers):
                 continue
             j = order[next_[k]]
             this = problem.values[j] * scores[k, heaps[k, 0]]
-            if this > worth or (this == worth and problem.uniforms[1, j] > draw):
-                best, worth, draw = k, this, problem.uniforms[1, j]
+            if this > surplus or (this == surplus and problem.uniforms[1, j] > draw):
+                best, surplus, draw = k, this, problem.uniforms[1, j]
         if best < 0:
             return
         i = heaps[best, 0]
@@ -93,5 +93,6 @@ MECHANISM = Mechanism(
     reads_odds=False,
     reads_costs=True,
     draws_organizations=True,
+    parameters=PARAMETERS,
     scratch=lambda n, j, k, c: (k * n, k * n + 3 * k + 1 + 3 * j),
 )

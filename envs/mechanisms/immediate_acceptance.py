@@ -5,31 +5,35 @@ the jobs of a kind are handed out the dearest first. But acceptance is final: in
 all the capacity that it has left to the kind that it ranks r-th, and the kind hands out its remaining jobs down its
 priority. Who ranks a popular kind first keeps it from those whom the kind likes better: it pays to misreport.
 
-The lead of a winner is its race over that of the best-placed other organization that was refused in the same round
-(Boston compares none but these); a winner of a round that refused nobody leads by inf. Worst case O(K N + K K +
-J log J): one list of applicants a kind and round is threaded through each priority, and each is read once.
+The margin of a winner is its perturbed log odds less those of the best-placed other organization that was refused in
+the same round (Boston compares none but these); a winner of a round that refused nobody has the margin inf. Worst case
+O(K N + K K + J log J): one list of applicants a kind and round is threaded through each priority, and each is read
+once.
 """
 
 from ruleshift.envs.compile import jit, matrix
-from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
+from ruleshift.envs.mechanisms.base import WANTS, Mechanism
 from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
 
 
 @jit
-def _line_up(problem, place, head, following):
-    """Thread the applicants to kind k in round r, in the order of its priority: head[k, r], then following[k, i]."""
+def _line_up(problem, applies, head, following):
+    """Thread the applicants to kind k in round r, in the order of its priority: head[k, r], then following[k, i].
+
+    `applies` (N, K) is filled with the round in which each organization applies to each kind.
+    """
     kinds, n = problem.priority.shape
     for i in range(n):
         for round_ in range(kinds):
-            place[i, problem.preferences[i, round_]] = round_
+            applies[i, problem.preferences[i, round_]] = round_
     for k in range(kinds):
         for round_ in range(kinds):
             head[k, round_] = -1
         for position in range(n - 1, -1, -1):
             i = problem.priority[k, position]
             if problem.capacities[i] > 0:
-                following[k, i] = head[k, place[i, k]]
-                head[k, place[i, k]] = i
+                following[k, i] = head[k, applies[i, k]]
+                head[k, applies[i, k]] = i
 
 
 @jit
@@ -38,19 +42,19 @@ def _admit(problem, match, k, waiting, head, following):
     i, taken, refused, next_refused = head, 0, -1, -1
     while i >= 0 and next_refused < 0:
         accepted = min(problem.capacities[i], len(waiting) - taken)
-        for place in range(taken, taken + accepted):
-            match.winner[waiting[place]] = i
+        for position in range(taken, taken + accepted):
+            match.winner[waiting[position]] = i
         taken += accepted
         problem.capacities[i] -= accepted
         if problem.capacities[i] > 0:
             refused, next_refused = (i, -1) if refused < 0 else (refused, i)
         i = following[i]
-    if problem.wants & WANTS_LEAD:
+    if problem.wants & WANTS.margin:
         for j in waiting[:taken]:
             i = match.winner[j]
             rival = refused if refused != i else next_refused
             if rival >= 0:
-                match.lead[j] = problem.race[k, i] - problem.race[k, rival]
+                match.margin[j] = problem.perturbed[k, i] - problem.perturbed[k, rival]
     return taken
 
 
@@ -63,11 +67,11 @@ def immediate_acceptance(problem, match, floats, integers):
     taken = integers[kinds + 1 : 2 * kinds + 1]
     rest = integers[2 * kinds + 1 :]
     order = rest[:jobs]
-    place = matrix(rest, 3 * jobs, n, kinds)
+    applies = matrix(rest, 3 * jobs, n, kinds)
     head = matrix(rest, 3 * jobs + n * kinds, kinds, kinds)
     following = matrix(rest, 3 * jobs + n * kinds + kinds * kinds, kinds, n)
     jobs_by_kind(problem, order, first, rest[jobs : 2 * jobs], rest[2 * jobs : 3 * jobs])
-    _line_up(problem, place, head, following)
+    _line_up(problem, applies, head, following)
     taken[:] = 0
     for round_ in range(kinds):
         for k in range(kinds):
@@ -83,7 +87,7 @@ MECHANISM = Mechanism(
     cost="K N + K K + J log J",
     reads_preferences=True,
     reads_priorities=True,
-    payments=("lead",),
+    payments=("margin",),
     efficient=True,
     scratch=lambda n, j, k, c: (0, 2 * k + 1 + 3 * j + 2 * k * n + k * k),
 )

@@ -10,7 +10,7 @@ last slot, the sum of (v[s - 1] - v[s]) * b[s], over the value of its own. Worst
 """
 
 from ruleshift.envs.compile import jit
-from ruleshift.envs.mechanisms.base import WANTS_BID, WANTS_BID_EXTERNALITY, Mechanism
+from ruleshift.envs.mechanisms.base import WANTS, Mechanism
 from ruleshift.envs.order import sort_descending
 
 
@@ -34,9 +34,9 @@ def position_auction(problem, match, floats, integers):
         match.winner[j] = bids[s]
         lost += (problem.values[j] - below) * next_bid
         below = problem.values[j]
-        if problem.wants & WANTS_BID:
+        if problem.wants & WANTS.bid:
             match.bid[j] = next_bid
-        if problem.wants & WANTS_BID_EXTERNALITY and below > 0.0:
+        if problem.wants & WANTS.bid_externality and below > 0.0:
             match.bid[j] = lost / below
 
 

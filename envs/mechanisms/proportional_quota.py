@@ -22,14 +22,14 @@ from ruleshift.envs.order import sort_descending
 _Split = namedtuple(
     "_Split",
     [
-        "line",  # (K, N + 1) int64, the candidates by place in the line of each kind
-        "odds",  # (K, N + 1) float64, their odds against the first, by place
-        "following",  # (K, N + 1) int64, from each place one further on, before which all are full
-        "length",  # (K,) int64, places in the line
+        "line",  # (K, N + 1) int64, the candidates by position in the line of each kind
+        "odds",  # (K, N + 1) float64, their odds against the first, by position
+        "following",  # (K, N + 1) int64, from each position one further on, before which all are full
+        "length",  # (K,) int64, positions in the line
         "jobs",  # (K,) int64, the kind's jobs
         "dealt",  # (K,) int64, those dealt so far
-        "place",  # (K,) int64, where the last one fell
-        "reached",  # (K,) odds of the places up to that one
+        "position",  # (K,) int64, where the last one fell
+        "reached",  # (K,) odds of the positions up to that one
         "total",  # (K,) odds of all
         "start",  # (K,) u
     ],
@@ -51,7 +51,7 @@ def _carve(floats, integers, kinds, columns):
 
 
 @jit
-def _line_up(log_odds, sharp, ties, spare, split, k):
+def _line_up(log_odds, ranked, ties, spare, split, k):
     """Put the candidates for kind k in line; ties with the outside option put it last."""
     line, odds = split.line[k], split.odds[k]
     for candidate in range(len(line)):
@@ -60,39 +60,39 @@ def _line_up(log_odds, sharp, ties, spare, split, k):
     length, total, best = 0, 0.0, log_odds[line[0]]
     while length < len(line) and log_odds[line[length]] > -np.inf:
         behind = log_odds[line[length]] - best
-        odds[length] = exp(behind) if not sharp else np.float64(behind == 0.0)
+        odds[length] = exp(behind) if not ranked else np.float64(behind == 0.0)
         total += odds[length]
         length += 1
         split.following[k, length - 1] = length
-    split.length[k], split.total[k], split.reached[k], split.place[k] = length, total, odds[0], 0
+    split.length[k], split.total[k], split.reached[k], split.position[k] = length, total, odds[0], 0
 
 
 @jit
 def _fall(split, k):
-    """The place in the line of kind k on whose stretch its next job falls."""
-    odds, place = split.odds[k], split.place[k]
+    """The position in the line of kind k on whose stretch its next job falls."""
+    odds, position = split.odds[k], split.position[k]
     goal = (split.dealt[k] + split.start[k]) * split.total[k] / split.jobs[k]
-    while split.reached[k] <= goal and place + 1 < split.length[k] and odds[place + 1] > 0.0:
-        place += 1
-        split.reached[k] += odds[place]
+    while split.reached[k] <= goal and position + 1 < split.length[k] and odds[position + 1] > 0.0:
+        position += 1
+        split.reached[k] += odds[position]
     split.dealt[k] += 1
-    split.place[k] = place
-    return place
+    split.position[k] = position
+    return position
 
 
 @jit
-def _with_capacity(split, k, place, capacities):
-    """The first place from this one on in the line of kind k that has capacity; its length where none has.
+def _with_capacity(split, k, position, capacities):
+    """The first position from this one on in the line of kind k that has capacity; its length where none has.
 
     Places that are full stay full, so that `following` may skip them: paths are halved as they are walked.
     """
     line, following, length = split.line[k], split.following[k], split.length[k]
-    while place < length and _is_full(line[place], capacities):
-        after = following[place]
+    while position < length and _is_full(line[position], capacities):
+        after = following[position]
         if after < length and _is_full(line[after], capacities):
-            following[place] = following[after]
-        place = following[place]
-    return place
+            following[position] = following[after]
+        position = following[position]
+    return position
 
 
 @jit
@@ -117,16 +117,16 @@ def proportional_quota(problem, match, floats, integers):
     for j in range(len(problem.kinds)):
         k = problem.kinds[j]
         if split.dealt[k] == 0:
-            _line_up(problem.log_odds[k], problem.sharp == 1, ties, spare, split, k)
+            _line_up(problem.log_odds[k], problem.ranked == 1, ties, spare, split, k)
             split.start[k] = problem.uniforms[0, j]
         if split.length[k] == 0:
             continue
-        place = _with_capacity(split, k, _fall(split, k), problem.capacities)
-        if place == split.length[k]:
-            place = _with_capacity(split, k, 0, problem.capacities)
-        if place < split.length[k] and split.line[k, place] < n:
-            match.winner[j] = split.line[k, place]
-            problem.capacities[split.line[k, place]] -= 1
+        position = _with_capacity(split, k, _fall(split, k), problem.capacities)
+        if position == split.length[k]:
+            position = _with_capacity(split, k, 0, problem.capacities)
+        if position < split.length[k] and split.line[k, position] < n:
+            match.winner[j] = split.line[k, position]
+            problem.capacities[split.line[k, position]] -= 1
 
 
 MECHANISM = Mechanism(

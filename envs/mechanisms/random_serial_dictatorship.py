@@ -16,17 +16,17 @@ from ruleshift.envs.order import sort_descending
 
 
 @jit
-def _draw_order(problem, race, noise, turn, spare):
-    """Organizations in the order in which they choose, into `turn` (N,)."""
+def _draw_order(problem, perturbed, noise, choosers, spare):
+    """Organizations in the order in which they choose, into `choosers` (N,)."""
     kinds = problem.log_odds.shape[0]
-    for i in range(len(turn)):
+    for i in range(len(choosers)):
         noise[i] = -log(-log(problem.uniforms[0, i]))
-        race[i] = 0.0
+        perturbed[i] = 0.0
         for k in range(kinds):
-            race[i] += problem.log_odds[k, i]
-        race[i] = race[i] / kinds + (0.0 if problem.sharp else noise[i])
-        turn[i] = i
-    sort_descending(race, noise, turn, spare)
+            perturbed[i] += problem.log_odds[k, i]
+        perturbed[i] = perturbed[i] / kinds + (0.0 if problem.ranked else noise[i])
+        choosers[i] = i
+    sort_descending(perturbed, noise, choosers, spare)
 
 
 @jit
@@ -38,17 +38,17 @@ def random_serial_dictatorship(problem, match, floats, integers):
     next_ = integers[kinds + 1 : 2 * kinds + 1]
     rest = integers[2 * kinds + 1 :]
     order = rest[:jobs]
-    turn, spare = rest[3 * jobs : 3 * jobs + n], rest[3 * jobs + n : 3 * jobs + 2 * n]
+    choosers, spare = rest[3 * jobs : 3 * jobs + n], rest[3 * jobs + n : 3 * jobs + 2 * n]
     jobs_by_kind(problem, order, first, rest[jobs : 2 * jobs], rest[2 * jobs : 3 * jobs])
-    _draw_order(problem, floats[:n], floats[n : 2 * n], turn, spare)
+    _draw_order(problem, floats[:n], floats[n : 2 * n], choosers, spare)
     for k in range(kinds):
         next_[k] = first[k]
-    for i in turn:
-        for wish in range(kinds):
-            k = problem.preferences[i, wish]
+    for i in choosers:
+        for preference in range(kinds):
+            k = problem.preferences[i, preference]
             units = min(problem.capacities[i], first[k + 1] - next_[k])
-            for place in range(next_[k], next_[k] + units):
-                match.winner[order[place]] = i
+            for position in range(next_[k], next_[k] + units):
+                match.winner[order[position]] = i
             next_[k] += units
             problem.capacities[i] -= units
             if problem.capacities[i] == 0:

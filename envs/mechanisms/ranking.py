@@ -9,7 +9,7 @@ it on each level is known at once, no level waits for another. Worst case O(K N 
 import numpy as np
 
 from ruleshift.envs.compile import inlined, jit, piece, prefetch
-from ruleshift.envs.mechanisms.base import WANTS_LEAD
+from ruleshift.envs.mechanisms.base import WANTS
 from ruleshift.envs.mechanisms.tree import BELOW, FAN
 
 
@@ -141,8 +141,8 @@ def serial_ranked(problem, match, floats, starts, depth, planted, trees):
             continue
         i = np.int64(leader[root]) if inside == 1.0 else _draw(score, count, starts, depth, goal)
         match.winner[j] = i
-        if problem.wants & WANTS_LEAD:
-            match.lead[j] = score[i] - _best_other(score, starts, depth, i)
+        if problem.wants & WANTS.margin:
+            match.margin[j] = score[i] - _best_other(score, starts, depth, i)
         problem.capacities[i] -= 1
         if problem.capacities[i] == 0:
             for other in range(trees):

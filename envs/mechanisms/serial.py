@@ -13,7 +13,7 @@ the leader, so that odds beyond the range of floating point keep their order. A 
 import numpy as np
 
 from ruleshift.envs.compile import inlined, jit, piece
-from ruleshift.envs.mechanisms.base import WANTS_LEAD, Mechanism
+from ruleshift.envs.mechanisms.base import WANTS, Mechanism
 from ruleshift.envs.mechanisms.ranking import serial_ranked
 from ruleshift.envs.mechanisms.tree import BELOW, DEPTH, FAN, lay_out, tree_size
 from ruleshift.envs.numerics import exp, log
@@ -128,11 +128,11 @@ def _others(level, mass, starts, depth, leaf):
 
 
 @jit
-def _lead(level, mass, other_level, other_mass, u1, u2):
+def _margin(level, mass, other_level, other_mass, u1, u2):
     """Log odds by which a winner leads the best excluded rival, given that it won.
 
     A Luce draw is a race of exponential clocks: the winner's time is Exp(1) over all odds, and the next clock rings
-    another Exp(1) over the others' odds later, independently; the ratio of the two times is the lead.
+    another Exp(1) over the others' odds later, independently; the log of the ratio of the two times is the margin.
     """
     if other_mass == 0.0:
         return np.inf
@@ -165,7 +165,7 @@ def serial(problem, match, floats, integers):
     depth = lay_out(n, starts)
     planted[:] = 0
     trees = 1 if _alike(problem.log_odds) else kinds
-    if problem.sharp == 1:
+    if problem.ranked == 1:
         serial_ranked(problem, match, floats, starts, depth, planted, trees)
         return
     root = starts[depth]
@@ -185,9 +185,9 @@ def serial(problem, match, floats, integers):
             continue
         i = _draw(mass, upto, starts, depth, goal)
         match.winner[j] = i
-        if problem.wants & WANTS_LEAD:
+        if problem.wants & WANTS.margin:
             other_level, other_mass = _others(level, mass, starts, depth, i)
-            match.lead[j] = _lead(
+            match.margin[j] = _margin(
                 level[i], mass[i], other_level, other_mass, problem.uniforms[1, j], problem.uniforms[2, j]
             )
         problem.capacities[i] -= 1
@@ -206,6 +206,6 @@ MECHANISM = Mechanism(
     function=serial,
     source="Luce 1959",
     cost="K N + (J + N K) log N",
-    payments=("lead",),
+    payments=("margin",),
     scratch=lambda n, j, k, c: (3 * k * tree_size(n), DEPTH + k),
 )

@@ -7,7 +7,7 @@ a cycle every organization gets a job of the kind to which it points: organizati
 touch, so that their order does not matter.
 
 Where each organization can serve one job, the match is efficient and no misreport pays; with more capacity one can. A
-job is won through a chain of priorities: there is no one rival to lead, hence no payment that reads leads. Worst case
+job is won through a chain of priorities: there is no one rival, hence no payment that reads margins. Worst case
 O(K N + J log J): each cycle, of at most 2 min(K, N) steps, is traded until a side of it is used up.
 """
 
@@ -41,35 +41,35 @@ def _trade(problem, match, cycle, wish, left, order, first):
         units = min(units, problem.capacities[i], left[problem.preferences[i, wish[i]]])
     for i in cycle:
         k = problem.preferences[i, wish[i]]
-        for place in range(first[k + 1] - left[k], first[k + 1] - left[k] + units):
-            match.winner[order[place]] = i
+        for position in range(first[k + 1] - left[k], first[k + 1] - left[k] + units):
+            match.winner[order[position]] = i
         left[k] -= units
         problem.capacities[i] -= units
 
 
 @jit
-def _follow(problem, match, start, path, place, wish, top, left, order, first):
+def _follow(problem, match, start, path, position, wish, top, left, order, first):
     """Follow the pointers from an organization, trading each cycle met, until it can have no more.
 
-    `path` holds the organizations passed, `place` where each stands on it, or -1. A trade moves the pointers of those
-    on the cycle, and of the one that led to it, from which the walk goes on.
+    `path` holds the organizations passed, `position` where each stands on it, or -1. A trade moves the pointers of
+    those on the cycle, and of the one that led to it, from which the walk goes on.
     """
-    path[0], place[start], length = start, 0, 1
+    path[0], position[start], length = start, 0, 1
     while problem.capacities[start] > 0:
         k = _favourite(problem, wish, left, path[length - 1])
         if k == len(left):
             return
         i = _foremost(problem, top, k)
-        if place[i] < 0:
-            path[length], place[i] = i, length
+        if position[i] < 0:
+            path[length], position[i] = i, length
             length += 1
             continue
-        begin = place[i]
+        begin = position[i]
         _trade(problem, match, path[begin:length], wish, left, order, first)
         for step in range(max(begin, 1), length):
-            place[path[step]] = -1
+            position[path[step]] = -1
         length = max(begin, 1)
-    place[start] = -1
+    position[start] = -1
 
 
 @jit
@@ -82,16 +82,16 @@ def top_trading_cycles(problem, match, floats, integers):
     top = integers[2 * kinds + 1 : 3 * kinds + 1]
     rest = integers[3 * kinds + 1 :]
     order = rest[:jobs]
-    wish, path, place = rest[3 * jobs :][:n], rest[3 * jobs + n :][:n], rest[3 * jobs + 2 * n :][:n]
+    wish, path, position = rest[3 * jobs :][:n], rest[3 * jobs + n :][:n], rest[3 * jobs + 2 * n :][:n]
     jobs_by_kind(problem, order, first, rest[jobs : 2 * jobs], rest[2 * jobs : 3 * jobs])
     for k in range(kinds):
         left[k] = first[k + 1] - first[k]
     top[:] = 0
     wish[:] = 0
-    place[:] = -1
+    position[:] = -1
     for start in range(n):
         if problem.capacities[start] > 0:
-            _follow(problem, match, start, path, place, wish, top, left, order, first)
+            _follow(problem, match, start, path, position, wish, top, left, order, first)
 
 
 MECHANISM = Mechanism(

@@ -1,6 +1,6 @@
-"""Welfare-maximizing assignment: the sum over jobs served of value * (parameter 0 + quality - cost) is the largest.
+"""Welfare-maximizing assignment: the sum over jobs served of value * (`service_value` + quality - cost) is the largest.
 
-Costs are the true ones where parameter 1 is 0, the asks where it is 1. A pair worth less than 0 is never matched.
+Costs are the true ones, or the asks where `cost_is_ask` is 1. A pair worth less than 0 is never matched.
 
 Jobs are served one by one, each by a shortest augmenting path under prices of organizations at which every job is
 where it gains most (Kuhn 1955; Edmonds & Karp 1972; Jonker & Volgenant 1987). Jobs of one kind differ by value alone,
@@ -22,9 +22,9 @@ from collections import namedtuple
 import numpy as np
 
 from ruleshift.envs.compile import inlined, jit, matrix
-from ruleshift.envs.mechanisms.base import WANTS_PRICE, Mechanism
+from ruleshift.envs.mechanisms.base import WANTS, Mechanism
 from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
-from ruleshift.envs.mechanisms.worth import cost_of, score_of
+from ruleshift.envs.mechanisms.surplus import PARAMETERS, cost_of, surplus_of
 from ruleshift.envs.order import copy, sort_descending
 
 # What does not change within a round. Members are the organizations, numbered anew in random order.
@@ -34,21 +34,21 @@ _Board = namedtuple(
         "members",  # (N,) organizations
         "scores",  # (K, N) by member
         "order",  # (K, N) members, the best first
-        "places",  # (K, N) where each member stands in `order`
-        "depth",  # (K,) places of those that offer and are worth 0 or more; the rest never serve
+        "positions",  # (K, N) where each member stands in `order`
+        "depth",  # (K,) positions of those that offer and are worth 0 or more; the rest never serve
         "first",  # (K + 1,) where the jobs of each kind start
         "jobs",  # (J,) by kind, the dearest first
         "values",  # (J,) theirs
     ],
 )
 
-# Who serves how many. The jobs served of a kind are numbered from the dearest, 0; better places serve dearer jobs.
+# Who serves how many. The jobs served of a kind are numbered from the dearest, 0; better positions serve dearer jobs.
 _Plan = namedtuple(
     "_Plan",
     [
         "price",  # (N,) by member; 0 where capacity is left
         "units",  # (N, K) jobs that each member serves
-        "before",  # (K, N + 1) jobs that the places before it serve; at `depth`, all that are served
+        "before",  # (K, N + 1) jobs that the positions before it serve; at `depth`, all that are served
         "free",  # (N,) capacity left, by member
         "hole",  # (K,) number that the dearest job still waiting would have
         "missing",  # (K,) jobs that wait, from there on
@@ -137,13 +137,13 @@ def _set_up(problem, board, plan, spare):
         plan.price[r] = 0.0
     for k in range(kinds):
         for r in range(n):
-            board.scores[k, r] = score_of(problem, k, board.members[r])
+            board.scores[k, r] = surplus_of(problem, k, board.members[r])
             board.order[k, r] = r
         sort_descending(board.scores[k], board.scores[k], board.order[k], spare[:n])
         board.depth[k] = 0
-        for place in range(n):
-            r = board.order[k, place]
-            board.places[k, r] = place
+        for position in range(n):
+            r = board.order[k, position]
+            board.positions[k, r] = position
             board.depth[k] += np.int64(board.scores[k, r] >= 0.0)
         plan.before[k][:] = 0
         plan.hole[k] = 0
@@ -196,15 +196,15 @@ def _pop(search, size):
 
 
 @jit
-def _reach(board, plan, search, k, place, step, value, length, least, origin, size):
-    """Offer a job of kind k to the members at `place` and on, up to the next that serves the kind.
+def _reach(board, plan, search, k, position, step, value, length, least, origin, size):
+    """Offer a job of kind k to the members at `position` and on, up to the next that serves the kind.
 
-    `length` is the path's, before what the job gets from the member offered. Past the last place the job is given up.
-    Returns the size of the heap.
+    `length` is the path's, before what the job gets from the member offered. Past the last position the job is given
+    up. Returns the size of the heap.
     """
     depth = board.depth[k]
-    while 0 <= place < depth:
-        member = board.order[k, place]
+    while 0 <= position < depth:
+        member = board.order[k, position]
         found = max(length + plan.price[member] - value * board.scores[k, member], least)
         if found < min(search.bound[0], search.length[member]):
             search.length[member], search.origin[member], search.kind[member] = found, origin, k
@@ -212,10 +212,10 @@ def _reach(board, plan, search, k, place, step, value, length, least, origin, si
                 search.bound[0], search.end[0] = found, member
             else:
                 size = _raise(search, member, size)
-        if plan.before[k, place + 1] > plan.before[k, place]:
+        if plan.before[k, position + 1] > plan.before[k, position]:
             return size
-        place += step
-    if place == depth and max(length, least) < search.bound[0]:
+        position += step
+    if position == depth and max(length, least) < search.bound[0]:
         search.bound[0] = max(length, least)
         search.end[0], search.end[1], search.end[2] = -1, origin, k
     return size
@@ -230,12 +230,12 @@ def _find_path(board, plan, search, k):
     search.bound[0] = np.inf
     hole = plan.hole[k]
     value = board.values[board.first[k] + hole]
-    place, size, passed = -1, 0, 0
-    while place + 1 < board.depth[k] and plan.before[k, place + 1] < hole:
-        place += 1
-    if place >= 0:  # the member that serves the next dearer job
-        size = _reach(board, plan, search, k, place, 1, value, 0.0, -np.inf, -1, size)
-    size = _reach(board, plan, search, k, place + 1, 1, value, 0.0, -np.inf, -1, size)
+    position, size, passed = -1, 0, 0
+    while position + 1 < board.depth[k] and plan.before[k, position + 1] < hole:
+        position += 1
+    if position >= 0:  # the member that serves the next dearer job
+        size = _reach(board, plan, search, k, position, 1, value, 0.0, -np.inf, -1, size)
+    size = _reach(board, plan, search, k, position + 1, 1, value, 0.0, -np.inf, -1, size)
     while size > 0 and search.length[search.heap[0]] < search.bound[0]:
         member = _pop(search, size)
         size -= 1
@@ -244,12 +244,14 @@ def _find_path(board, plan, search, k):
         least = search.length[member]
         for q in range(kinds):
             if plan.units[member, q] > 0:
-                place = board.places[q, member]
+                position = board.positions[q, member]
                 score, length = board.scores[q, member], least - plan.price[member]
-                last = plan.before[q, place + 1] - 1
-                low, high = _value(board, plan, q, last), _value(board, plan, q, plan.before[q, place])
-                size = _reach(board, plan, search, q, place + 1, 1, low, length + low * score, least, member, size)
-                size = _reach(board, plan, search, q, place - 1, -1, high, length + high * score, least, member, size)
+                last = plan.before[q, position + 1] - 1
+                low, high = _value(board, plan, q, last), _value(board, plan, q, plan.before[q, position])
+                size = _reach(board, plan, search, q, position + 1, 1, low, length + low * score, least, member, size)
+                size = _reach(
+                    board, plan, search, q, position - 1, -1, high, length + high * score, least, member, size
+                )
     for index in range(passed):
         member = search.settled[index]
         plan.price[member] += search.bound[0] - search.length[member]
@@ -260,15 +262,15 @@ def _move(board, plan, k, origin, member):
     """Move one job of kind k from a member to another; -1 is nobody."""
     source, target = board.depth[k], board.depth[k]
     if origin >= 0:
-        source = board.places[k, origin]
+        source = board.positions[k, origin]
         plan.units[origin, k] -= 1
     if member >= 0:
-        target = board.places[k, member]
+        target = board.positions[k, member]
         plan.units[member, k] += 1
-    for place in range(source + 1, target + 1):
-        plan.before[k, place] -= 1
-    for place in range(target + 1, source + 1):
-        plan.before[k, place] += 1
+    for position in range(source + 1, target + 1):
+        plan.before[k, position] -= 1
+    for position in range(target + 1, source + 1):
+        plan.before[k, position] += 1
 
 
 @inlined
@@ -310,10 +312,10 @@ def _take_away(board, plan, member):
     for k in range(len(plan.hole)):
         count = plan.units[member, k]
         if count > 0:
-            place = board.places[k, member]
-            plan.hole[k], plan.missing[k] = plan.before[k, place], count
+            position = board.positions[k, member]
+            plan.hole[k], plan.missing[k] = plan.before[k, position], count
             plan.units[member, k] = 0
-            for after in range(place + 1, board.depth[k] + 1):
+            for after in range(position + 1, board.depth[k] + 1):
                 plan.before[k, after] -= count
 
 
@@ -322,17 +324,17 @@ def _price_externality(problem, match, board, plan, without, search):
     """Fill `match.price`; `without` is a second plan, for the market without one of its members."""
     for member in range(len(board.members)):
         i = board.members[member]
-        worth, value = 0.0, 0.0
+        gross, value = 0.0, 0.0  # what its jobs are worth before its cost, and their value
         for k in range(len(board.depth)):
-            start = board.first[k] + plan.before[k, board.places[k, member]]
+            start = board.first[k] + plan.before[k, board.positions[k, member]]
             for index in range(start, start + plan.units[member, k]):
                 value += board.values[index]
-                worth += board.values[index] * (board.scores[k, member] + cost_of(problem, k, i))
+                gross += board.values[index] * (board.scores[k, member] + cost_of(problem, k, i))
         if value > 0.0:
             copy(plan.price, without.price)
             copy(plan.whole, without.whole)
             _take_away(board, without, member)
-            share = (worth - _serve_all(board, without, search)) / value
+            share = (gross - _serve_all(board, without, search)) / value
             for j in range(len(match.winner)):
                 if match.winner[j] == i:
                     match.price[j] = share
@@ -347,12 +349,12 @@ def welfare_maximizing(problem, match, floats, integers):
     _serve_all(board, plan, search)
     for k in range(kinds):
         index = board.first[k]
-        for place in range(board.depth[k]):
-            member = board.order[k, place]
+        for position in range(board.depth[k]):
+            member = board.order[k, position]
             for _ in range(plan.units[member, k]):
                 match.winner[board.jobs[index]] = board.members[member]
                 index += 1
-    if problem.wants & WANTS_PRICE:
+    if problem.wants & WANTS.price:
         _price_externality(problem, match, board, plan, without, search)
 
 
@@ -364,6 +366,7 @@ MECHANISM = Mechanism(
     reads_odds=False,
     reads_costs=True,
     draws_organizations=True,
+    parameters=PARAMETERS,
     payments=("price",),
     strategy_proof_payments=("price",),
     largest=1_000_000,

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ruleshift.envs import Rule, load_rule
-from ruleshift.envs.support import flat_fields
 from ruleshift.eval.compare.distance import rule_distance
 from ruleshift.eval.compare.elasticities import odds_answers
 from ruleshift.eval.compare.phrases import idle, phrase
@@ -116,11 +115,11 @@ def compare_rules(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] =
         ValueError: there is no such rule or mechanism.
     """
     first, second = load_rule(a), load_rule(b)
-    left, right = flat_fields(first), dict(flat_fields(second))
+    left, right = first.flat(), second.flat()
     found = (conduct_returns(first, mechanisms), conduct_returns(second, mechanisms))
     return Comparison(
         rules=(first, second),
-        differences=tuple(Difference(name, value, right[name]) for name, value in left if value != right[name]),
+        differences=tuple(Difference(name, value, right[name]) for name, value in left.items() if value != right[name]),
         distance=rule_distance(first, second, mechanisms=mechanisms),
         returns=found,
         regrets=(found[0].loses(found[1]), found[1].loses(found[0])),

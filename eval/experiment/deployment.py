@@ -92,9 +92,9 @@ class Deployment:
             assert isinstance(shift.to, Rule)
             to = shift.to.name
             successors = {shift.at: self.seats(economy, group.panel, to, focal[to], aware=aware)}
-            shift = Shift(at=shift.at, to=disclosed(shift.to, aware), notice=shift.notice)
+            shift = Shift(at=shift.at, to=shift.to.disclosed() if aware else shift.to, notice=shift.notice)
         return MarketSetup(
-            rule=disclosed(self.design.rule(rule), aware),
+            rule=self._shown(rule, aware),
             seats=self.seats(economy, group.panel, rule, focal[rule], aware=aware),
             economy=economy,
             markets=self.design.preset.markets,
@@ -102,6 +102,11 @@ class Deployment:
             schedule=() if shift is None else (shift,),
             successors=successors,
         )
+
+    def _shown(self, rule: str, aware: bool) -> Rule:
+        """A rule of the study by its name, disclosed in full where the focal organization is aware of it."""
+        found = self.design.rule(rule)
+        return found.disclosed() if aware else found
 
     def frozen(
         self, policy: Policy | Callable[[EvaluationGroup], Policy], rule: str, protocol: str, **options: Any
@@ -150,7 +155,7 @@ class Deployment:
             background = tuple((policies[seats[0]], tuple(seats)) for seats in held.values())
             found.append(
                 MarketGroup(
-                    rule=disclosed(self.design.rule(rule), aware),
+                    rule=self._shown(rule, aware),
                     economy=economy,
                     seats=Seats((FOCAL,), background),
                     markets=markets,
@@ -166,11 +171,6 @@ def conduct(played: Played) -> dict[str, float]:
     early, late = played.conduct[:tenth].mean(axis=0), played.conduct[-tenth:].mean(axis=0)
     values = {f"{name}_early": float(value) for name, value in zip(CONDUCT, early, strict=True)}
     return values | {f"{name}_late": float(value) for name, value in zip(CONDUCT, late, strict=True)}
-
-
-def disclosed(rule: Rule, aware: bool) -> Rule:
-    """Return the rule, with disclosure in full if the focal organization is aware of it."""
-    return rule.replace(**{"disclosure.level": "full"}) if aware else rule
 
 
 @lru_cache(maxsize=256)

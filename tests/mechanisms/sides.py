@@ -16,18 +16,18 @@ GUARD = 16
 def problem(preferences: Any, priority: Any, kinds: Any, capacities: Any, **fields: Any) -> Problem:
     """Make a problem with these preferences (N, K) and priorities (K, N).
 
-    Unless `fields` say otherwise, all values are 1, log odds 0 and uniform numbers .5, and the race falls by 1 from
-    one place in the priority to the next.
+    Unless `fields` say otherwise, all values are 1, log odds 0 and uniform numbers .5, and the perturbed log odds fall
+    by 1 from one rank in the priority to the next.
     """
     preferences, priority = np.array(preferences, np.int64), np.array(priority, np.int64)
     n, k = preferences.shape
     jobs = len(kinds)
-    race = np.empty((k, n))
-    np.put_along_axis(race, priority, -np.arange(float(n))[None, :].repeat(k, 0), axis=1)
+    perturbed = np.empty((k, n))
+    np.put_along_axis(perturbed, priority, -np.arange(float(n))[None, :].repeat(k, 0), axis=1)
     log_odds = np.zeros((k, n + 1))
     log_odds[:, n] = -np.inf
     made = Problem(
-        log_odds=log_odds, sharp=0, race=race, priority=priority, preferences=preferences,
+        log_odds=log_odds, ranked=0, perturbed=perturbed, priority=priority, preferences=preferences,
         costs=np.zeros((k, n)), qualities=np.zeros((k, n)), asks=np.zeros(n), promotions=np.zeros(n),
         kinds=np.array(kinds, np.int64), values=np.ones(jobs), capacities=np.array(capacities, np.int64),
         uniforms=np.full((4, padded(max(jobs, n))), 0.5), wants=0, proposer=0, parameters=np.zeros(4),
@@ -36,7 +36,7 @@ def problem(preferences: Any, priority: Any, kinds: Any, capacities: Any, **fiel
 
 
 def random_problem(seed: int, n: int, kinds: int, jobs: int, most: int = 1, **fields: Any) -> Problem:
-    """Draw a problem with distinct values, log odds of standard deviation 2, the race that follows, and capacities.
+    """Draw a problem with distinct values, log odds of standard deviation 2, perturbed by noise, and capacities.
 
     Capacities are 1 to `most`. If `most` is above 1, one organization in five does not offer: capacity 0, no odds.
     """
@@ -46,10 +46,11 @@ def random_problem(seed: int, n: int, kinds: int, jobs: int, most: int = 1, **fi
     if most > 1:
         capacities[rng.random(n) < 0.2] = 0
     log_odds[:, :n][:, capacities == 0] = -np.inf
-    race = log_odds[:, :n] + rng.gumbel(size=(kinds, n))
+    perturbed = log_odds[:, :n] + rng.gumbel(size=(kinds, n))
     made = problem(
-        rng.random((n, kinds)).argsort(axis=1), (-race).argsort(axis=1), rng.integers(kinds, size=jobs), capacities,
-        log_odds=log_odds, race=race, values=rng.uniform(0.5, 1.5, jobs),
+        rng.random((n, kinds)).argsort(axis=1), (-perturbed).argsort(axis=1), rng.integers(kinds, size=jobs),
+        capacities,
+        log_odds=log_odds, perturbed=perturbed, values=rng.uniform(0.5, 1.5, jobs),
         uniforms=rng.random((4, padded(max(jobs, n)))),
     )  # fmt: skip
     return made._replace(**fields)
@@ -125,10 +126,10 @@ def upper_sums(name: str, truth: Problem, reported: Problem, i: int) -> np.ndarr
 
 
 def after_falling(given: Problem, i: int, k: int, fall: float) -> Problem:
-    """Return the problem with the race of organization i for kind k lowered by `fall`."""
-    race = given.race.copy()
-    race[k, i] -= fall
-    return given._replace(race=race, priority=(-race).argsort(axis=1))
+    """Return the problem with the perturbed log odds of organization i for kind k lowered by `fall`."""
+    perturbed = given.perturbed.copy()
+    perturbed[k, i] -= fall
+    return given._replace(perturbed=perturbed, priority=(-perturbed).argsort(axis=1))
 
 
 def loses_by_falling(name: str, given: Problem, i: int, k: int, fall: float) -> bool:
@@ -159,7 +160,7 @@ def is_stable(given: Problem, winner: np.ndarray) -> bool:
     posted = np.bincount(given.kinds, minlength=kinds)
     for i, own in enumerate(now):
         for k in given.preferences[i, :own]:
-            worst = min((given.race[k, other] for other in np.flatnonzero(counts[:, k])), default=np.inf)
-            if counts[:, k].sum() < posted[k] or worst < given.race[k, i]:
+            worst = min((given.perturbed[k, other] for other in np.flatnonzero(counts[:, k])), default=np.inf)
+            if counts[:, k].sum() < posted[k] or worst < given.perturbed[k, i]:
                 return False
     return True

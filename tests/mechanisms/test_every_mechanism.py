@@ -11,25 +11,24 @@ from sides import problems, random_problem, reports, solve, upper_sums
 
 from ruleshift.envs import Economy, Market, load_rule
 from ruleshift.envs.mechanisms import MECHANISMS, Problem
-from ruleshift.envs.mechanisms.base import WANTS_BID, WANTS_BID_EXTERNALITY, WANTS_LEAD, WANTS_PRICE
+from ruleshift.envs.mechanisms.base import WANTS
 
 NAMES = sorted(name for name in MECHANISMS if MECHANISMS[name].function.__module__.startswith("ruleshift."))
-WANTED = {"lead": WANTS_LEAD, "price": WANTS_PRICE, "bid": WANTS_BID, "bid_externality": WANTS_BID_EXTERNALITY}
 
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=100, deadline=None)
-@given(market=problems(), proposer=st.integers(0, 1), sharp=st.integers(0, 1))
+@given(market=problems(), proposer=st.integers(0, 1), ranked=st.integers(0, 1))
 def test_mechanism__keeps_to_capacities_and_repeats_itself(
-    name: str, market: Problem, proposer: int, sharp: int
+    name: str, market: Problem, proposer: int, ranked: int
 ) -> None:
-    wants = sum(WANTED[payment] for payment in MECHANISMS[name].payments)
-    market = market._replace(proposer=proposer, sharp=sharp, wants=wants)
+    wants = sum(getattr(WANTS, payment) for payment in MECHANISMS[name].payments)
+    market = market._replace(proposer=proposer, ranked=ranked, wants=wants)
     match, again = solve(name, market), solve(name, market, dirt=1_000_000)
     n = len(market.capacities)
     assert np.all((match.winner >= -1) & (match.winner < n))
     assert np.all(np.bincount(match.winner[match.winner >= 0], minlength=n) <= market.capacities)
-    assert np.all(match.lead >= 0)
+    assert np.all(match.margin >= 0)
     for one, other in zip(match, again, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -38,7 +37,7 @@ def test_mechanism__keeps_to_capacities_and_repeats_itself(
 @settings(max_examples=40, deadline=None)
 @given(market=problems(), random=st.randoms(use_true_random=False))
 def test_mechanism__what_it_is_paid_for_moves_no_job(name: str, market: Problem, random: Random) -> None:
-    wants = random.choice([WANTED[payment] for payment in MECHANISMS[name].payments] or [0])
+    wants = random.choice([getattr(WANTS, payment) for payment in MECHANISMS[name].payments] or [0])
     asked = solve(name, market._replace(wants=wants))
     np.testing.assert_array_equal(asked.winner, solve(name, market).winner)
 
@@ -47,8 +46,8 @@ def test_mechanism__what_it_is_paid_for_moves_no_job(name: str, market: Problem,
 def test_mechanism__reads_what_it_declares_and_nothing_else(name: str) -> None:
     markets = [random_problem(seed, n=6, kinds=3, jobs=6) for seed in range(60)]
     for fields, declared in (
-        (("log_odds", "race", "priority"), MECHANISMS[name].reads_odds),
-        (("race", "priority"), MECHANISMS[name].reads_priorities),
+        (("log_odds", "perturbed", "priority"), MECHANISMS[name].reads_odds),
+        (("perturbed", "priority"), MECHANISMS[name].reads_priorities),
         (("preferences",), MECHANISMS[name].reads_preferences),
     ):
         pairs = pairwise(markets)

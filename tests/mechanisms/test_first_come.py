@@ -57,7 +57,7 @@ def test_first_come__the_ends_of_the_unit_interval_are_places_too() -> None:
 @given(market=problems())
 def test_first_come__nothing_is_scored(market: Problem) -> None:
     offers = market.log_odds > -np.inf
-    other = market._replace(log_odds=np.where(offers, -3.0, -np.inf), sharp=1, values=market.values[::-1].copy())
+    other = market._replace(log_odds=np.where(offers, -3.0, -np.inf), ranked=1, values=market.values[::-1].copy())
     np.testing.assert_array_equal(solve(NAME, market).winner, solve(NAME, other).winner)
 
 

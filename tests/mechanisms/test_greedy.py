@@ -58,4 +58,4 @@ def test_greedy__can_fall_short_of_the_best() -> None:
 
 def test_greedy__needs_a_payment_that_it_tells() -> None:
     with pytest.raises(ValueError, match=r"payment.pricing.*second_price.*greedy"):
-        by_worth("greedy", pricing="second_price").check_payment()
+        by_worth("greedy", pricing="second_price").check_mechanism()

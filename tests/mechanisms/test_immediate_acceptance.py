@@ -17,7 +17,7 @@ from sides import (
 
 from ruleshift.envs import load_rule
 from ruleshift.envs.mechanisms import Problem
-from ruleshift.envs.mechanisms.base import WANTS_LEAD
+from ruleshift.envs.mechanisms.base import WANTS
 
 NAME = "immediate_acceptance"
 
@@ -30,7 +30,7 @@ def _boston(market: Problem) -> list[int]:
     for round_ in range(kinds):
         for k in range(kinds):
             units = [i for i in range(len(left)) if market.preferences[i, round_] == k for _ in range(left[i])]
-            for i in sorted(units, key=lambda i: -market.race[k, i]):
+            for i in sorted(units, key=lambda i: -market.perturbed[k, i]):
                 waiting = [j for j in range(len(winner)) if market.kinds[j] == k and winner[j] < 0]
                 if waiting:
                     winner[max(waiting, key=lambda j: (market.values[j], -j))] = i
@@ -74,24 +74,25 @@ def test_immediate_acceptance__is_efficient_as_reported(market: Problem) -> None
 def test_immediate_acceptance__lead_is_over_those_refused_in_the_same_round() -> None:
     """Kind 0 has two jobs. Organizations 0 (for one job) and 1 (for two) ask for it first, then 2, which got kind 1."""
     market = problem(
-        [[0, 1], [0, 1], [1, 0]], [[2, 0, 1], [0, 1, 2]], [0, 0, 1], [1, 2, 2], wants=WANTS_LEAD,
-        race=np.array([[3.0, 1.5, 7.0], [5.0, 4.0, 3.0]]), values=np.array([1.0, 2.0, 1.0]),
+        [[0, 1], [0, 1], [1, 0]], [[2, 0, 1], [0, 1, 2]], [0, 0, 1], [1, 2, 2], wants=WANTS.margin,
+        perturbed=np.array([[3.0, 1.5, 7.0], [5.0, 4.0, 3.0]]), values=np.array([1.0, 2.0, 1.0]),
     )  # fmt: skip
     match = solve(NAME, market)
     assert match.winner.tolist() == [1, 0, 2]
-    # 0 leads 1, whose second unit is refused; 1 leads none, as it is no rival of its own; nobody else asked for kind 1
-    assert match.lead.tolist() == [np.inf, 1.5, np.inf]
+    # 0 is ahead of 1, whose second unit is refused; 1 is ahead of none, as it is no rival of its own; and nobody else
+    # asked for kind 1.
+    assert match.margin.tolist() == [np.inf, 1.5, np.inf]
 
 
 @settings(max_examples=200, deadline=None)
-@given(market=problems(wants=WANTS_LEAD), fall=st.floats(0.01, 20))
+@given(market=problems(wants=WANTS.margin), fall=st.floats(0.01, 20))
 def test_immediate_acceptance__lead_is_the_fall_that_costs_a_job(market: Problem, fall: float) -> None:
     match = solve(NAME, market)
     for j, i in enumerate(match.winner):
-        if i >= 0 and abs(match.lead[j] - fall) > 1e-9:
-            assert loses_by_falling(NAME, market, i, market.kinds[j], fall) == (fall > match.lead[j])
+        if i >= 0 and abs(match.margin[j] - fall) > 1e-9:
+            assert loses_by_falling(NAME, market, i, market.kinds[j], fall) == (fall > match.margin[j])
 
 
 def test_immediate_acceptance__its_rule_may_charge_the_second_price() -> None:
     rule = load_rule("clearing_house").replace(**{"matching.mechanism": NAME, "payment.pricing": "second_price"})
-    assert rule.check_payment().name == NAME
+    assert rule.check_mechanism().name == NAME

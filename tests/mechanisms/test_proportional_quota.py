@@ -83,40 +83,40 @@ def test_proportional_quota__without_amplification_it_is_a_round_robin() -> None
 
 
 def test_proportional_quota__ranked_the_best_share_evenly() -> None:
-    market = _split([5, 1, 5, 5, 2], 9, sharp=1)
+    market = _split([5, 1, 5, 5, 2], 9, ranked=1)
     assert _counts(market).tolist() == [3, 0, 3, 3, 0]
     market.log_odds[0, -1] += 3
     assert _counts(market).tolist() == [0, 0, 0, 0, 9]
 
 
 def test_proportional_quota__ranked_overflow_goes_to_the_next_best() -> None:
-    market = _split([5, 1, 3, 4, 0], 5, capacity=2, sharp=1)
+    market = _split([5, 1, 3, 4, 0], 5, capacity=2, ranked=1)
     assert solve(NAME, market).winner.tolist() == [0, 0, 3, 3, 2]
 
 
 def test_proportional_quota__the_outside_option_is_never_full() -> None:
-    market = _split([5, 1, 3, 4, 2], 9, capacity=2, sharp=1)
+    market = _split([5, 1, 3, 4, 2], 9, capacity=2, ranked=1)
     assert solve(NAME, market).winner.tolist() == [0, 0, 3, 3, 2, 2, -1, -1, -1]
 
 
 @settings(max_examples=150, deadline=None)
-@given(market=problems(), sharp=st.integers(0, 1))
-def test_proportional_quota__no_job_goes_unserved_where_capacity_is_left(market: Problem, sharp: int) -> None:
-    market = market._replace(sharp=sharp)
+@given(market=problems(), ranked=st.integers(0, 1))
+def test_proportional_quota__no_job_goes_unserved_where_capacity_is_left(market: Problem, ranked: int) -> None:
+    market = market._replace(ranked=ranked)
     market.log_odds[:, -1] = -np.inf
     served = (solve(NAME, market).winner >= 0).sum()
     assert served == min(len(market.kinds), market.capacities.sum())
 
 
 @settings(max_examples=100, deadline=None)
-@given(market=problems(most=1), capacity=st.integers(10, 20), sharp=st.integers(0, 1))
-def test_proportional_quota__kinds_are_split_one_by_one(market: Problem, capacity: int, sharp: int) -> None:
-    market = market._replace(sharp=sharp, capacities=np.full(len(market.capacities), capacity))
+@given(market=problems(most=1), capacity=st.integers(10, 20), ranked=st.integers(0, 1))
+def test_proportional_quota__kinds_are_split_one_by_one(market: Problem, capacity: int, ranked: int) -> None:
+    market = market._replace(ranked=ranked, capacities=np.full(len(market.capacities), capacity))
     winner, n = solve(NAME, market).winner, len(market.capacities)
     for k in set(market.kinds.tolist()):
         of_kind = market.kinds == k
         odds = np.exp(market.log_odds[k] - market.log_odds[k].max())
-        odds = (odds == 1).astype(float) if sharp else odds
+        odds = (odds == 1).astype(float) if ranked else odds
         shares = of_kind.sum() * odds / odds.sum()
         counts = np.bincount(np.where(winner < 0, n, winner)[of_kind], minlength=n + 1)
         assert np.all((counts >= np.floor(shares - 1e-9)) & (counts <= np.ceil(shares + 1e-9)))

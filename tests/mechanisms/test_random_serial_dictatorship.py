@@ -26,8 +26,8 @@ def _in_turn(market: Problem) -> list[int]:
     winner = [-1] * len(market.kinds)
     n = len(market.capacities)
     mean = market.log_odds[:, :n].mean(axis=0)
-    race = [(mean[i], noise[i]) if market.sharp else mean[i] + noise[i] for i in range(n)]
-    for i in sorted(range(n), key=lambda i: race[i], reverse=True):
+    perturbed = [(mean[i], noise[i]) if market.ranked else mean[i] + noise[i] for i in range(n)]
+    for i in sorted(range(n), key=lambda i: perturbed[i], reverse=True):
         likes = market.preferences[i].tolist().index
         best = sorted(range(len(winner)), key=lambda j: (likes(market.kinds[j]), -market.values[j]))
         for j in [j for j in best if winner[j] < 0][: market.capacities[i]]:
@@ -35,19 +35,19 @@ def _in_turn(market: Problem) -> list[int]:
     return winner
 
 
-@pytest.mark.parametrize("sharp", [0, 1])
+@pytest.mark.parametrize("ranked", [0, 1])
 @settings(max_examples=150, deadline=None)
 @given(market=problems())
-def test_random_serial_dictatorship__agrees_with_plain_python(sharp: int, market: Problem) -> None:
-    market = market._replace(sharp=sharp)
+def test_random_serial_dictatorship__agrees_with_plain_python(ranked: int, market: Problem) -> None:
+    market = market._replace(ranked=ranked)
     np.testing.assert_array_equal(solve(NAME, market).winner, _in_turn(market))
 
 
-def _first(log_odds: np.ndarray, sharp: int, draws: int) -> np.ndarray:
+def _first(log_odds: np.ndarray, ranked: int, draws: int) -> np.ndarray:
     """How often each organization chooses first, which shows because all want the only job."""
     kinds, columns = log_odds.shape
     n = columns - 1
-    market = problem([range(kinds)] * n, [range(n)] * kinds, [0], [1] * n, log_odds=log_odds, sharp=sharp)
+    market = problem([range(kinds)] * n, [range(n)] * kinds, [0], [1] * n, log_odds=log_odds, ranked=ranked)
     uniforms = np.random.default_rng(3).random((draws, 4, 8))
     return np.bincount([solve(NAME, market._replace(uniforms=each)).winner[0] for each in uniforms], minlength=n)
 
@@ -89,7 +89,7 @@ def test_random_serial_dictatorship__truth_is_best_with_more_capacity_too(market
 
 
 def test_random_serial_dictatorship__the_last_gets_what_is_left() -> None:
-    market = problem([[0, 1]] * 3, [[0, 1, 2]] * 2, [0, 1, 0], [1, 1, 1], sharp=1)
+    market = problem([[0, 1]] * 3, [[0, 1, 2]] * 2, [0, 1, 0], [1, 1, 1], ranked=1)
     market.log_odds[:, :3] = [3, 2, 1]
     winner = solve(NAME, market._replace(values=np.array([1.0, 1.0, 2.0]))).winner
     assert winner.tolist() == [1, 2, 0]

@@ -75,8 +75,8 @@ def test_top_trading_cycles__two_trade_their_priorities() -> None:
 def test_top_trading_cycles__gives_the_core_of_a_housing_market(seed: int, n: int) -> None:
     """Each owns a house. No group can do better by trading within itself (Shapley & Scarf 1974); all are tried."""
     market = random_problem(seed, n, n, n)._replace(kinds=np.arange(n))
-    race = market.race + 100 * np.eye(n)
-    market = market._replace(race=race, priority=(-race).argsort(axis=1))
+    perturbed = market.perturbed + 100 * np.eye(n)
+    market = market._replace(perturbed=perturbed, priority=(-perturbed).argsort(axis=1))
     own = places(market, solve(NAME, market).winner)
     likes = market.preferences.argsort(axis=1)
     for size in range(1, n + 1):

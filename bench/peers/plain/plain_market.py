@@ -156,9 +156,9 @@ class PlainMarket(ParallelEnv):
     def step(self, actions):
         self.act(actions)
         log_odds, outside = self.score()
-        winners, leads = self.match(log_odds, outside)
-        self.seat_entrants(winners, leads)
-        self.pay(winners, leads)
+        winners, margins = self.match(log_odds, outside)
+        self.seat_entrants(winners, margins)
+        self.pay(winners, margins)
         qualities = self.deliver(winners)
         self.feed_back(winners, qualities)
         self.learn()
@@ -257,8 +257,8 @@ class PlainMarket(ParallelEnv):
     def score(self):
         """Log odds of each organization and kind, and of the outside option; None where not offered."""
         e, scoring = self.economy, self.rule.scoring
-        sharp = math.isinf(scoring.amplification)
-        scale = 1.0 if sharp else scoring.amplification
+        ranked = math.isinf(scoring.amplification)
+        scale = 1.0 if ranked else scoring.amplification
         log_odds = []
         for i, org in enumerate(self.organizations):
             signals = {
@@ -281,13 +281,13 @@ class PlainMarket(ParallelEnv):
         }  # fmt: skip
         odds = e.organizations * e.outside_share / (1 - e.outside_share)
         reference = self.weigh(e.outside_ask, reference)
-        return log_odds, reference if sharp else scale * reference + math.log(odds)
+        return log_odds, reference if ranked else scale * reference + math.log(odds)
 
     def match(self, log_odds, outside):
-        """Winner of each job (None is nobody) and its lead over the best excluded rival, in log odds."""
+        """Winner of each job (None is nobody) and its margin over the best excluded rival, in log odds."""
         e = self.economy
         room = [e.capacity if org.ask <= self.rule.payment.reserve else 0 for org in self.organizations]
-        winners, leads = [], []
+        winners, margins = [], []
         for j, job in enumerate(self.jobs):
             words = self.words(DRAW, self.round, self.episode, j)
             candidates = {
@@ -295,17 +295,17 @@ class PlainMarket(ParallelEnv):
                 for i in range(e.organizations + 1)
                 if (outside is not None if i == e.organizations else room[i] > 0)
             }
-            winner, lead = self.draw(candidates, words)
+            winner, margin = self.draw(candidates, words)
             if winner == e.organizations:
                 winner = None
             if winner is not None:
                 room[winner] -= 1
             winners.append(winner)
-            leads.append(lead)
+            margins.append(margin)
         self.winners = winners
-        return winners, leads
+        return winners, margins
 
-    def seat_entrants(self, winners, leads):
+    def seat_entrants(self, winners, margins):
         """Some jobs go to a dormant seat instead: the first that offers and has no job, each once a round."""
         reserve, rate = self.rule.payment.reserve, self.rule.feedback.entry_rate
         waiting = [
@@ -316,16 +316,16 @@ class PlainMarket(ParallelEnv):
         for j, winner in enumerate(winners):
             enters = rate > 0 and uniform(self.words(ENTRY, self.round, self.episode, j)[0]) < rate
             if enters and winner is not None and waiting:
-                winners[j], leads[j] = waiting.pop(0), math.inf
+                winners[j], margins[j] = waiting.pop(0), math.inf
 
     def draw(self, candidates, words):
-        """One of the candidates, in proportion to their odds (under a ranking the best), and its lead."""
+        """One of the candidates, in proportion to their odds (under a ranking the best), and its margin."""
         if not candidates:
             return None, math.inf
-        sharp = math.isinf(self.rule.scoring.amplification)
+        ranked = math.isinf(self.rule.scoring.amplification)
         best = max(candidates.values())
         odds = {
-            i: (1.0 if value == best else 0.0) if sharp else math.exp(value - best) for i, value in candidates.items()
+            i: (1.0 if value == best else 0.0) if ranked else math.exp(value - best) for i, value in candidates.items()
         }
         goal = uniform_fine(words[0], words[1]) * sum(odds.values())
         winner = None
@@ -338,23 +338,23 @@ class PlainMarket(ParallelEnv):
         rivals = [i for i in candidates if i != winner]
         if not rivals:
             return winner, math.inf
-        if sharp:
+        if ranked:
             return winner, candidates[winner] - max(candidates[i] for i in rivals)
         first = -math.log(uniform(words[3])) / sum(odds.values())
         next_ = first - math.log(uniform(words[2])) / sum(odds[i] for i in rivals)
         return winner, math.log(next_ / first)
 
-    def pay(self, winners, leads):
+    def pay(self, winners, margins):
         rule, e = self.rule.payment, self.economy
         for org in self.organizations:
             org.paid = org.commission = 0.0
             org.charge = e.promotion_price * org.promotion if rule.charge == "sunk" else 0.0
         served = [
-            (job, self.organizations[winner], lead)
-            for job, winner, lead in zip(self.jobs, winners, leads, strict=True)
+            (job, self.organizations[winner], margin)
+            for job, winner, margin in zip(self.jobs, winners, margins, strict=True)
             if winner is not None
         ]
-        shares = {id(job): self.price(org.ask, lead) for job, org, lead in served}
+        shares = {id(job): self.price(org.ask, margin) for job, org, margin in served}
         if rule.pricing == "uniform":
             shares = {
                 id(job): max(shares[id(other)] for other, _, _ in served if other.kind == job.kind)
@@ -379,17 +379,17 @@ class PlainMarket(ParallelEnv):
             for start, end, share in zip(starts, ends, shares, strict=True)
         )
 
-    def price(self, ask, lead):
+    def price(self, ask, margin):
         """Payment as a share of the job's value."""
         scoring, rule = self.rule.scoring, self.rule.payment
         slope = scoring.weights.price * (1.0 if math.isinf(scoring.amplification) else scoring.amplification)
         if rule.pricing == "as_asked":
             return ask
-        if rule.pricing == "posted" or slope == 0 or math.isinf(lead):
+        if rule.pricing == "posted" or slope == 0 or math.isinf(margin):
             return rule.reserve
         if scoring.price_signal == "logit":
-            return min(rule.reserve, ask + lead / slope * scoring.logit_scale)
-        return min(rule.reserve, max(ask, 0.02) * math.exp(min(lead / slope, 100)))
+            return min(rule.reserve, ask + margin / slope * scoring.logit_scale)
+        return min(rule.reserve, max(ask, 0.02) * math.exp(min(margin / slope, 100)))
 
     def deliver(self, winners):
         """Quality of each job; what serving costs."""
@@ -493,27 +493,28 @@ class PlainMarket(ParallelEnv):
         total = sum(org.served for org in orgs)
         popularity = mean([org.popularity for org in orgs])
 
-        def lead(signal):
+        def winners_less_all(signal):
             if total == 0:
                 return 0.0
             return sum(org.served * signal(org) for org in orgs) / total - mean([signal(org) for org in orgs])
 
         return [
-            lead(lambda org: org.ask),
-            lead(lambda org: org.effort),
-            lead(lambda org: org.promotion),
-            lead(lambda org: org.reputation),
-            clip(lead(lambda org: org.popularity) / popularity) if popularity > 0 else 0.0,
-            lead(lambda org: mean(org.capability)),
+            winners_less_all(lambda org: org.ask),
+            winners_less_all(lambda org: org.effort),
+            winners_less_all(lambda org: org.promotion),
+            winners_less_all(lambda org: org.reputation),
+            clip(winners_less_all(lambda org: org.popularity) / popularity) if popularity > 0 else 0.0,
+            winners_less_all(lambda org: mean(org.capability)),
         ]
 
     def place(self):
         """Each organization's share of the odds, over kinds, and its rank from 0 the best to 1 the last."""
-        sharp = math.isinf(self.rule.scoring.amplification)
+        ranked = math.isinf(self.rule.scoring.amplification)
         values = [-math.inf if row[0] is None else mean(row) for row in self.last_log_odds]
         best = max(values)
         odds = [
-            0.0 if value == -math.inf else float(value == best) if sharp else math.exp(value - best) for value in values
+            0.0 if value == -math.inf else float(value == best) if ranked else math.exp(value - best)
+            for value in values
         ]
         shares = [own / sum(odds) if sum(odds) > 0 else 1 / len(odds) for own in odds]
         ranks = [sum(other > value for other in values) / max(len(values) - 1, 1) for value in values]

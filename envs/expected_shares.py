@@ -1,4 +1,4 @@
-"""Divide: expected shares in place of draws. Every job is divided among all organizations by their odds.
+"""Expected shares in place of draws: every job is divided among all organizations by their odds.
 
 What a large number of small jobs would do (the demand of discrete choice, McFadden 1974): match, pay, deliver and
 rate in one, without noise.
@@ -9,12 +9,14 @@ import numpy as np
 from ruleshift.envs import layout as at
 from ruleshift.envs.compile import jit
 from ruleshift.envs.deliver import cost_share, expected_quality
+from ruleshift.envs.enumerations import CHARGE
+from ruleshift.envs.layout import MEASURE
 from ruleshift.envs.numerics import exp, log
-from ruleshift.envs.pay import SUNK, commission_on, price_share
+from ruleshift.envs.pay import commission_on, price_share
 
 
 @jit
-def divide(rule, economy, state, kinds, values, outcome, log_odds, shares, payments, measures):
+def divide_by_shares(rule, economy, state, kinds, values, outcome, log_odds, shares, payments, measures):
     """Write `outcome` but for act's part, reputation, payments (J,), and what jobs sum to into `measures` (M,).
 
     `log_odds` (K, N + 1) are kept, for the scores that are disclosed; `shares` (K, N) is scratch.
@@ -37,7 +39,7 @@ def divide(rule, economy, state, kinds, values, outcome, log_odds, shares, payme
         for i in range(len(outcome.ask)):
             payments[j] += shares[kinds[j], i] * _price(rule, outcome.ask[i]) * values[j]
     for i in range(len(outcome.profit)):
-        if rule[at.CHARGE] == SUNK:
+        if rule[at.CHARGE] == CHARGE.sunk:
             outcome.charge[i] = economy[at.PROMOTION_PRICE] * outcome.promotion[i]
         outcome.quality[i] = outcome.quality[i] / outcome.served[i] if outcome.served[i] > 0.0 else 0.0
         outcome.profit[i] = outcome.paid[i] - outcome.commission[i] - outcome.cost[i] - outcome.charge[i]
@@ -49,7 +51,7 @@ def divide(rule, economy, state, kinds, values, outcome, log_odds, shares, payme
 
 
 @jit
-def _share_out(log_odds, sharp, shares):
+def _share_out(log_odds, ranked, shares):
     """Shares (N,) that, with the outside option's, sum to 1; under a ranking the best share evenly.
 
     All 0 where nobody offers.
@@ -59,7 +61,7 @@ def _share_out(log_odds, sharp, shares):
         best = max(best, log_odds[i])
     for i in range(len(log_odds)):
         behind = log_odds[i] - best if best > -np.inf else -np.inf
-        odds = (1.0 if behind == 0.0 else 0.0) if sharp else exp(behind)
+        odds = (1.0 if behind == 0.0 else 0.0) if ranked else exp(behind)
         total += odds
         if i < len(shares):
             shares[i] = odds
@@ -89,8 +91,8 @@ def _serve(rule, economy, state, outcome, k, count, value, shares, measures):
         outcome.won[k, i] = shares[i] * count
         outcome.served[i] += shares[i] * count
         outcome.quality[i] += quality * shares[i] * count
-        measures[0] += shares[i] * count
-        measures[1] += quality * part - paid
-        measures[4] += part
-        measures[5] += paid
-        measures[6] += quality * shares[i] * count
+        measures[MEASURE.served] += shares[i] * count
+        measures[MEASURE.surplus] += quality * part - paid
+        measures[MEASURE.welfare] += part
+        measures[MEASURE.price] += paid
+        measures[MEASURE.quality] += quality * shares[i] * count
