@@ -1,4 +1,8 @@
-"""Evaluation: a policy under a shift, studies of arms with their reports, comparisons of rules, and known answers."""
+"""What is asked: one policy under a shift, a study of arms with its report, rules side by side, known answers.
+
+The rooms are `compare` (rules), `jobs` (long work), `claims` (verdicts), `experiment` (studies), `report` and
+`known_answers`; the modules beside them are what users call. Nothing below imports from here.
+"""
 
 from ruleshift.eval.compare.compare import Comparison, Difference, compare_rules
 from ruleshift.eval.compare.distance import rule_distance
