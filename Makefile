@@ -7,11 +7,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Small matrices: more threads than one only wait for each other.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help study test lint types check clean
+.PHONY: help study test lint types check docs clean
 
 help:
 	@echo "make study   train, shift the rule, compare; leaves $(OUT)/report.html and $(OUT)/results.csv"
 	@echo "make test    run the tests"
+	@echo "make docs    build the site of the documentation; leaves site/index.html"
 	@echo "make lint types check clean   style; types; all three that CI runs; remove what make made"
 
 study: .venv/.ready
@@ -29,6 +30,10 @@ types: .venv/.ready-dev
 
 check: lint types test
 
+docs: .venv/.ready-docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "site/index.html"
+
 .venv/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "ruleshift needs Python 3.11 or later; name one: make PYTHON=python3.12 study" >&2; exit 1; }
@@ -45,5 +50,10 @@ check: lint types test
 	@$(BIN)/pip install -qq -c constraints.txt -e '.[dev]'
 	@touch $@ .venv/.ready
 
+.venv/.ready-docs: .venv/.made pyproject.toml constraints.txt
+	@echo "installing into .venv, with what the documentation needs"
+	@$(BIN)/pip install -qq -c constraints.txt -e '.[docs]'
+	@touch $@ .venv/.ready
+
 clean:
-	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache
