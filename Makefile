@@ -7,13 +7,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Small matrices: more threads than one only wait for each other.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help study test lint types check docs clean
+.PHONY: help study test lint types check coverage lowest wheel-check docs clean
 
 help:
 	@echo "make study   train, shift the rule, compare; leaves $(OUT)/report.html and $(OUT)/results.csv"
 	@echo "make test    run the tests"
 	@echo "make docs    build the site of the documentation; leaves site/index.html"
-	@echo "make lint types check clean   style; types; all three that CI runs; remove what make made"
+	@echo "make lint types check clean   style; types; both and the tests; remove what make made"
+	@echo "make coverage lowest wheel-check   what the tests reach; with the oldest versions; with the built wheel"
 
 study: .venv/.ready
 	@$(BIN)/ruleshift study --preset quick --out $(OUT)
@@ -29,6 +30,15 @@ types: .venv/.ready-dev
 	@$(BIN)/mypy --no-error-summary
 
 check: lint types test
+
+coverage: .venv/.ready-dev
+	@$(BIN)/pytest -q -n 2 --cov --cov-report=term:skip-covered
+
+lowest: .venv-lowest/.ready
+	@.venv-lowest/bin/pytest -q -n 2
+
+wheel-check: .venv/.ready-dev
+	@.ci/wheel-check
 
 docs: .venv/.ready-docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
@@ -55,5 +65,11 @@ docs: .venv/.ready-docs
 	@$(BIN)/pip install -qq -c constraints.txt -e '.[docs]'
 	@touch $@ .venv/.ready
 
+.venv-lowest/.ready: pyproject.toml constraints-lowest.txt
+	@echo "installing into .venv-lowest"
+	@$(PYTHON) -m venv --clear .venv-lowest
+	@.venv-lowest/bin/pip install -qq -c constraints-lowest.txt -e '.[dev]'
+	@touch $@
+
 clean:
-	@rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .venv-lowest .coverage build dist site .pytest_cache .mypy_cache .ruff_cache

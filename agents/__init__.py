@@ -1,7 +1,10 @@
-"""Organizations: what sits in the seats of a market, scripted or learned."""
+"""Organizations: what sits in the seats of a market, scripted or learned.
+
+Whatever acts, remembers or says who sits where belongs here; how a policy is learned belongs to `ruleshift.train`.
+"""
 
 from ruleshift.agents.background import Background
-from ruleshift.agents.history import HISTORY, History
+from ruleshift.agents.history import OUTCOME_PARTS, History
 from ruleshift.agents.lstm import Lstm
 from ruleshift.agents.noise import action_noise
 from ruleshift.agents.policy import Card, LearnedPolicy, Policy, load_policy, save_policy
@@ -19,7 +22,7 @@ from ruleshift.agents.seats import Seats, seat_everyone
 from ruleshift.agents.undisclosed import Undisclosed
 
 __all__ = [
-    "HISTORY",
+    "OUTCOME_PARTS",
     "Background",
     "Card",
     "Constant",

@@ -22,7 +22,7 @@ class Background:
         self._all = Backgrounds([(seats, markets)])
 
     def reset(self) -> None:
-        """Forget everything: a new episode begins."""
+        """Begin a new episode: policies forget everything."""
         self._all.reset(0)
 
     def act(self, observations: np.ndarray, out: np.ndarray, keys: np.ndarray, *, round: int, episode: int) -> None:
@@ -55,20 +55,20 @@ class Backgrounds:
         rows: dict[int, dict[int, list[np.ndarray]]] = {}
         self._organizations, start = [], 0
         for group, (seats, markets) in enumerate(groups):
-            organizations = len(seats.learning) + sum(len(places) for _, places in seats.background)
+            organizations = len(seats.learning) + sum(len(held) for _, held in seats.background)
             first = start + np.arange(markets)[:, None] * organizations
-            for policy, places in seats.background:
+            for policy, held in seats.background:
                 policies[id(policy)] = policy
-                rows.setdefault(id(policy), {}).setdefault(group, []).append((first + np.array(places)).ravel())
+                rows.setdefault(id(policy), {}).setdefault(group, []).append((first + np.array(held)).ravel())
             self._organizations.append(organizations)
             start += markets * organizations
-        self._turns = _joined([_Turn(policies[key], own) for key, own in rows.items()])
-        self._uses_noise = any(turn.policy.uses_noise for turn in self._turns)
+        self._seated = _joined([_SeatedPolicy(policies[key], own) for key, own in rows.items()])
+        self._uses_noise = any(each.policy.uses_noise for each in self._seated)
 
     def reset(self, group: int) -> None:
-        """Forget everything of one group: a new episode begins there."""
-        for turn in self._turns:
-            turn.reset(group)
+        """Begin a new episode in one group: policies forget everything of it."""
+        for each in self._seated:
+            each.reset(group)
 
     def act(self, observations: np.ndarray, out: np.ndarray, clocks: Sequence[tuple[np.ndarray, int, int]]) -> None:
         """Write the background's actions into `out` (R, A) float32; other rows stay as they are.
@@ -80,11 +80,11 @@ class Backgrounds:
                 episode, and the episode's number: actions are sampled, with noise from (key, episode, round, seat).
         """
         uniforms = self._uniforms(clocks, out.shape[1]) if self._uses_noise else None
-        for turn in self._turns:
+        for each in self._seated:
             noise = None
-            if uniforms is not None and turn.policy.uses_noise:
-                noise = ndtri(uniforms[turn.rows]).astype(np.float32)
-            out[turn.rows], turn.memory = turn.policy.act(observations[turn.rows], turn.memory, noise)
+            if uniforms is not None and each.policy.uses_noise:
+                noise = ndtri(uniforms[each.rows]).astype(np.float32)
+            out[each.rows], each.memory = each.policy.act(observations[each.rows], each.memory, noise)
 
     def _uniforms(self, clocks: Sequence[tuple[np.ndarray, int, int]], actions: int) -> np.ndarray:
         drawn = [
@@ -96,61 +96,61 @@ class Backgrounds:
         return drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
 
     def inherit(self, before: "Backgrounds") -> None:
-        """Take over what policies remember that held the same seats before."""
-        for turn in self._turns:
-            for other in before._turns:
-                if turn.policy is other.policy and np.array_equal(turn.rows, other.rows):
-                    turn.memory = other.memory
+        """Take over the memories of those policies that held the same seats in another background."""
+        for each in self._seated:
+            for other in before._seated:
+                if each.policy is other.policy and np.array_equal(each.rows, other.rows):
+                    each.memory = other.memory
 
     def memories(self, group: int) -> dict[str, np.ndarray]:
-        """What the policies of a group remember, by their order in it; those that remember nothing are left out."""
-        own = [turn for turn in self._turns if group in turn.places]
+        """The memories (n, M) float32 of a group's policies, by their index there; those without one are left out."""
+        own = [each for each in self._seated if group in each.slices]
         return {
-            str(place): turn.memory[turn.places[group]].copy()
-            for place, turn in enumerate(own)
-            if turn.memory is not None
+            str(index): each.memory[each.slices[group]].copy()
+            for index, each in enumerate(own)
+            if each.memory is not None
         }
 
     def remember(self, group: int, memories: Mapping[str, np.ndarray]) -> None:
-        """Put back what `memories` gave."""
-        for place, turn in enumerate(turn for turn in self._turns if group in turn.places):
-            if turn.memory is not None:
-                turn.memory = turn.memory.copy()
-                turn.memory[turn.places[group]] = memories[str(place)]
+        """Put back the memories of a group that `memories` gave."""
+        for index, each in enumerate(each for each in self._seated if group in each.slices):
+            if each.memory is not None:
+                each.memory = each.memory.copy()
+                each.memory[each.slices[group]] = memories[str(index)]
 
 
-class _Turn:
+class _SeatedPolicy:
     """A policy, the rows that it plays, and what it remembers of them."""
 
     def __init__(self, policy: Policy, groups: Mapping[int, Sequence[np.ndarray]]) -> None:
         self.policy = policy
-        self.places: dict[int, slice] = {}
-        """Of each group, its part of the rows."""
+        self.slices: dict[int, slice] = {}
+        """By group, which of the rows are seats of that group."""
         start = 0
         for group, rows in groups.items():
             count = sum(len(each) for each in rows)
-            self.places[group] = slice(start, start + count)
+            self.slices[group] = slice(start, start + count)
             start += count
         self.rows = np.concatenate([each for rows in groups.values() for each in rows])
         self.memory = policy.initial_memory(len(self.rows))
 
     def reset(self, group: int) -> None:
-        """Forget a group."""
-        if self.memory is not None and group in self.places:
-            place = self.places[group]
+        """Begin a new episode in a group: what is remembered of it is as at the start."""
+        if self.memory is not None and group in self.slices:
+            rows = self.slices[group]
             self.memory = self.memory.copy()  # a policy may have kept what it returned
-            self.memory[place] = self.policy.initial_memory(place.stop - place.start)
+            self.memory[rows] = self.policy.initial_memory(rows.stop - rows.start)
 
 
-def _joined(turns: list[_Turn]) -> list[_Turn]:
-    """The same turns, those without a memory in one where their class knows how to act for all of them."""
-    classes: dict[type[Policy], list[_Turn]] = {}
-    for turn in turns:
-        classes.setdefault(type(turn.policy), []).append(turn)
+def _joined(seated: list[_SeatedPolicy]) -> list[_SeatedPolicy]:
+    """The same policies, those without a memory made one where their class can act for all of them at once."""
+    classes: dict[type[Policy], list[_SeatedPolicy]] = {}
+    for each in seated:
+        classes.setdefault(type(each.policy), []).append(each)
     result = []
     for kind, own in classes.items():
         joint = None
-        if len(own) > 1 and all(turn.memory is None for turn in own):
-            joint = kind.joined([turn.policy for turn in own], [len(turn.rows) for turn in own])
-        result += own if joint is None else [_Turn(joint, {-1: [turn.rows for turn in own]})]
+        if len(own) > 1 and all(each.memory is None for each in own):
+            joint = kind.joined([each.policy for each in own], [len(each.rows) for each in own])
+        result += own if joint is None else [_SeatedPolicy(joint, {-1: [each.rows for each in own]})]
     return result

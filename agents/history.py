@@ -7,11 +7,11 @@ import numpy as np
 
 from ruleshift.envs.layout import observation_layout
 
-HISTORY = (
+OUTCOME_PARTS = (
     "last_ask", "last_effort", "last_promotion", "last_focus", "won", "paid", "profit", "quality", "public",
     "public_mask",
 )  # fmt: skip
-"""The outcome block: the consecutive parts of an observation that a history keeps, 19 numbers at K = 3."""
+"""Names of the consecutive parts of an observation that a history keeps, the outcome block: 19 numbers at K = 3."""
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,23 @@ class History:
 
     @cached_property
     def block(self) -> slice:
-        """Where an observation holds the outcome block."""
+        """The slice of an observation that holds the outcome block."""
         layout = observation_layout(self.kinds)
-        return slice(layout[HISTORY[0]].start, layout[HISTORY[-1]].stop)
+        return slice(layout[OUTCOME_PARTS[0]].start, layout[OUTCOME_PARTS[-1]].stop)
 
     @property
     def width(self) -> int:
-        """W, numbers of an outcome block."""
+        """W, how many numbers an outcome block has."""
         return self.block.stop - self.block.start
 
     @cached_property
     def observation_size(self) -> int:
-        """F, numbers of an observation."""
+        """F, how many numbers an observation has."""
         return max(part.stop for part in observation_layout(self.kinds).values())
 
     @property
     def input_size(self) -> int:
-        """F + h * W."""
+        """F + h * W, how many numbers an input has."""
         return self.observation_size + self.rounds * self.width
 
     @cached_property
@@ -59,11 +59,11 @@ class History:
         return observation_layout(self.kinds)["newcomer"].start
 
     def empty(self, count: int) -> np.ndarray:
-        """The memory (n, h * W) float32 of `count` organizations at the start of an episode."""
+        """The memory (n, h * W) float32 of `count` organizations when an episode starts: zeros."""
         return np.zeros((count, self.rounds * self.width), np.float32)
 
     def read(self, observations: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (n, F + h * W) float32, and the memory (n, h * W) to hand in with the next observations; both fresh.
+        """Make inputs (n, F + h * W) float32, and the memory (n, h * W) for the next call; both arrays are fresh.
 
         Args:
             observations: (n, F) float32.

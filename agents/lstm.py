@@ -26,19 +26,19 @@ class Lstm:
         self._newcomer = observation_layout(kinds)["newcomer"].start
         self._input, self._state, self._bias = (weights[name] for name in _NAMES)
         self.units = len(self._state)
-        """U, the width of its state."""
+        """U, the width of the hidden state."""
 
     @property
     def input_size(self) -> int:
-        """U: numbers that it gives to the layers after it."""
+        """U, how many numbers the layers after the LSTM read."""
         return self.units
 
     def empty(self, count: int) -> np.ndarray:
-        """The memory (n, 2 U) float32 of `count` organizations at the start of an episode: h and c side by side."""
+        """The memory (n, 2 U) float32 of `count` organizations when an episode starts: h and c side by side, zeros."""
         return np.zeros((count, 2 * self.units), np.float32)
 
     def read(self, observations: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (n, U) float32, and the memory (n, 2 U) to hand in with the next observations; both fresh.
+        """Make inputs (n, U) float32, and the memory (n, 2 U) for the next call; both arrays are fresh.
 
         Args:
             observations: (n, F) float32.

@@ -65,14 +65,14 @@ class FocalMarkets:
         self.playing = False
 
     def reset(self, seed: int | None, rule: Any) -> np.ndarray:
-        """Observations (B, F) float32 of the focal organizations, fresh."""
+        """Start an episode and return observations (B, F) float32 of the focal organizations, a fresh array."""
         self._observations = self.market.reset(seed=seed, rule=rule)
         self._background.reset()
         self.playing = True
         return self._observations[:, FOCAL].copy()
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
-        """Actions (B, A) float32 to observations (B, F), rewards (B,) float32 and whether the episode ended.
+        """Play actions (B, A) float32; return observations (B, F), rewards (B,) float32, whether the episode ended.
 
         Where it did, the observations are those of the next episode, and `final` has the last ones.
         """
@@ -87,17 +87,17 @@ class FocalMarkets:
 
     @property
     def final(self) -> np.ndarray:
-        """Last observations (B, F) float32 of the episode that has ended, fresh."""
+        """The last observations (B, F) float32 of the episode that has ended, a fresh array."""
         assert self.market.last_observations is not None
         return self.market.last_observations[:, FOCAL].copy()
 
     def ledger(self) -> dict[str, np.ndarray]:
-        """What the focal organizations did and got in the last round: float64 (B,) by name, fresh."""
+        """What the focal organizations did and got in the last round: fresh arrays (B,) float64 by name."""
         rows = self.market.outcomes[:, : len(LEDGER), FOCAL].T
         return {name: row.copy() for name, row in zip(LEDGER, rows, strict=True)}
 
     def twin_arguments(self) -> dict[str, Any]:
-        """Arguments of the same markets without the schedule."""
+        """The arguments that make the same markets without the schedule."""
         same = {"rule": self.market.rule, "economy": self.market.economy, "background": self._rivals}
         return {**same, **self._options, "schedule": ()}
 

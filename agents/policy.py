@@ -27,10 +27,11 @@ FORMAT = 3
 WEIGHTS_FILE, CARD_FILE = "policy.safetensors", "policy.json"
 
 Memory = np.ndarray | None
+"""What a policy remembers, (n, M) float32, or None where it remembers nothing."""
 
 
 class Policy(ABC):
-    """What every policy answers to; one that remembers nothing overrides `act` alone.
+    """What chooses the actions of organizations; a policy that remembers nothing overrides `act` alone.
 
     A memory is None or an array (n, M) float32: a row for each organization that the policy plays.
     """
@@ -39,14 +40,14 @@ class Policy(ABC):
     """Whether `act` reads `noise`; where it does not, nobody need draw any."""
 
     def initial_memory(self, count: int) -> Memory:
-        """Memory of `count` organizations at the start of an episode."""
+        """The memory of `count` organizations when an episode starts."""
         return None
 
     @abstractmethod
     def act(
         self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
     ) -> tuple[np.ndarray, Memory]:
-        """Actions of n organizations.
+        """Choose the actions of n organizations.
 
         Args:
             observations: (n, F) float32, as `observation_layout` names them.
@@ -58,7 +59,7 @@ class Policy(ABC):
         """
 
     def describe(self) -> dict[str, Any]:
-        """What it is, in JSON: two policies that describe alike act alike. Only training beside it asks."""
+        """The policy in JSON: two with equal descriptions act alike. Only training beside it asks for it."""
         raise NotImplementedError(f"{type(self).__name__} has no `describe`, by which a training run knows its rivals")
 
     @classmethod
@@ -79,17 +80,17 @@ class Card:
     """Where a learned policy comes from, and the shape of what it reads and writes."""
 
     kinds: int
-    """K, kinds of job."""
+    """K, the number of kinds of job."""
     hidden: tuple[int, ...] = (64, 64)
-    """Widths of the hidden layers."""
+    """Widths of the hidden layers, first to last."""
     activation: str = "tanh"
-    """Of the hidden layers; the action is linear."""
+    """Activation of the hidden layers, always `tanh`; the last layer is linear."""
     history: int = 0
     """Rounds remembered: the outcome blocks of so many rounds are read beside the observation."""
     units: int = 0
     """Width of the LSTM that reads the observations, in place of a history; 0 where there is none."""
     arm: str = ""
-    """What it learned on: the name of an arm, such as `fixed` or `randomized+memory`, or empty where unknown."""
+    """Name of the arm that it was trained as, such as `fixed` or `randomized+memory`; empty where unknown."""
     rule: str = ""
     """Name of the rule or structure that it learned on; of several, their names."""
     rule_hash: str = ""
@@ -103,31 +104,31 @@ class Card:
 
     @cached_property
     def observation_size(self) -> int:
-        """F, numbers of an observation of the market."""
+        """F, how many numbers an observation of the market has."""
         return History(self.kinds, 0).observation_size
 
     @cached_property
     def input_size(self) -> int:
-        """Numbers that the first layer reads: an observation with its history, or what the LSTM gives."""
+        """How many numbers the first layer reads: those of an observation with its history, or of the LSTM's state."""
         return self.units or History(self.kinds, self.history).input_size
 
     @property
     def action_size(self) -> int:
-        """A, numbers that it writes."""
+        """A, how many numbers an action has."""
         return max(part.stop for part in action_layout(self.kinds).values())
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Every weight by name, with its shape; a matrix is (inputs, outputs)."""
+        """The shape of every weight, by name; a matrix is (inputs, outputs)."""
         return {**self.network_shapes(self.action_size), "log_std": (self.action_size,)}
 
     def network_shapes(self, outputs: int) -> dict[str, tuple[int, ...]]:
-        """The same of any network that reads what the policy reads and gives so many numbers, such as its critic."""
+        """The same for a network with the policy's inputs and so many outputs, such as its critic."""
         lstm = lstm_shapes(self.observation_size, self.units) if self.units else {}
         return {**lstm, **layer_shapes((self.input_size, *self.hidden, outputs))}
 
 
 def layer_shapes(widths: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    """Weights of a multilayer perceptron by name, with their shapes; a matrix is (inputs, outputs)."""
+    """The shape of every weight of a multilayer perceptron, by name; a matrix is (inputs, outputs)."""
     shapes: dict[str, tuple[int, ...]] = {}
     for layer, (inputs, outputs) in enumerate(pairwise(widths)):
         shapes[f"layer.{layer}.weight"] = (inputs, outputs)
@@ -169,7 +170,7 @@ class LearnedPolicy(Policy):
         return self.memory.empty(count) if self._remembers else None
 
     def mean(self, inputs: np.ndarray) -> np.ndarray:
-        """Mean of the Gaussian for inputs (n, `card.input_size`), (n, A) float32, not yet clipped."""
+        """The mean (n, A) float32 of the Gaussian, not yet clipped, for inputs (n, `card.input_size`) float32."""
         signal = inputs
         for weight, bias in self._layers[:-1]:
             signal = np.tanh(signal @ weight + bias)

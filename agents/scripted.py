@@ -40,7 +40,7 @@ class _Costs(NamedTuple):
 
 
 def unit_costs(observations: np.ndarray, economy: Economy | _Costs, effort: float | np.ndarray = 0.0) -> np.ndarray:
-    """Cost of serving a job of each kind, a share of its value, as the organization itself can work it out.
+    """The cost of serving a job of each kind, as a share of its value, as the organization itself can work it out.
 
     base_cost * (1 - capability) * (1 + infrastructure)**-g + effort_cost * effort + shock.
 
@@ -97,7 +97,7 @@ def _actions(observations: np.ndarray, ask: Any, effort: Any, promotion: Any, fo
 
 @dataclass(frozen=True)
 class RandomPolicy(_Scripted):
-    """Uniform over the action box: noise through the normal distribution function; without noise, the box's centre."""
+    """Draws actions uniformly, by the distribution function of the noise; without noise, plays the box's centre."""
 
     columns = True
     uses_noise = True
@@ -114,7 +114,7 @@ class RandomPolicy(_Scripted):
 
 @dataclass(frozen=True)
 class Constant(_Scripted):
-    """The same conduct in every round, whatever it sees.
+    """Shows the same conduct in every round, whatever it sees.
 
     Args:
         ask: in [0, 1.25], a share of the job's value.
@@ -142,7 +142,7 @@ class Constant(_Scripted):
 
 @dataclass(frozen=True)
 class PostedPrice(_Scripted):
-    """Cost plus: asks its mean unit cost times a markup.
+    """Prices at cost plus: asks its mean unit cost times a markup.
 
     Args:
         markup: ask over unit cost.
@@ -168,7 +168,7 @@ class PostedPrice(_Scripted):
 
 @dataclass(frozen=True)
 class Follower(_Scripted):
-    """Imitates winners: moves its own last conduct by a step towards what set them apart from everyone.
+    """Imitates winners: moves its own last conduct by a step towards what sets them apart from everyone.
 
     Where the rule discloses no winners it stays with its last conduct; it starts from the one given, and never asks
     less than its mean unit cost.
@@ -208,7 +208,7 @@ class Follower(_Scripted):
 
 @dataclass(frozen=True)
 class FirstPriceBidder(_Scripted):
-    """Equilibrium of the first-price procurement auction with costs uniform up to a ceiling.
+    """Plays the equilibrium of the first-price procurement auction with costs uniform up to a ceiling.
 
     ask = (c + (ceiling - c) / n) / (1 - commission), c its lowest unit cost over kinds (Krishna 2009, section 2.3).
 
@@ -237,7 +237,7 @@ class FirstPriceBidder(_Scripted):
 
 @dataclass(frozen=True)
 class SecondPriceBidder(_Scripted):
-    """Dominant conduct in the second-price procurement auction: ask the truth, c / (1 - commission) (Vickrey 1961).
+    """Asks what is dominant in the second-price procurement auction, the truth: c / (1 - commission) (Vickrey 1961).
 
     Args:
         commission: share of the payment that the platform keeps.

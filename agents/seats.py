@@ -40,26 +40,26 @@ class Seats:
 
     @classmethod
     def all_learn(cls, organizations: int) -> "Seats":
-        """Every seat learns."""
+        """The seats of a market in which everybody learns."""
         return cls(tuple(range(organizations)))
 
     @classmethod
     def shared(cls, organizations: int, rivals: Sequence[Policy], learning: int | None = None) -> "Seats":
-        """The first `learning` seats (half by default) learn; `rivals` hold the others, in turn."""
+        """Let the first `learning` seats learn (half of them by default); `rivals` hold the others, in turn."""
         learning = (organizations + 1) // 2 if learning is None else learning
-        places: dict[int, list[int]] = {}
-        for place, seat in enumerate(range(learning, organizations)):
-            places.setdefault(place % len(rivals), []).append(seat)
-        return cls(tuple(range(learning)), tuple((rivals[i], tuple(seats)) for i, seats in places.items()))
+        held: dict[int, list[int]] = {}
+        for index, seat in enumerate(range(learning, organizations)):
+            held.setdefault(index % len(rivals), []).append(seat)
+        return cls(tuple(range(learning)), tuple((rivals[rival], tuple(seats)) for rival, seats in held.items()))
 
     def check(self, organizations: int) -> None:
-        """Refuse seats that are not exactly 0 .. N - 1."""
+        """Refuse seats that are not exactly 0 .. N - 1: ValueError."""
         taken = sorted([*self.learning, *(seat for _, seats in self.background for seat in seats)])
         if taken != list(range(organizations)):
             raise ValueError(f"seats are {taken}; {organizations} organizations have seats 0 to {organizations - 1}")
 
     def describe(self) -> dict[str, Any]:
-        """Who sits where, in JSON."""
+        """The seats in JSON, with the description of each policy."""
         background = [{"seats": list(seats), **policy.describe()} for policy, seats in self.background]
         return {"learning": list(self.learning), "background": background}
 
@@ -79,8 +79,8 @@ def seat_everyone(economy: Economy, policy: Policy | None = None) -> Seats:
     return Seats((), ((policy, seats.learning), *seats.background))
 
 
-def as_index(places: Sequence[int]) -> slice | np.ndarray:
-    """Seats as a slice where they are consecutive (indexing then copies nothing), else as an array."""
-    if list(places) == list(range(places[0], places[0] + len(places))):
-        return slice(places[0], places[0] + len(places))
-    return np.array(places)
+def as_index(seats: Sequence[int]) -> slice | np.ndarray:
+    """Seats as a slice where they are consecutive (indexing then copies nothing), else as an array (n,) int64."""
+    if list(seats) == list(range(seats[0], seats[0] + len(seats))):
+        return slice(seats[0], seats[0] + len(seats))
+    return np.array(seats)

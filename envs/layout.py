@@ -6,6 +6,8 @@ once a round. K is the number of kinds, N of organizations, J of jobs.
 
 from collections import namedtuple
 
+import numpy as np
+
 from ruleshift.envs.compile import inlined
 
 # An organization's state, float64 (6 + 5K, N).
@@ -62,7 +64,7 @@ def outcome_rows(kinds: int) -> int:
     return OUTCOME_SINGLE + OUTCOME_BY_KIND * kinds
 
 
-def state_view(rows, kinds):
+def state_view(rows: np.ndarray, kinds: int) -> State:
     """A market's state (6 + 5K, N) as a `State`."""
     k = kinds
     by_kind = rows[6:]
@@ -72,7 +74,7 @@ def state_view(rows, kinds):
     )  # fmt: skip
 
 
-def outcome_view(rows, kinds):
+def outcome_view(rows: np.ndarray, kinds: int) -> Outcome:
     """A market's outcome (13 + 2K, N) as an `Outcome`."""
     k = kinds
     by_kind = rows[13:]

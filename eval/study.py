@@ -36,8 +36,8 @@ def study(
         CellError: a part of the study failed.
     """
     asked = load_preset(preset)
-    _check_learners(asked)
     design, root = Design.of(asked), Path(out)
+    _check_learners(design)
     workers = os.cpu_count() or 1 if workers is None else workers
     with owned(root):
         claim(root, design)
@@ -50,14 +50,13 @@ def study(
         return write_report(root)
 
 
-def _check_learners(preset: Preset) -> None:
+def _check_learners(design: Design) -> None:
     """Refuse arms that could not learn here before anything is trained."""
-    from ruleshift.train.arms import variant
     from ruleshift.train.recurrent import check_installed
 
-    for arm in preset.arms:
-        if variant(arm)[1].units:
-            check_installed(arm)
+    for arm in design.arms.values():
+        if arm.memory.units:
+            check_installed(arm.name)
 
 
 def _stated_power(preset: Preset) -> str:

@@ -1,5 +1,7 @@
 """Somebody's own module: one more arm, mechanism, protocol, claim and known answer, each added to its list."""
 
+from typing import Any
+
 import numpy as np
 
 from ruleshift.envs import register_mechanism
@@ -10,10 +12,13 @@ from ruleshift.eval.experiment.context import Context
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.protocols import Protocol, register_protocol
 from ruleshift.eval.known_answers import Answer, Measurement, Row, Tolerance, register_answer
+from ruleshift.train import Arm, register_arm
+
+register_arm(Arm("hermit", "one home rule, alone in the market but for scripted rivals", "home", nuisance=False))
 
 
 @register_mechanism("last_come", reads_odds=False)
-def last_come(problem, match, floats, integers):
+def last_come(problem: Any, match: Any, floats: Any, integers: Any) -> None:
     """Jobs go to the last organization that has capacity left."""
     for j in range(len(problem.kinds)):
         for i in range(len(problem.capacities) - 1, -1, -1):

@@ -11,7 +11,7 @@ import numpy as np
 from ruleshift.eval import Preset
 from ruleshift.eval.claims.arms import GENERALIST
 from ruleshift.eval.experiment.cell import Cell, Entry
-from ruleshift.eval.experiment.design import PRIMARY, Design, gate_names
+from ruleshift.eval.experiment.design import PRIMARY, Design
 from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.protocols.shift import BINS, SHOWN
 from ruleshift.eval.experiment.record import Record, claim
@@ -135,7 +135,7 @@ def _frozen(cell: Cell, design: Design, planted: Planted) -> Iterator[Entry]:
     for protocol in protocols:
         for rule in design.targets if protocol == "frozen" else design.held_out:
             yield from _with_conduct(_entries(cell, design, planted, rule.name, protocol), design, planted)
-    for home in gate_names(design, arm, cell.home):
+    for home in design.gates_of(design.arms[arm], cell.home):
         entries = _entries(cell, design, planted, home, "gate", planted.gate.get(arm, own))
         yield from _with_conduct(entries, design, planted)
 

@@ -1,38 +1,69 @@
 """Arms: one list, one code path, and what each trains on."""
 
 import re
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ruleshift.agents import Constant, Undisclosed, rival_population
-from ruleshift.envs import Economy, Market, Structure, load_rule, load_structure
+from ruleshift.envs import Economy, Market, Rule, Structure, load_rule, load_structure
 from ruleshift.envs.support import outside
-from ruleshift.train import ARMS, MixedVecEnv, training_groups, variant, variants
-from ruleshift.train.arms import HISTORY, UNITS, central_rule, disclosed
+from ruleshift.train import ARMS, Arm, MarketGroup, MixedVecEnv, register_arm, training_groups, variant, variants
+from ruleshift.train.arms import HISTORY_ROUNDS, LSTM_UNITS, central_rule, disclosed
 
 STRUCTURE = load_structure("platforms")
 GIVEN = {"home": "price_board", "central": "platforms", "structure": "platforms"}
 TRAINED = [arm for arm in ARMS.values() if arm.trains_on != "nothing"]
 
 
-def _groups(arm, markets=20, **options):
+def _groups(arm: Arm, markets: int = 20, **options: Any) -> tuple[MarketGroup, ...]:
     return training_groups(arm, GIVEN[arm.trains_on], markets, **options)
 
 
-def test_variants__are_arms_with_every_kind_of_memory():
+def test_variants__are_arms_with_every_kind_of_memory() -> None:
     assert len(set(variants())) == len(variants()) == 3 * len(ARMS)
     found = [variant(name) for name in ("randomized", "fixed+nuisance+memory", "fixed+nuisance+recurrent")]
-    assert [arm for arm, _ in found] == [ARMS["randomized"], ARMS["fixed+nuisance"], ARMS["fixed+nuisance"]]
-    assert [(memory.history, memory.units) for _, memory in found] == [(0, 0), (HISTORY, 0), (0, UNITS)]
+    assert [each.arm for each in found] == [ARMS["randomized"], ARMS["fixed+nuisance"], ARMS["fixed+nuisance"]]
+    assert [(each.memory.history, each.memory.units) for each in found] == [
+        (0, 0),
+        (HISTORY_ROUNDS, 0),
+        (0, LSTM_UNITS),
+    ]
     for wrong in ("wide+memory", "fixed+memory+recurrent", "+memory", ""):
         told = f"arm {re.escape(repr(wrong))} is unknown; the arms are fixed, .*, each also with"
         with pytest.raises(ValueError, match=rf"{told} \+memory or \+recurrent"):
             variant(wrong)
 
 
+def test_variant__says_how_an_arm_is_trained() -> None:
+    specialist, generalist, novice = (variant(name) for name in ("fixed+memory", "aware", "scratch"))
+    assert [each.is_trained for each in (specialist, generalist, novice)] == [True, True, False]
+    assert [each.has_policy_per_home for each in (specialist, generalist, novice)] == [True, False, False]
+    assert (specialist.name, specialist.trains_on, generalist.aware) == ("fixed+memory", "home", True)
+    assert specialist.summary == "one home rule, one economy: a specialist, with a memory of the last rounds"
+
+
+def test_register_arm__adds_to_the_one_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ruleshift.train.arms.ARMS", dict(ARMS))
+    own = Arm("randomized+plain", "rules drawn from a structure, one economy", "structure", nuisance=False)
+    register_arm(own)
+    register_arm(own)
+    assert variant("randomized+plain+memory").arm is own
+    assert "randomized+plain+recurrent" in variants()
+    with pytest.raises(ValueError, match=r"an arm named 'randomized\+plain' is already registered"):
+        register_arm(replace(own, nuisance=True))
+    with pytest.raises(ValueError, match=r"arm own\+memory: \+memory says what a learner remembers"):
+        register_arm(Arm("own+memory", "", "home"))
+    with pytest.raises(ValueError, match=r"arm 'My arm': a name is words of small letters"):
+        Arm("My arm", "", "home")
+    with pytest.raises(ValueError, match=r"arm own: trains_on is 'rules'; it must be one of home, central"):
+        Arm("own", "", "rules")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("arm", TRAINED, ids=lambda arm: arm.name)
-def test_training_groups__half_of_the_seats_learn_in_markets_of_their_own(arm):
+def test_training_groups__half_of_the_seats_learn_in_markets_of_their_own(arm: Arm) -> None:
     groups = _groups(arm, markets=20, first_market=7)
     numbers = [number for group in groups for number in group.numbers]
     assert numbers == list(range(7, 27))
@@ -43,7 +74,7 @@ def test_training_groups__half_of_the_seats_learn_in_markets_of_their_own(arm):
 
 
 @pytest.mark.parametrize("arm", TRAINED, ids=lambda arm: arm.name)
-def test_training_groups__nuisance_is_many_economies_and_rivals(arm):
+def test_training_groups__nuisance_is_many_economies_and_rivals(arm: Arm) -> None:
     groups = _groups(arm)
     economies = {group.economy.hash for group in groups}
     rivals = {str(group.seats.describe()["background"]) for group in groups}
@@ -53,7 +84,7 @@ def test_training_groups__nuisance_is_many_economies_and_rivals(arm):
     assert given[0].seats.background == ((Constant(), (1,)),)
 
 
-def test_training_groups__play_what_the_arm_trains_on():
+def test_training_groups__play_what_the_arm_trains_on() -> None:
     rules = {arm.name: {group.rule for group in _groups(arm)} for arm in TRAINED}
     assert rules["fixed"] == rules["fixed+nuisance"] == {load_rule("price_board")}
     assert rules["randomized"] == {STRUCTURE}
@@ -65,18 +96,18 @@ def test_training_groups__play_what_the_arm_trains_on():
         assert told == rule.replace(**{"disclosure.level": "full"})
 
 
-def test_central_rule__is_of_the_training_part_and_nearest_to_it():
+def test_central_rule__is_of_the_training_part_and_nearest_to_it() -> None:
     rule, others = central_rule(STRUCTURE), STRUCTURE.sample("train", 200, seed=1)
     assert outside(STRUCTURE, rule) == ()
 
-    def away(from_rule):
+    def away(from_rule: Rule) -> float:
         return sum(float(np.abs(from_rule.features() - other.features()).sum()) for other in others)
 
     assert away(rule) < np.quantile([away(other) for other in others], 0.05)
     assert {group.rule for group in training_groups(ARMS["central"], rule, 8)} == {rule}
 
 
-def test_disclosed__overrides_a_structure_that_draws_the_level():
+def test_disclosed__overrides_a_structure_that_draws_the_level() -> None:
     base = load_rule("price_board")
     told = disclosed(Structure("levels", base, {"train": {"disclosure.level": {"choice": ["opaque", "outcomes"]}}}))
     assert isinstance(told, Structure)
@@ -92,12 +123,14 @@ def test_disclosed__overrides_a_structure_that_draws_the_level():
         ("central", "platforms", 7, "markets is 7; arm central shares them out over 8 economies"),
     ],
 )
-def test_training_groups__refuse_what_an_arm_does_not_train_on(arm, given, markets, message):
+def test_training_groups__refuse_what_an_arm_does_not_train_on(
+    arm: str, given: Any, markets: int, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         training_groups(ARMS[arm], given, markets)
 
 
-def test_rivals__vary_around_the_common_population():
+def test_rivals__vary_around_the_common_population() -> None:
     economy, common = Economy(base_cost=0.4), rival_population(Economy(base_cost=0.4))
     drawn = [rival_population(economy, seed) for seed in range(200)]
     assert rival_population(economy, 3) == drawn[3]
@@ -109,7 +142,7 @@ def test_rivals__vary_around_the_common_population():
     assert all(vars(rival)["economy"] == economy for rivals in drawn for rival in rivals[:2])
 
 
-def test_undisclosed__sees_no_features():
+def test_undisclosed__sees_no_features() -> None:
     """Under a rule that is told, another policy plays as it does where it is not."""
     told = load_rule("price_board").replace(**{"disclosure.level": "full"})
     silent = load_rule("price_board").replace(**{"disclosure.level": "scores"})
@@ -118,10 +151,12 @@ def test_undisclosed__sees_no_features():
     class _Mirror(Constant):
         uses_noise = True
 
-        def initial_memory(self, count):
+        def initial_memory(self, count: int) -> np.ndarray:
             return np.full((count, 2), 7.0, np.float32)
 
-        def act(self, observations, memory=None, noise=None):
+        def act(
+            self, observations: np.ndarray, memory: Any = None, noise: np.ndarray | None = None
+        ) -> tuple[np.ndarray, Any]:
             return observations, memory
 
     blind = Undisclosed(_Mirror())
@@ -132,6 +167,6 @@ def test_undisclosed__sees_no_features():
     assert blind.describe() == {"policy": "Undisclosed", "of": _Mirror().describe()}
 
 
-def test_training_groups__go_into_one_vec_env():
+def test_training_groups__go_into_one_vec_env() -> None:
     env = MixedVecEnv(_groups(ARMS["aware"], markets=8))
     assert (env.reset()[:, -24] == 1.0).all()  # the mask of the features

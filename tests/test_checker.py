@@ -1,6 +1,8 @@
 """`check_market`: our market passes, and an environment that breaks one promise is caught by name."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,65 +12,67 @@ from ruleshift.envs import Economy, Shift, check_market, list_rules, market_v0
 from ruleshift.envs.checker import MarketError
 from ruleshift.envs.market_v0 import ParallelMarket
 
+Change = Callable[..., object]
+
 ECONOMY = Economy(organizations=3, jobs=5, kinds=2, rounds=7, capacity=2)
 
 
 @pytest.mark.parametrize("rule", list_rules())
-def test_check_market__passes_every_named_rule(rule):
+def test_check_market__passes_every_named_rule(rule: str) -> None:
     check_market(lambda: market_v0.parallel_env(rule, economy=ECONOMY), seed=3)
 
 
-def test_check_market__passes_an_instance_with_a_shift():
+def test_check_market__passes_an_instance_with_a_shift() -> None:
     check_market(market_v0.parallel_env(rounds=20, schedule=[Shift(at=10, to="promoted_listing")]), episodes=1)
 
 
 class Broken(ParallelMarket):
     """A market of which `spoil` may change what round 4 returns (see `results`), before it is handed out."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("price_board", ECONOMY)
         self.count = 0
 
-    def reset(self, seed=None, options=None):
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         self.count = 0
         return super().reset(seed=seed, options=options)
 
-    def step(self, actions):
+    def step(self, actions: Any) -> Any:
         results = super().step(actions)
         self.count += 1
         return self.spoil(*results) if self.count == 4 else results
 
-    def spoil(self, observations, rewards, terminations, truncations, infos):
+    def spoil(self, observations: Any, rewards: Any, terminations: Any, truncations: Any, infos: Any) -> Any:
         return observations, rewards, terminations, truncations, infos
 
 
-def spoiler(change):
+def spoiler(change: Change) -> type[Broken]:
     """A Broken market whose round 4 is changed in place by `change`, given what `step` returns."""
 
     class Spoiled(Broken):
-        def spoil(self, *results):
+        def spoil(self, *results: Any) -> Any:
             change(*results)
             return results
 
     return Spoiled
 
 
-def put(which, agent, value):
-    def change(*results):
+def put(which: int, agent: str, value: Any) -> Change:
+    def change(*results: Any) -> None:
         results[which][agent] = value
 
     return change
 
 
-def fill(number):
-    def change(observations, *_):
+def fill(number: float) -> Change:
+    def change(observations: Any, *_: Any) -> None:
         observations["org_1"][7] = number
 
     return change
 
 
-def info(key, value):
-    def change(*results):
+def info(key: str, value: Any) -> Change:
+    def change(*results: Any) -> None:
         results[4]["org_1"][key] = value
 
     return change
@@ -98,21 +102,21 @@ def info(key, value):
         (lambda *r: r[4]["org_1"].pop("paid"), "round 4, org_1: the info lacks paid"),
     ],
 )
-def test_check_market__catches_one_bad_round(change, message):
+def test_check_market__catches_one_bad_round(change: Change, message: str) -> None:
     with pytest.raises(MarketError) as caught:
         check_market(spoiler(change))
     assert message in str(caught.value)
 
 
 class ServesTooMany(Broken):
-    def spoil(self, observations, rewards, terminations, truncations, infos):
+    def spoil(self, observations: Any, rewards: Any, terminations: Any, truncations: Any, infos: Any) -> Any:
         for entry in infos.values():
             entry["served"] = 2.0
         return observations, rewards, terminations, truncations, infos
 
 
 class EndsEarly(Broken):
-    def spoil(self, observations, rewards, terminations, truncations, infos):
+    def spoil(self, observations: Any, rewards: Any, terminations: Any, truncations: Any, infos: Any) -> Any:
         self.agents = []
         return observations, rewards, terminations, dict.fromkeys(truncations, True), infos
 
@@ -122,7 +126,7 @@ class EndsLate(Broken):
 
     economy = ECONOMY
 
-    def __init__(self):
+    def __init__(self) -> None:
         ParallelMarket.__init__(self, "price_board", replace(ECONOMY, rounds=9))
         self.max_cycles, self.count = 7, 0
 
@@ -130,30 +134,30 @@ class EndsLate(Broken):
 class Forgetful(Broken):
     """Each reset draws its own seed."""
 
-    def reset(self, seed=None, options=None):
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         return super().reset(seed=int(np.random.SeedSequence().generate_state(1)[0]), options=options)
 
 
 class OneSeed(Broken):
-    def reset(self, seed=None, options=None):
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         return super().reset(seed=None if seed is None else 0, options=options)
 
 
 class OneEpisode(Broken):
     last = 0
 
-    def reset(self, seed=None, options=None):
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         self.last = self.last if seed is None else seed
         return super().reset(seed=self.last, options=options)
 
 
 class NewSpaces(Broken):
-    def observation_space(self, agent):
+    def observation_space(self, agent: str) -> Any:
         return Box(-10, 10, super().observation_space(agent).shape, np.float32)
 
 
 class UnboundedSpace(Broken):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         shape = self._observation_spaces["org_2"].shape
         self._observation_spaces["org_2"] = Box(-np.inf, np.inf, shape, np.float32)
@@ -162,11 +166,11 @@ class UnboundedSpace(Broken):
 class OneBuffer(Broken):
     """Writes every observation of an agent into the same array."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.buffers = {agent: np.zeros_like(self._observations[0]) for agent in self.possible_agents}
 
-    def _by_agent(self):
+    def _by_agent(self) -> dict[str, Any]:
         for i, agent in enumerate(self.possible_agents):
             self.buffers[agent][:] = self._observations[i]
         return dict(self.buffers)
@@ -175,7 +179,7 @@ class OneBuffer(Broken):
 class ThreeBuffers(OneBuffer):
     """The same with a ring, which a look at the round before does not notice."""
 
-    def _by_agent(self):
+    def _by_agent(self) -> dict[str, Any]:
         if not hasattr(self, "ring"):
             self.ring = [{a: b.copy() for a, b in self.buffers.items()} for _ in range(3)]
         self.ring.append(self.ring.pop(0))
@@ -184,17 +188,17 @@ class ThreeBuffers(OneBuffer):
 
 
 class SharedByAgents(Broken):
-    def _by_agent(self):
+    def _by_agent(self) -> dict[str, Any]:
         everyone = super()._by_agent()
         return everyone | {"org_2": everyone["org_1"]}
 
 
 class ReusedDict(Broken):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.rewards = {}
+        self.rewards: dict[str, float] = {}
 
-    def step(self, actions):
+    def step(self, actions: Any) -> Any:
         observations, rewards, *others = super().step(actions)
         self.rewards.update(rewards)
         return observations, self.rewards, *others
@@ -205,7 +209,7 @@ class ReadsWhatItHandedOut(Broken):
 
     given = None
 
-    def step(self, actions):
+    def step(self, actions: Any) -> Any:
         results = super().step(actions)
         if self.given is not None:
             results[0]["org_0"][0] = np.clip(self.given["org_0"][0], -1, 1)
@@ -214,13 +218,13 @@ class ReadsWhatItHandedOut(Broken):
 
 
 class TakesAnything(Broken):
-    def step(self, actions):
+    def step(self, actions: Any) -> Any:
         size = self.action_space("org_0").shape
         return super().step({a: np.nan_to_num(np.resize(actions[a], size)) for a in self.possible_agents})
 
 
 class ForgetsTheName(Broken):
-    def step(self, actions):
+    def step(self, actions: Any) -> Any:
         try:
             return super().step(actions)
         except ValueError as error:
@@ -228,7 +232,7 @@ class ForgetsTheName(Broken):
 
 
 class CrashesOnBadActions(Broken):
-    def step(self, actions):
+    def step(self, actions: Any) -> Any:
         try:
             return super().step(actions)
         except (TypeError, ValueError) as error:
@@ -236,7 +240,7 @@ class CrashesOnBadActions(Broken):
 
 
 class MovesWhenItRefuses(Broken):
-    def step(self, actions):
+    def step(self, actions: Any) -> Any:
         try:
             return super().step(actions)
         except (TypeError, ValueError):
@@ -247,7 +251,7 @@ class MovesWhenItRefuses(Broken):
 class PlaysOn(Broken):
     """Starts the next episode by itself."""
 
-    def step(self, actions):
+    def step(self, actions: Any) -> Any:
         if not self.agents:
             self.reset()
         return super().step(actions)
@@ -276,15 +280,15 @@ class PlaysOn(Broken):
         (PlaysOn, "was not refused, expected RuntimeError"),
     ],
 )
-def test_check_market__catches_a_broken_habit(broken, message):
+def test_check_market__catches_a_broken_habit(broken: Callable[[], Any], message: str) -> None:
     with pytest.raises(MarketError) as caught:
         check_market(broken())
     assert message in str(caught.value)
 
 
-def test_check_market__catches_a_step_before_the_first_reset():
+def test_check_market__catches_a_step_before_the_first_reset() -> None:
     class StartsByItself(Broken):
-        def step(self, actions):
+        def step(self, actions: Any) -> Any:
             if not self._started:
                 self.reset(seed=0)
             return super().step(actions)
@@ -293,7 +297,7 @@ def test_check_market__catches_a_step_before_the_first_reset():
         check_market(StartsByItself)
 
 
-def test_check_market__wants_a_parallel_market():
+def test_check_market__wants_a_parallel_market() -> None:
     with pytest.raises(TypeError, match="not its AEC view"):
         check_market(market_v0.env())
     with pytest.raises(TypeError, match="int is no ParallelEnv"):

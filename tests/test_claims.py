@@ -34,7 +34,7 @@ def reason(claim: str, returns: Returns) -> str:
 # The registry
 
 
-def test_claims__each_is_registered_in_full():
+def test_claims__each_is_registered_in_full() -> None:
     for name, claim in CLAIMS.items():
         assert claim.id == name
         for text in (claim.statement, claim.setting, claim.measure, claim.thresholds):
@@ -43,7 +43,7 @@ def test_claims__each_is_registered_in_full():
             assert each in claim.thresholds.lower()
 
 
-def test_claims__every_verdict_is_one_of_four_words_and_says_why():
+def test_claims__every_verdict_is_one_of_four_words_and_says_why() -> None:
     for name, verdict in judge_all(make_returns()).verdicts.items():
         assert verdict.claim == name
         assert verdict.outcome in VERDICTS
@@ -58,7 +58,7 @@ def test_claims__every_verdict_is_one_of_four_words_and_says_why():
         (-0.049, 0.049, "no material difference"), (-0.051, 0.049, "inconclusive"),
     ],
 )  # fmt: skip
-def test_decide__only_what_the_whole_interval_says(low, high, expected):
+def test_decide__only_what_the_whole_interval_says(low: float, high: float, expected: str) -> None:
     assert decide(Interval((low + high) / 2, low, high, 0.1, 5.0)) == expected
 
 
@@ -68,7 +68,7 @@ def test_decide__only_what_the_whole_interval_says(low, high, expected):
 @pytest.mark.parametrize(
     ("generalist", "expected"), [(0.8, "supported"), (0.5, "no material difference"), (0.2, "contradicted")]
 )
-def test_transfer__a_planted_effect_is_found(generalist, expected):
+def test_transfer__a_planted_effect_is_found(generalist: float, expected: str) -> None:
     returns = make_returns(away={GENERALIST: generalist, SPECIALIST: 0.5}, spread=0.003)
     verdict = CLAIMS["transfer"].judge(returns)
     assert verdict.outcome == expected
@@ -76,16 +76,16 @@ def test_transfer__a_planted_effect_is_found(generalist, expected):
     assert verdict.measure.low <= generalist - 0.5 <= verdict.measure.high
 
 
-def test_transfer__noise_leaves_it_inconclusive():
+def test_transfer__noise_leaves_it_inconclusive() -> None:
     assert outcome("transfer", make_returns(spread=0.2)) == "inconclusive"
 
 
-def test_transfer__is_seldom_wrong_where_there_is_no_effect():
+def test_transfer__is_seldom_wrong_where_there_is_no_effect() -> None:
     words = [outcome("transfer", make_returns(away={GENERALIST: 0.5}, spread=0.05, seed=seed)) for seed in range(100)]
     assert sum(each in ("supported", "contradicted") for each in words) <= 5
 
 
-def test_transfer__is_a_ratio_of_sums_over_all_cells():
+def test_transfer__is_a_ratio_of_sums_over_all_cells() -> None:
     returns = make_returns()
     returns = replace(returns, best_reply=returns.best_reply + np.arange(4)[:, None, None])
     gained = (returns.adapted[GENERALIST] - returns.adapted[SPECIALIST]).sum()
@@ -94,7 +94,7 @@ def test_transfer__is_a_ratio_of_sums_over_all_cells():
     assert measure.estimate == pytest.approx(gained / (3 * 2 * returns.best_reply.sum()))
 
 
-def test_transfer__an_incompetent_arm_makes_it_inconclusive_and_is_named():
+def test_transfer__an_incompetent_arm_makes_it_inconclusive_and_is_named() -> None:
     for arm in (GENERALIST, SPECIALIST):
         returns = make_returns(home={arm: 0.3})
         assert gate_verdicts(returns, arm) == ["not competent at this budget"] * 3
@@ -102,7 +102,7 @@ def test_transfer__an_incompetent_arm_makes_it_inconclusive_and_is_named():
         assert f"{arm} is not competent at this budget on 3 of 3" in reason("transfer", returns)
 
 
-def test_transfer__one_failing_seed_is_not_dropped():
+def test_transfer__one_failing_seed_is_not_dropped() -> None:
     returns = make_returns(spread=0.001)
     worse = returns.gate[GENERALIST].copy()
     worse[1, 0] = -0.2
@@ -111,7 +111,7 @@ def test_transfer__one_failing_seed_is_not_dropped():
     assert "on 1 of 3 training rules" in reason("transfer", returns)
 
 
-def test_transfer__without_a_scale_there_is_no_verdict():
+def test_transfer__without_a_scale_there_is_no_verdict() -> None:
     returns = make_returns()
     assert "no scale" in reason("transfer", replace(returns, floor=returns.best_reply + 0.1))
     hangs_on_one = returns.best_reply.copy()
@@ -120,12 +120,12 @@ def test_transfer__without_a_scale_there_is_no_verdict():
     assert "no scale" in reason("transfer", replace(returns, gate_floor=returns.gate_best_reply))
 
 
-def test_transfer__one_seed_decides_nothing():
+def test_transfer__one_seed_decides_nothing() -> None:
     for verdict in judge_all(make_returns((3, 4, 1, 2, 8), spread=0.0001)).verdicts.values():
         assert verdict.outcome == "inconclusive"
 
 
-def test_transfer__a_few_targets_with_different_signs_decide_nothing_however_alike_the_seeds():
+def test_transfer__a_few_targets_with_different_signs_decide_nothing_however_alike_the_seeds() -> None:
     returns = make_returns(spread=0.0)
     signs = np.array([0.5, -0.3, 0.6, -0.2])[None, :, None, None, None]
     returns = replace(returns, adapted={**returns.adapted, GENERALIST: returns.adapted[SPECIALIST] + signs})
@@ -135,25 +135,25 @@ def test_transfer__a_few_targets_with_different_signs_decide_nothing_however_ali
 # Adaptation
 
 
-def test_adaptation__is_found_where_planted():
+def test_adaptation__is_found_where_planted() -> None:
     assert outcome("adaptation", make_returns(spread=0.003)) == "supported"
 
 
 @pytest.mark.parametrize("control", ["central+memory", "randomized"])
-def test_adaptation__is_not_claimed_where_a_control_does_as_well(control):
+def test_adaptation__is_not_claimed_where_a_control_does_as_well(control: str) -> None:
     verdict = CLAIMS["adaptation"].judge(make_returns(away={control: 0.8}, spread=0.003))
     assert verdict.outcome in ("no material difference", "inconclusive")
     assert control in verdict.reason
 
 
 @pytest.mark.parametrize("earns", [0.3, CONSTANT, 0.6, 0.9])
-def test_adaptation__a_constant_policy_is_never_adaptive_whatever_it_earns(earns):
+def test_adaptation__a_constant_policy_is_never_adaptive_whatever_it_earns(earns: float) -> None:
     for seed in range(5):
         returns = make_returns(away={GENERALIST: earns, SPECIALIST: 0.2}, moves=0.0, spread=0.02, seed=seed)
         assert outcome("adaptation", returns) in ("contradicted", "inconclusive")
 
 
-def test_adaptation__the_best_constant_itself_is_not_better_than_itself():
+def test_adaptation__the_best_constant_itself_is_not_better_than_itself() -> None:
     others = dict.fromkeys((SPECIALIST, "central+memory", "randomized"), 0.1)
     returns = make_returns(away=others, spread=0.003)
     constant = np.broadcast_to(returns.constant[None, :, None], returns.adapted[GENERALIST].shape)
@@ -162,19 +162,19 @@ def test_adaptation__the_best_constant_itself_is_not_better_than_itself():
     assert outcome("adaptation", returns) == "contradicted"
 
 
-def test_adaptation__needs_an_advantage_and_known_conduct():
+def test_adaptation__needs_an_advantage_and_known_conduct() -> None:
     assert "no advantage to explain" in reason("adaptation", make_returns(away={GENERALIST: 0.3}))
     returns = replace(make_returns(spread=0.003), conduct={})
     assert (outcome("adaptation", returns), "not known" in reason("adaptation", returns)) == ("inconclusive", True)
 
 
-def test_adaptation__an_incompetent_control_is_no_control():
+def test_adaptation__an_incompetent_control_is_no_control() -> None:
     verdict = CLAIMS["adaptation"].judge(make_returns(home={"randomized": 0.2}, spread=0.003))
     assert verdict.outcome == "inconclusive"
     assert "randomized is not competent" in verdict.reason
 
 
-def test_conduct_moves__tells_movement_from_noise():
+def test_conduct_moves__tells_movement_from_noise() -> None:
     rng = np.random.default_rng(0)
     still = np.stack([noise(rng, (3, 4, 2, 2, 8), 0.0) + 0.1 * rng.standard_normal((3, 4, 2, 2, 8)) for _ in range(3)])
     moving = still + np.array([0, 0, 1])[:, None, None, None, None, None] * np.linspace(0, 1, 4)[:, None, None, None]
@@ -186,7 +186,7 @@ def test_conduct_moves__tells_movement_from_noise():
 # Scores come from the focal seat alone
 
 
-def test_scores__a_lazy_self_player_never_scores_above_a_native():
+def test_scores__a_lazy_self_player_never_scores_above_a_native() -> None:
     """Among its like it would earn a lot; what counts is what it earns among natives, and that is nothing."""
     returns = make_returns(spread=0.003)
     lazy, native = np.zeros_like(returns.adapted[GENERALIST]), returns.adapted[GENERALIST]
@@ -204,7 +204,7 @@ def test_scores__a_lazy_self_player_never_scores_above_a_native():
 # Head start
 
 
-def test_head_start__is_found_where_planted_and_reversed_where_reversed():
+def test_head_start__is_found_where_planted_and_reversed_where_reversed() -> None:
     returns = make_returns()
     assert outcome("head_start", returns) == "supported"
     swapped = {SPECIALIST: returns.curves[GENERALIST], GENERALIST: returns.curves[SPECIALIST]}
@@ -213,20 +213,20 @@ def test_head_start__is_found_where_planted_and_reversed_where_reversed():
     assert outcome("head_start", replace(returns, curves=same)) == "no material difference"
 
 
-def test_head_start__is_no_condition_of_transfer():
+def test_head_start__is_no_condition_of_transfer() -> None:
     returns = make_returns(spread=0.003)
     swapped = {SPECIALIST: returns.curves[GENERALIST], GENERALIST: returns.curves[SPECIALIST]}
     assert outcome("transfer", replace(returns, curves={**returns.curves, **swapped})) == "supported"
 
 
-def test_head_start__area_and_time_of_straight_lines():
+def test_head_start__area_and_time_of_straight_lines() -> None:
     steps = np.array([0.0, 1.0, 4.0])
     assert area(np.array([0.0, 0.5, 0.5]), steps) == pytest.approx((0.25 + 1.5) / 4)
     curves = np.array([[0.0, 0.4, 1.0], [0.9, 0.9, 0.9], [0.0, 0.1, 0.7], [0.0, 0.8, 0.5]])
     assert steps_to(0.8, curves, steps) == pytest.approx([3.0, 0.0, np.inf, 1.0])
 
 
-def test_head_start__tells_the_time_to_threshold_of_each_arm():
+def test_head_start__tells_the_time_to_threshold_of_each_arm() -> None:
     found = CLAIMS["head_start"].judge(make_returns(home={GENERALIST: 0.95}, spread=0.001)).intervals
     quick, slow = (found[f"steps to threshold, {arm}"] for arm in (SPECIALIST, GENERALIST))
     assert quick.estimate == pytest.approx(-2e5 * np.log(1 - 0.8 / 0.95), rel=0.1)
@@ -240,11 +240,11 @@ def test_head_start__tells_the_time_to_threshold_of_each_arm():
 @pytest.mark.parametrize(
     ("loss", "gain", "expected"), [(0.1, 0.3, 0.25), (-0.1, 0.3, 0.0), (0.1, -0.3, 1.0), (-0.1, -0.3, 0.25)]
 )
-def test_break_even__is_the_loss_over_loss_and_gain(loss, gain, expected):
+def test_break_even__is_the_loss_over_loss_and_gain(loss: float, gain: float, expected: float) -> None:
     assert break_even(loss, gain) == pytest.approx(expected)
 
 
-def test_break_even__counts_the_cases_and_says_from_where_on_variety_pays():
+def test_break_even__counts_the_cases_and_says_from_where_on_variety_pays() -> None:
     verdict = CLAIMS["break_even"].judge(make_returns(spread=0.001))
     assert verdict.outcome == "supported"
     assert verdict.numbers["p_star"] == pytest.approx(0.1 / 0.4, abs=0.03)
@@ -252,13 +252,13 @@ def test_break_even__counts_the_cases_and_says_from_where_on_variety_pays():
     assert verdict.numbers["share_between"] == 1
 
 
-def test_break_even__where_variety_wins_at_home_too_it_always_pays():
+def test_break_even__where_variety_wins_at_home_too_it_always_pays() -> None:
     verdict = CLAIMS["break_even"].judge(make_returns(home={GENERALIST: 1.2}, spread=0.001))
     assert (verdict.numbers["p_star"], verdict.numbers["share_always"]) == (0, 1)
     assert verdict.numbers["surely_pays_from"] == 0
 
 
-def test_break_even__where_variety_loses_everywhere_it_never_pays():
+def test_break_even__where_variety_loses_everywhere_it_never_pays() -> None:
     verdict = CLAIMS["break_even"].judge(make_returns(away={GENERALIST: 0.1}, spread=0.001))
     assert verdict.outcome == "contradicted"
     assert (verdict.numbers["p_star"], verdict.numbers["share_never"]) == (1, 1)
@@ -274,14 +274,14 @@ def by_economy(effects: np.ndarray, **fields: np.ndarray) -> Returns:
     return replace(returns, adapted={**returns.adapted, GENERALIST: better}, economies=fields)
 
 
-def test_economies__ahead_in_each_or_surely_behind_in_one():
+def test_economies__ahead_in_each_or_surely_behind_in_one() -> None:
     assert outcome("economies", by_economy(np.full(8, 0.3))) == "supported"
     assert outcome("economies", by_economy(np.array([0.3] * 7 + [-0.3]))) == "contradicted"
     assert outcome("economies", by_economy(np.array([0.3] * 7 + [0.0]))) == "inconclusive"
     assert outcome("economies", by_economy(np.zeros(8))) == "no material difference"
 
 
-def test_economies__looking_at_many_is_allowed_for():
+def test_economies__looking_at_many_is_allowed_for() -> None:
     high = CLAIMS["economies"].judge(by_economy(np.zeros(8))).intervals["economy 7"].high
     only_just = np.array([0.3] * 7 + [-1.0001 * high])
     assert CLAIMS["economies"].judge(by_economy(only_just)).numbers["share_surely_behind"] == 1 / 8
@@ -289,16 +289,16 @@ def test_economies__looking_at_many_is_allowed_for():
     assert outcome("economies", by_economy(only_just - 2 * high)) == "contradicted"
 
 
-def test_economies__finds_the_field_where_the_verdict_flips():
+def test_economies__finds_the_field_where_the_verdict_flips() -> None:
     load, other = np.linspace(1, 3, 20), np.random.default_rng(0).random(20)
     verdict = CLAIMS["economies"].judge(by_economy(np.where(load > 2.4, -0.2, 0.3), load=load, other=other))
-    assert "load best tells the signs apart (ahead below" in verdict.reason
+    assert "load best separates the signs (ahead below" in verdict.reason
     assert verdict.numbers["cut of load"] == pytest.approx(2.42, abs=0.1)
     assert (verdict.numbers["separation"], verdict.numbers["share_ahead"]) == pytest.approx((1, 14 / 20))
     assert verdict.numbers["worst_decile"] == pytest.approx(-0.2, abs=0.01)
 
 
-def test_flip__owns_up_to_chance():
+def test_flip__owns_up_to_chance() -> None:
     rng = np.random.default_rng(0)
     chances = []
     for _ in range(60):
@@ -314,7 +314,7 @@ def test_flip__owns_up_to_chance():
 
 @settings(max_examples=15, deadline=None)
 @given(st.floats(0.01, 100), st.sampled_from([0.8, 0.55, 0.2]))
-def test_verdicts__do_not_depend_on_the_unit_of_money(unit, generalist):
+def test_verdicts__do_not_depend_on_the_unit_of_money(unit: float, generalist: float) -> None:
     returns = make_returns(away={GENERALIST: generalist})
     plain, scaled = judge_all(returns).verdicts, judge_all(changed(returns, lambda array: unit * array)).verdicts
     assert outcomes(plain) == outcomes(scaled)
@@ -324,7 +324,7 @@ def test_verdicts__do_not_depend_on_the_unit_of_money(unit, generalist):
 
 @settings(max_examples=15, deadline=None)
 @given(st.floats(-10, 10), st.sampled_from([0.8, 0.55, 0.2]))
-def test_verdicts__do_not_depend_on_what_all_earn_alike(gift, generalist):
+def test_verdicts__do_not_depend_on_what_all_earn_alike(gift: float, generalist: float) -> None:
     returns = make_returns(away={GENERALIST: generalist})
     plain, richer = judge_all(returns).verdicts, judge_all(changed(returns, lambda array: array + gift)).verdicts
     assert outcomes(plain) == outcomes(richer)
@@ -332,7 +332,7 @@ def test_verdicts__do_not_depend_on_what_all_earn_alike(gift, generalist):
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_verdicts__do_not_depend_on_the_order_of_seeds(seed):
+def test_verdicts__do_not_depend_on_the_order_of_seeds(seed: int) -> None:
     returns = make_returns((3, 4, 5, 2, 8))
     order = np.random.default_rng(seed).permutation(5)
     shuffled = replace(
@@ -351,7 +351,7 @@ def test_verdicts__do_not_depend_on_the_order_of_seeds(seed):
 # What is refused
 
 
-def test_returns__that_do_not_fit_are_refused_by_name():
+def test_returns__that_do_not_fit_are_refused_by_name() -> None:
     returns = make_returns()
     with pytest.raises(ValueError, match=r"adapted\['randomized'\] has 3 along the axis seed, others have 2"):
         replace(returns, adapted={**returns.adapted, "randomized": np.zeros((3, 4, 3, 2, 8))})
@@ -362,7 +362,7 @@ def test_returns__that_do_not_fit_are_refused_by_name():
 
 
 @pytest.mark.parametrize("field", ["adapted", "gate", "curves"])
-def test_claims__a_missing_arm_is_named(field):
+def test_claims__a_missing_arm_is_named(field: str) -> None:
     returns = make_returns()
     less: Any = {name: array for name, array in getattr(returns, field).items() if name != SPECIALIST}
     verdicts = judge_all(replace(returns, **{field: less})).verdicts

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ COMMANDS = (
 
 
 @pytest.fixture
-def policy(tmp_path):
+def policy(tmp_path: Path) -> str:
     """A policy that has learned nothing: all weights 0, and next to no noise."""
     card = Card(kinds=3)
     weights = {name: np.zeros(shape, np.float32) for name, shape in card.shapes().items()}
@@ -27,7 +29,7 @@ def policy(tmp_path):
     return str(save_policy(LearnedPolicy(weights, card), tmp_path / "policy"))
 
 
-def test_help__needs_nothing_heavy():
+def test_help__needs_nothing_heavy() -> None:
     code = (
         "import sys, ruleshift.cli as cli\n"
         f"for words in {['', *COMMANDS]!r}:\n"
@@ -42,7 +44,7 @@ def test_help__needs_nothing_heavy():
         assert name.split()[-1] in done.stdout
 
 
-def test_help__explains_every_option(capsys):
+def test_help__explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["play", "--help"])
     shown = capsys.readouterr().out
@@ -51,33 +53,35 @@ def test_help__explains_every_option(capsys):
     assert "PNG frames" in shown
 
 
-def test_rules__list_names_each_with_what_it_stylizes(capsys):
+def test_rules__list_names_each_with_what_it_stylizes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(list_rules())
     assert all(len(line.split()) > 4 for line in lines)
 
 
-def test_rules__show_prints_a_file_that_is_the_same_rule(capsys):
+def test_rules__show_prints_a_file_that_is_the_same_rule(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "show", "price_board"]) == 0
     assert Rule.from_toml(capsys.readouterr().out) == load_rule("price_board")
 
 
-def test_rules__compare_names_what_differs(capsys):
+def test_rules__compare_names_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "compare", "sealed_tender", "second_price_exchange"]) == 0
     shown = capsys.readouterr().out
     assert "payment.pricing" in shown
     assert "scoring.amplification" not in shown
 
 
-def test_scenarios__list_names_each_with_its_platform(capsys):
+def test_scenarios__list_names_each_with_its_platform(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["scenarios", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(list_scenarios())
     assert all(f"stylizes {load_scenario(line.split()[0]).platform}. " in line for line in lines)
 
 
-def test_scenarios__show_prints_a_file_that_runs_as_the_scenario_does(tmp_path, capsys):
+def test_scenarios__show_prints_a_file_that_runs_as_the_scenario_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["scenarios", "show", "ride_hailing"]) == 0
     mine = tmp_path / "mine.toml"
     mine.write_text(capsys.readouterr().out)
@@ -89,14 +93,14 @@ def test_scenarios__show_prints_a_file_that_runs_as_the_scenario_does(tmp_path, 
     assert "rounds 50 to 99, under a_quarter_of_the_fare" in shown[0]
 
 
-def test_scenarios__run_leaves_a_table(policy, tmp_path, capsys):
+def test_scenarios__run_leaves_a_table(policy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--out", str(tmp_path), "--markets", "2", "--policy", policy]
     assert main(["scenarios", "run", "residency_match", *words]) == 0
     assert capsys.readouterr().out.endswith(f"table: {tmp_path / 'residency_match.csv'}\n")
     assert (tmp_path / "residency_match.csv").is_file()
 
 
-def test_play__takes_a_scenario_with_its_sizes_and_changes(capsys):
+def test_play__takes_a_scenario_with_its_sizes_and_changes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["play", "residency_match", "--pause", "0"]) == 0
     shown = capsys.readouterr().out
     assert "round 20 of 20" in shown
@@ -104,7 +108,7 @@ def test_play__takes_a_scenario_with_its_sizes_and_changes(capsys):
     assert "FROM THE NEXT ROUND ON: applicants_propose" in shown
 
 
-def test_train__takes_a_scenarios_first_rule_and_economy(tmp_path, capsys):
+def test_train__takes_a_scenarios_first_rule_and_economy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
     assert main(["train", "residency_match", "--out", str(out), "--steps", "1"]) == 0
     card = load_policy(out).card
@@ -112,7 +116,7 @@ def test_train__takes_a_scenarios_first_rule_and_economy(tmp_path, capsys):
     assert card.economy["organizations"] == 22
 
 
-def test_play__shows_every_round_and_the_change(capsys):
+def test_play__shows_every_round_and_the_change(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--shift-to", "promoted_listing", "--at", "2", "--rounds", "3", "--pause", "0"]
     assert main(["play", "price_board", *words]) == 0
     shown = capsys.readouterr().out
@@ -120,7 +124,7 @@ def test_play__shows_every_round_and_the_change(capsys):
     assert "FROM THE NEXT ROUND ON: promoted_listing" in shown
 
 
-def test_play__is_the_same_each_time_and_another_with_another_seed(capsys):
+def test_play__is_the_same_each_time_and_another_with_another_seed(capsys: pytest.CaptureFixture[str]) -> None:
     shown = []
     for seed in ("1", "1", "2"):
         assert main(["play", "--rounds", "2", "--pause", "0", "--seed", seed]) == 0
@@ -128,7 +132,9 @@ def test_play__is_the_same_each_time_and_another_with_another_seed(capsys):
     assert shown[0] == shown[1] != shown[2]
 
 
-def test_play__takes_a_structure_a_rule_file_and_a_policy(policy, tmp_path, capsys):
+def test_play__takes_a_structure_a_rule_file_and_a_policy(
+    policy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text(load_rule("price_board").replace(name="mine").to_toml())
     for words in (["platforms"], [str(mine)], ["price_board", "--policy", policy]):
@@ -137,7 +143,7 @@ def test_play__takes_a_structure_a_rule_file_and_a_policy(policy, tmp_path, caps
     assert {row[1] for row in rows[:4]} == {"0.94"}, "the policy's mean action, asked in each of the first seats"
 
 
-def test_play__saves_an_animation_or_frames(tmp_path, capsys):
+def test_play__saves_an_animation_or_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("market.gif", "frames"):
         assert main(["play", "--rounds", "2", "--save", str(tmp_path / name)]) == 0
         assert capsys.readouterr().out.strip() == str(tmp_path / name)
@@ -148,7 +154,7 @@ def test_play__saves_an_animation_or_frames(tmp_path, capsys):
     assert len(list((tmp_path / "frames").glob("*.png"))) == 3
 
 
-def test_train_and_evaluate__go_together(tmp_path, capsys):
+def test_train_and_evaluate__go_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "run")
     assert main(["train", "price_board", "--out", out, "--steps", "25600"]) == 0
     assert out in capsys.readouterr().out
@@ -187,26 +193,30 @@ def test_train_and_evaluate__go_together(tmp_path, capsys):
         ("report OUT", "OUT"),
     ],
 )
-def test_mistake__is_one_clear_line_and_status_2(words, named, policy, tmp_path, capsys):
+def test_mistake__is_one_clear_line_and_status_2(
+    words: str, named: str, policy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = str(tmp_path / "out")
     given = words.replace("POLICY", policy).replace("OUT", out)
     assert main(given.split()) == 2
-    shown = capsys.readouterr().err.removeprefix("compiling the market, once: about a minute\n")
+    shown = capsys.readouterr().err.removeprefix("compiling the market; this happens once and takes about a minute\n")
     assert shown.count("\n") == 1
     assert shown.startswith("ruleshift: ")
     assert named.replace("OUT", out) in shown
 
 
 @pytest.mark.parametrize("words", ["", "trian", "train", "train price_board --out x --steps many", "rules show"])
-def test_mistake__of_spelling_ends_with_status_2(words, capsys):
+def test_mistake__of_spelling_ends_with_status_2(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(words.split())
     assert end.value.code == 2
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_interrupt__says_that_the_same_command_goes_on(monkeypatch, capsys, tmp_path):
-    def interrupted(*arguments, **options):
+def test_interrupt__says_that_the_same_command_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ruleshift.eval.study", interrupted)
@@ -214,7 +224,7 @@ def test_interrupt__says_that_the_same_command_goes_on(monkeypatch, capsys, tmp_
     assert "the same command goes on" in capsys.readouterr().err
 
 
-def test_closed_pipe__ends_quietly():
+def test_closed_pipe__ends_quietly() -> None:
     command = f"{sys.executable} -m ruleshift.cli play --rounds 200 --pause 0 | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
     assert done.stdout.startswith("price_board")

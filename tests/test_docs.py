@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,16 +129,18 @@ def test_tutorial__explains_every_column() -> None:
 # Other libraries
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(6))
 def test_other_libraries__code_runs(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     all_blocks = blocks("other_libraries.md", "python")
-    assert len(all_blocks) == 5
+    assert len(all_blocks) == 6
     names = run(all_blocks[number], "other_libraries.md")
     if "first" in names:
         assert names["score"] > names["first"]  # the hill was climbed
     if "last" in names:
         assert names["last"].shape == names["observations"].shape
+    if "plan" in names:
+        assert names["policy"].card == replace(names["plan"].card, steps=1_280)
     if "native" in names:  # it acts as the policy that it was made from
         seen = np.random.default_rng(0).uniform(-1, 1, (5, 64)).astype(np.float32)
         theirs, _ = names["learner"].predict(seen, deterministic=True)

@@ -1,5 +1,7 @@
 """Playing, panels and one evaluation."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -51,7 +53,9 @@ class Counting(Policy):
     def initial_memory(self, count: int) -> np.ndarray:
         return np.zeros((count, 1), np.float32)
 
-    def act(self, observations, memory=None, noise=None):  # type: ignore[no-untyped-def]
+    def act(
+        self, observations: np.ndarray, memory: Any = None, noise: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Any]:
         actions = np.zeros((len(observations), 6), np.float32)
         actions[:, 0] = memory[:, 0] / 100
         self.seen = memory
@@ -82,7 +86,7 @@ def test_play__deterministic_uses_no_noise() -> None:
         ((CALM,) * 4, {"focal": 4}, "focal seat 4"),
     ],
 )
-def test_play__refuses_seats_that_do_not_fit(policies, more, message) -> None:  # type: ignore[no-untyped-def]
+def test_play__refuses_seats_that_do_not_fit(policies: Any, more: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         play(policies, "price_board", economy=ECONOMY, **more)
 

@@ -8,24 +8,24 @@ import pytest
 
 from ruleshift.agents import Card, Constant, Follower, LearnedPolicy, Policy, RandomPolicy, Seats
 from ruleshift.envs import MEASURES, Economy, load_rule, load_structure
-from ruleshift.train import Group, HistoryVecEnv, MarketPPO, MarketVecEnv, MixedVecEnv
+from ruleshift.train import HistoryVecEnv, MarketGroup, MarketPPO, MarketVecEnv, MixedVecEnv
 from ruleshift.train.callbacks import MeasuresCallback
 
 SMALL = Economy(organizations=4, jobs=4, rounds=5)
 LARGE = Economy(organizations=6, jobs=8, rounds=3, capacity=1)
 
 
-def _groups(*rivals: Policy) -> list[Group]:
+def _groups(*rivals: Policy) -> list[MarketGroup]:
     rivals = rivals or (Follower(), RandomPolicy())
     board, listing = load_rule("price_board"), load_structure("platforms")
     return [
-        Group(board, SMALL, Seats.shared(4, rivals), markets=2),
-        Group(listing, LARGE, Seats.shared(6, rivals[::-1], learning=1), markets=3, first_market=2),
-        Group(board, replace(SMALL, base_cost=0.7), Seats.all_learn(4), markets=1, first_market=9),
+        MarketGroup(board, SMALL, Seats.shared(4, rivals), markets=2),
+        MarketGroup(listing, LARGE, Seats.shared(6, rivals[::-1], learning=1), markets=3, first_market=2),
+        MarketGroup(board, replace(SMALL, base_cost=0.7), Seats.all_learn(4), markets=1, first_market=9),
     ]
 
 
-def _alone(group: Group, seed: int) -> MarketVecEnv:
+def _alone(group: MarketGroup, seed: int) -> MarketVecEnv:
     return MarketVecEnv(group.rule, group.markets, group.first_market, seed, group.economy, group.seats)
 
 
@@ -33,7 +33,7 @@ def _actions(env: Any, count: int) -> np.ndarray:
     return np.random.default_rng(1).uniform(-1, 1, (count, env.num_envs, 6)).astype(np.float32)
 
 
-def test_mixed_vec_env__every_group_is_what_it_is_alone():
+def test_mixed_vec_env__every_group_is_what_it_is_alone() -> None:
     groups = _groups()
     env, alone = MixedVecEnv(groups, seed=5), [_alone(group, 5) for group in groups]
     np.testing.assert_array_equal(env.row_group, np.repeat([0, 1, 2], [4, 3, 4]))
@@ -65,7 +65,9 @@ class _Counter(Policy):
     def initial_memory(self, count: int) -> np.ndarray:
         return np.zeros((count, 1), np.float32)
 
-    def act(self, observations, memory=None, noise=None):
+    def act(
+        self, observations: np.ndarray, memory: Any = None, noise: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Any]:
         self.calls += 1
         return np.repeat(memory / 10, 6, axis=1), memory + 1
 
@@ -73,7 +75,7 @@ class _Counter(Policy):
         return {"policy": "_Counter"}
 
 
-def test_mixed_vec_env__a_policy_acts_once_for_all_groups_and_forgets_where_an_episode_ends():
+def test_mixed_vec_env__a_policy_acts_once_for_all_groups_and_forgets_where_an_episode_ends() -> None:
     counter = _Counter()
     env = MixedVecEnv(_groups(counter))
     env.reset()
@@ -91,7 +93,7 @@ def _native(history: int) -> LearnedPolicy:
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 4])
-def test_mixed_vec_env__state_continues_with_the_same_bits(rounds):
+def test_mixed_vec_env__state_continues_with_the_same_bits(rounds: int) -> None:
     groups = _groups(_native(history=2), RandomPolicy())
     first, second = (HistoryVecEnv(MixedVecEnv(groups, seed=3), 2) for _ in "ab")
     first.reset()
@@ -104,7 +106,7 @@ def test_mixed_vec_env__state_continues_with_the_same_bits(rounds):
             np.testing.assert_array_equal(one, other)
 
 
-def test_mixed_vec_env__seeds_and_options_are_for_all_groups():
+def test_mixed_vec_env__seeds_and_options_are_for_all_groups() -> None:
     env = MixedVecEnv(_groups())
     first = env.reset()
     env.seed(11)
@@ -128,7 +130,7 @@ def test_mixed_vec_env__seeds_and_options_are_for_all_groups():
         ({"economy": replace(LARGE, kinds=2)}, r"groups have \[2, 3\] kinds of job"),
     ],
 )
-def test_mixed_vec_env__refuses_groups_that_do_not_go_together(change, message):
+def test_mixed_vec_env__refuses_groups_that_do_not_go_together(change: Any, message: str) -> None:
     groups = _groups()
     with pytest.raises(ValueError, match=message):
         MixedVecEnv([groups[0], replace(groups[1], **change)])
@@ -142,7 +144,7 @@ def test_mixed_vec_env__refuses_groups_that_do_not_go_together(change, message):
         replace(groups[0], rule="price_board")  # type: ignore[arg-type]
 
 
-def test_measures__are_means_over_the_markets_whose_episodes_end():
+def test_measures__are_means_over_the_markets_whose_episodes_end() -> None:
     env = MixedVecEnv([replace(group, markets=1) for group in _groups(Constant())])
     logged: list[dict[str, float]] = []
 

@@ -24,7 +24,7 @@ def _policy(history: int) -> LearnedPolicy:
     return LearnedPolicy({n: rng.normal(0, 0.3, s).astype(np.float32) for n, s in card.shapes().items()}, card)
 
 
-def test_history__keeps_the_outcome_block_and_no_more_than_twenty_numbers():
+def test_history__keeps_the_outcome_block_and_no_more_than_twenty_numbers() -> None:
     layout, history = observation_layout(3), History(kinds=3, rounds=4)
     kept = [name for name, part in layout.items() if history.block.start <= part.start < history.block.stop]
     assert kept[0] == "last_ask"
@@ -40,8 +40,8 @@ def test_history__keeps_the_outcome_block_and_no_more_than_twenty_numbers():
     entries=st.lists(st.booleans(), min_size=1, max_size=9),
     seed=st.integers(0, 99),
 )
-def test_history__stacks_the_rounds_before(rounds, kinds, entries, seed):
-    """Against a list of everything that was seen since the tenant of the seat entered."""
+def test_history__stacks_the_rounds_before(rounds: int, kinds: int, entries: list[bool], seed: int) -> None:
+    """Against a list of everything that was seen since the organization of the seat entered."""
     history, rng = History(kinds, rounds), np.random.default_rng(seed)
     seat, memory = observation_layout(kinds)["newcomer"].start, history.empty(2)
     seen: list[np.ndarray] = []
@@ -58,7 +58,7 @@ def test_history__stacks_the_rounds_before(rounds, kinds, entries, seed):
         seen.append(now[:, history.block].copy())
 
 
-def test_policy__with_a_history_reads_it():
+def test_policy__with_a_history_reads_it() -> None:
     policy = _policy(history=2)
     assert (policy.card.observation_size, policy.card.input_size) == (64, 64 + 2 * 19)
     rng, memory = np.random.default_rng(2), policy.initial_memory(3)
@@ -74,7 +74,7 @@ def test_policy__with_a_history_reads_it():
 
 
 @pytest.mark.parametrize("entry", ["closed", "replacement"])
-def test_history_vec_env__learner_and_policy_read_the_same(entry):
+def test_history_vec_env__learner_and_policy_read_the_same(entry: str) -> None:
     """Bit for bit, over episodes in which organizations go bankrupt and newcomers take their seats."""
     economy = Economy(organizations=4, jobs=4, rounds=7, initial_cash=0.1, effort_cost=0.8)
     rule, rng, history = _rule(entry), np.random.default_rng(3), _policy(history=3).memory
@@ -103,7 +103,7 @@ def test_history_vec_env__learner_and_policy_read_the_same(entry):
     assert (left > 0) == (entry == "replacement")
 
 
-def test_history_vec_env__state_continues_with_the_same_bits():
+def test_history_vec_env__state_continues_with_the_same_bits() -> None:
     first, second = (HistoryVecEnv(MarketVecEnv(_rule(), markets=2, economy=ECONOMY, seats=SEATS), 2) for _ in "ab")
     first.reset()
     actions = np.random.default_rng(0).uniform(-1, 1, (9, first.num_envs, 6)).astype(np.float32)

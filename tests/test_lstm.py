@@ -1,7 +1,7 @@
 """A recurrent memory: torch's LSTM, without torch, where a policy plays; RecurrentPPO where it learns."""
 
-import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,20 +14,18 @@ from ruleshift.agents import Card, Constant, LearnedPolicy, Lstm, Seats, load_po
 from ruleshift.envs import Economy, load_rule
 from ruleshift.envs.layout import observation_layout
 from ruleshift.eval import load_preset, study
-from ruleshift.train import MarketVecEnv, PPOSettings, train
-from ruleshift.train.arms import UNITS
+from ruleshift.train import MarketVecEnv, PPOSettings, TrainingPlan, train
+from ruleshift.train.arms import LSTM_UNITS
 from ruleshift.train.networks import critic_weights, policy_weights
 from ruleshift.train.ppo import make_learner
 
 ECONOMY = Economy(organizations=4, jobs=4, rounds=7)
-RUN: dict[str, Any] = {
-    "economy": ECONOMY,
-    "settings": PPOSettings(markets=4, rollout_size=40, batch_size=20, n_epochs=2, net_arch=(8,)),
-    "steps": 80,
-    "units": 6,
-    "tensorboard": False,
-    "quiet": True,
-}
+SETTINGS = PPOSettings(markets=4, rollout_size=40, batch_size=20, n_epochs=2, net_arch=(8,))
+QUIET: dict[str, Any] = {"tensorboard": False, "quiet": True}
+
+
+def _plan(rule: str, **fields: Any) -> TrainingPlan:
+    return TrainingPlan(rule, **{"economy": ECONOMY, "settings": SETTINGS, "steps": 80, **fields})
 
 
 @settings(max_examples=30)
@@ -37,8 +35,10 @@ RUN: dict[str, Any] = {
     entries=st.lists(st.booleans(), min_size=1, max_size=9),
     seed=st.integers(0, 99),
 )
-def test_lstm__is_that_of_torch_from_the_entry_of_a_tenant_on(kinds, units, entries, seed):
-    """One seat changes hands, another never does; each has read all that its tenant has seen, and no more."""
+def test_lstm__is_that_of_torch_from_the_entry_of_an_organization_on(
+    kinds: int, units: int, entries: list[bool], seed: int
+) -> None:
+    """One seat changes hands, another never does; each has read all that its organization has seen, and no more."""
     card, rng = Card(kinds=kinds, units=units), np.random.default_rng(seed)
     size = card.observation_size
     weights = {name: rng.normal(0, 0.5, shape).astype(np.float32) for name, shape in card.shapes().items()}
@@ -60,12 +60,12 @@ def test_lstm__is_that_of_torch_from_the_entry_of_a_tenant_on(kinds, units, entr
 
 
 @pytest.mark.parametrize("entry", ["closed", "replacement"])
-def test_learned_policy__acts_as_recurrent_ppo_predicts(entry):
+def test_learned_policy__acts_as_recurrent_ppo_predicts(entry: str) -> None:
     """Over episodes in which organizations go bankrupt and newcomers take their seats."""
     economy = Economy(organizations=4, jobs=4, rounds=7, initial_cash=0.1, effort_cost=0.8)
     rule = load_rule("price_board").replace(**{"feedback.entry": entry})
     env = MarketVecEnv(rule, markets=3, economy=economy, seats=Seats.shared(4, [Constant()]))
-    model: Any = make_learner(env, RUN["settings"], seed=1, units=6)
+    model: Any = make_learner(env, SETTINGS, seed=1, units=6)
     assert type(model).__name__ == "RecurrentPPO"
     model.learn(120)
     with th.no_grad():
@@ -86,46 +86,43 @@ def test_learned_policy__acts_as_recurrent_ppo_predicts(entry):
     assert max(spread) > 0.1
 
 
-def test_train__an_lstm_begins_with_policy_and_critic_of_the_start(tmp_path):
+def test_train__an_lstm_begins_with_policy_and_critic_of_the_start(tmp_path: Path) -> None:
     """Torch has two biases where we have one: the networks are the same functions, and the files the same weights."""
     ended: list[Any] = []
     begun: list[dict[str, np.ndarray]] = []
-    train("price_board", out=tmp_path / "a", on_rollout=ended.append, **RUN)
-    train("sealed_tender", out=tmp_path / "b", start=tmp_path / "a", **{**RUN, "units": None},
-          on_rollout=lambda model: begun.extend([policy_weights(model), critic_weights(model)]))  # fmt: skip
+    train(_plan("price_board", units=6), tmp_path / "a", on_rollout=ended.append, **QUIET)
+    train(
+        _plan("sealed_tender", start=tmp_path / "a"),
+        tmp_path / "b",
+        on_rollout=lambda model: begun.extend([policy_weights(model), critic_weights(model)]),
+        **QUIET,
+    )
     for found, expected in zip(begun, (policy_weights(ended[-1]), critic_weights(ended[-1])), strict=False):
         assert {"lstm.input.weight", "lstm.state.weight", "lstm.bias"} <= set(found)
         for name, value in expected.items():
             np.testing.assert_array_equal(found[name], value, err_msg=name)
     assert load_policy(tmp_path / "b").card.units == 6
     with pytest.raises(ValueError, match="start: units is 6 there, but this run has 3"):
-        train("price_board", out=tmp_path / "c", start=tmp_path / "a", **{**RUN, "units": 3})
+        _plan("price_board", start=tmp_path / "a", units=3)
     with pytest.raises(ValueError, match="start: history is 0 there, but this run has 2"):
-        train("price_board", out=tmp_path / "c", start=tmp_path / "a", history=2, **{**RUN, "units": None})
+        _plan("price_board", start=tmp_path / "a", history=2)
 
 
-def test_train__a_policy_has_one_memory(tmp_path):
+def test_training_plan__a_policy_has_one_memory() -> None:
     with pytest.raises(ValueError, match="history is 2 and units is 6; a policy has one memory"):
-        train("price_board", out=tmp_path, history=2, **RUN)
+        _plan("price_board", history=2, units=6)
     with pytest.raises(ValueError, match="units is -1; it must be at least 0"):
-        train("price_board", out=tmp_path, **{**RUN, "units": -1})
-    assert not (tmp_path / "config.json").exists()
+        _plan("price_board", units=-1)
 
 
-def test_train__an_arm_without_an_lstm_is_configured_as_it_was(tmp_path):
-    """Runs that were begun before there was one go on."""
-    train("price_board", out=tmp_path / "a", **{**RUN, "units": None, "steps": 40})
-    train("price_board", out=tmp_path / "b", **{**RUN, "steps": 40})
-    plain, recurrent = (json.loads((tmp_path / name / "config.json").read_text()) for name in "ab")
-    assert set(recurrent) - set(plain) == {"units"}
-
-
-def test_recurrent_arms__name_what_to_install_where_it_is_missing(tmp_path, monkeypatch):
+def test_recurrent_arms__name_what_to_install_where_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before anything is written, and before a study trains its references."""
     monkeypatch.setitem(sys.modules, "sb3_contrib", None)
     told = r"^arm randomized\+recurrent has an LSTM and needs sb3-contrib: pip install 'ruleshift\[recurrent\]'$"
     with pytest.raises(ValueError, match=told):
-        train("platforms", arm="randomized+recurrent", out=tmp_path / "run", steps=1)
+        TrainingPlan("platforms", arm="randomized+recurrent", steps=1)
     (tmp_path / "mine.toml").write_text('arms = ["fixed", "randomized+recurrent"]\n')
     with pytest.raises(ValueError, match=told):
         study(load_preset(tmp_path / "mine.toml"), tmp_path / "study")
@@ -144,10 +141,10 @@ def _earned(policy: LearnedPolicy) -> float:
     return total / 100
 
 
-def test_train__a_recurrent_arm_learns(tmp_path):
+def test_train__a_recurrent_arm_learns(tmp_path: Path) -> None:
     settings = PPOSettings(markets=32, rollout_size=3200, batch_size=800)
-    policy = train("promoted_listing", arm="fixed+recurrent", out=tmp_path, steps=32_000, settings=settings,
-                   snapshots=1, tensorboard=False, quiet=True)  # fmt: skip
-    assert (policy.card.arm, policy.card.units) == ("fixed+recurrent", UNITS)
+    plan = TrainingPlan("promoted_listing", arm="fixed+recurrent", steps=32_000, settings=settings, snapshots=1)
+    policy = train(plan, tmp_path, **QUIET)
+    assert (policy.card.arm, policy.card.units) == ("fixed+recurrent", LSTM_UNITS)
     before, after = _earned(load_policy(tmp_path / "curve" / "0")), _earned(policy)
     assert after > before + 0.1

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ def _in_another_process(**environment: str) -> str:
     return run.stdout.strip()
 
 
-def test_market__the_same_bits_in_another_process_and_on_an_older_processor(tmp_path) -> None:
+def test_market__the_same_bits_in_another_process_and_on_an_older_processor(tmp_path: Path) -> None:
     expected = _elsewhere()
     assert _in_another_process(PYTHONHASHSEED="7") == expected
     older = {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "-fma,-avx,-avx2", "XDG_CACHE_HOME": str(tmp_path)}
@@ -206,7 +207,7 @@ def _spoiled(value: float) -> np.ndarray:
         (_spoiled(np.inf), ValueError, "org_3.*market 1.*inf"),
     ],
 )
-def test_step__refuses_and_changes_nothing(actions, error: type[Exception], message: str) -> None:
+def test_step__refuses_and_changes_nothing(actions: Any, error: type[Exception], message: str) -> None:
     market = Market(economy=ECONOMY, markets=2)
     market.reset(seed=0)
     for round_ in range(ECONOMY.rounds - 1):

@@ -1,6 +1,7 @@
 """The Gymnasium views: official checkers, one focal organization among background policies, alone and in a batch."""
 
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -18,11 +19,11 @@ ID = "ruleshift:ruleshift/Market-v0"
 SMALL: dict[str, Any] = {"organizations": 3, "jobs": 4, "kinds": 2, "rounds": 6}
 
 
-def actions(count, size=5, seed=0):
+def actions(count: int, size: int = 5, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-1, 1, (count, size)).astype(np.float32)
 
 
-def play(env, seed=5, rounds=6):
+def play(env: Any, seed: int | None = 5, rounds: int = 6) -> tuple[np.ndarray, np.ndarray]:
     """Observations (rounds + 1, F) and rewards (rounds,) of one episode of a single environment."""
     observation, _ = env.reset(seed=seed)
     seen, rewards = [observation], []
@@ -33,14 +34,14 @@ def play(env, seed=5, rounds=6):
     return np.array(seen), np.array(rewards)
 
 
-def test_make__needs_no_import_and_passes_the_official_checkers(capsys):
+def test_make__needs_no_import_and_passes_the_official_checkers(capsys: pytest.CaptureFixture[str]) -> None:
     env = gymnasium.make(ID)
     check_env(env.unwrapped)
     check_env_of_sb3(gymnasium.make(ID, rounds=20).unwrapped)
     check_env_of_sb3(MarketEnv(render_mode="rgb_array"), skip_render_check=False)
 
 
-def test_make_vec__uses_the_batch_and_says_how_it_resets():
+def test_make_vec__uses_the_batch_and_says_how_it_resets() -> None:
     envs = gymnasium.make_vec(ID, num_envs=4, **SMALL)
     assert isinstance(envs, MarketVectorEnv)
     assert envs.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
@@ -51,7 +52,7 @@ def test_make_vec__uses_the_batch_and_says_how_it_resets():
     envs.close()
 
 
-def test_make_vec__behaves_as_the_single_environments_one_by_one():
+def test_make_vec__behaves_as_the_single_environments_one_by_one() -> None:
     envs = gymnasium.make_vec(ID, num_envs=3, **SMALL, first_market=8)
     singles = [MarketEnv(**SMALL, first_market=8 + b) for b in range(3)]
     observations, _ = envs.reset(seed=5)
@@ -70,7 +71,7 @@ def test_make_vec__behaves_as_the_single_environments_one_by_one():
             assert info == {name: infos[name][b] for name in market_v0.LEDGER}
 
 
-def test_make_vec__infos_are_shaped_as_gymnasiums_own():
+def test_make_vec__infos_are_shaped_as_gymnasiums_own() -> None:
     ours = gymnasium.make_vec(ID, num_envs=2, **SMALL)
     mode: dict[str, Any] = {"vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP}, "vectorization_mode": "sync"}
     theirs = gymnasium.make_vec(ID, num_envs=2, **SMALL, **mode)
@@ -85,7 +86,7 @@ def test_make_vec__infos_are_shaped_as_gymnasiums_own():
     assert mine[4]["final_obs"].dtype == reference[4]["final_obs"].dtype == object
 
 
-def test_make_vec__works_under_a_statistics_wrapper():
+def test_make_vec__works_under_a_statistics_wrapper() -> None:
     envs = gymnasium.wrappers.vector.RecordEpisodeStatistics(gymnasium.make_vec(ID, num_envs=2, **SMALL))
     envs.reset(seed=0)
     for batch in np.split(actions(12), 6):
@@ -93,7 +94,7 @@ def test_make_vec__works_under_a_statistics_wrapper():
     assert infos["episode"]["l"].tolist() == [6, 6]
 
 
-def test_step__hands_out_arrays_that_never_change():
+def test_step__hands_out_arrays_that_never_change() -> None:
     envs = MarketVectorEnv(2, **SMALL)
     kept = [envs.reset(seed=0)[0]]
     copies = [kept[0].copy()]
@@ -103,7 +104,7 @@ def test_step__hands_out_arrays_that_never_change():
     assert all(np.array_equal(a, b) for a, b in zip(kept, copies, strict=True))
 
 
-def test_background__holds_the_other_seats():
+def test_background__holds_the_other_seats() -> None:
     policy = Constant(ask=0.4, effort=1.0, promotion=0.0)
     env = MarketEnv(**SMALL, background=policy)
     env.reset(seed=0)
@@ -113,7 +114,7 @@ def test_background__holds_the_other_seats():
     assert efforts == pytest.approx([1, 1, 1])
 
 
-def test_background__by_default_is_varied_and_the_same_for_the_same_seed():
+def test_background__by_default_is_varied_and_the_same_for_the_same_seed() -> None:
     seen, rewards = play(MarketEnv(rounds=6, kinds=2))
     again, rewards_again = play(MarketEnv(rounds=6, kinds=2))
     assert np.array_equal(seen, again)
@@ -123,14 +124,14 @@ def test_background__by_default_is_varied_and_the_same_for_the_same_seed():
     assert len(np.unique(env.market.outcomes[0, 0])) >= 4
 
 
-def test_background__of_anything_but_policies_is_refused():
+def test_background__of_anything_but_policies_is_refused() -> None:
     wrong: tuple[Any, ...] = ((), [3], "posted")
     for background in wrong:
         with pytest.raises(TypeError, match="background: expected a policy, or several"):
             MarketEnv(background=background)
 
 
-def test_reset__unseeded_copies_differ_and_seeded_ones_do_not():
+def test_reset__unseeded_copies_differ_and_seeded_ones_do_not() -> None:
     one, other = MarketEnv(**SMALL), MarketEnv(**SMALL)
     assert not np.array_equal(one.reset()[0], other.reset()[0])
     assert np.array_equal(one.reset(seed=4)[0], other.reset(seed=4)[0])
@@ -138,7 +139,7 @@ def test_reset__unseeded_copies_differ_and_seeded_ones_do_not():
 
 
 @pytest.mark.parametrize("make", [MarketEnv, lambda **given: MarketVectorEnv(2, **given)])
-def test_reset__option_rule_changes_the_rule_from_then_on(make):
+def test_reset__option_rule_changes_the_rule_from_then_on(make: Callable[..., Any]) -> None:
     env = make(**SMALL)
     env.reset(seed=0, options={"rule": "promoted_listing", "unknown": 1})
     assert env.market.rule_in_force(0).name == "promoted_listing"
@@ -146,7 +147,7 @@ def test_reset__option_rule_changes_the_rule_from_then_on(make):
     assert env.market.rule_in_force(0).name == "promoted_listing"
 
 
-def test_twin__shares_everything_before_the_shift():
+def test_twin__shares_everything_before_the_shift() -> None:
     env = gymnasium.make(ID, **SMALL, schedule=(Shift(at=3, to="promoted_listing"),))
     _, rewards = play(env)
     _, calm = play(twin(env), seed=None)
@@ -165,7 +166,7 @@ def test_twin__shares_everything_before_the_shift():
         ("up", TypeError, "org_0: the action must hold real numbers, got str"),
     ],
 )
-def test_step__refuses_a_bad_action_and_nothing_changes(action, error, message):
+def test_step__refuses_a_bad_action_and_nothing_changes(action: Any, error: type[Exception], message: str) -> None:
     env, calm = MarketEnv(**SMALL), MarketEnv(**SMALL)
     env.reset(seed=0)
     calm.reset(seed=0)
@@ -175,7 +176,7 @@ def test_step__refuses_a_bad_action_and_nothing_changes(action, error, message):
     assert np.array_equal(env.step(good.astype(np.float64))[0], calm.step(good)[0])
 
 
-def test_step__before_reset_and_after_the_end_says_so():
+def test_step__before_reset_and_after_the_end_says_so() -> None:
     env, envs = MarketEnv(**SMALL), MarketVectorEnv(2, **SMALL)
     for call in (lambda: env.step(actions(1)[0]), env.render, lambda: envs.step(actions(2))):
         with pytest.raises(RuntimeError, match="call reset first"):
@@ -190,7 +191,7 @@ def test_step__before_reset_and_after_the_end_says_so():
         envs.reset(seed=[1, 2])  # type: ignore[arg-type]
 
 
-def test_render__after_the_end_shows_the_last_round():
+def test_render__after_the_end_shows_the_last_round() -> None:
     env = MarketEnv(rounds=3, render_mode="ansi")
     env.reset(seed=0)
     for action in actions(3, size=6):
@@ -201,12 +202,12 @@ def test_render__after_the_end_shows_the_last_round():
     assert "round 0 of 3   market 0, episode 1" in env.render()
 
 
-def test_make_vec__refuses_to_render():
+def test_make_vec__refuses_to_render() -> None:
     with pytest.raises(ValueError, match="a batch is not rendered"):
         MarketVectorEnv(2, render_mode="human")
 
 
-def test_pickle__goes_on_with_the_same_bits():
+def test_pickle__goes_on_with_the_same_bits() -> None:
     env = MarketEnv(economy=Economy(**SMALL))
     env.reset(seed=2, options={"rule": "sealed_tender"})
     first, *others = actions(6)

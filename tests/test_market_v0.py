@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,14 +23,16 @@ from ruleshift.envs.layout import observation_layout
 SMALL: dict[str, Any] = {"organizations": 3, "jobs": 4, "kinds": 2, "rounds": 6}
 
 
-def draw(env, seed=0):
+def draw(env: Any, seed: int = 0) -> Iterator[dict[str, np.ndarray]]:
     """A stream of actions for all agents, the same for the same seed."""
     random = np.random.default_rng(seed)
     while True:
         yield {a: random.uniform(-1, 1, env.action_space(a).shape).astype(np.float32) for a in env.possible_agents}
 
 
-def play(env, seed=5, rounds=6, options=None):
+def play(
+    env: Any, seed: int | None = 5, rounds: int = 6, options: dict[str, Any] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Observations (rounds + 1, N, F) and rewards (rounds, N) of one episode."""
     observations, _ = env.reset(seed=seed, options=options)
     seen, rewards, actions = [list(observations.values())], [], draw(env)
@@ -40,19 +43,19 @@ def play(env, seed=5, rounds=6, options=None):
     return np.array(seen), np.array(rewards)
 
 
-def test_parallel_env__passes_the_official_checkers():
+def test_parallel_env__passes_the_official_checkers() -> None:
     parallel_api_test(market_v0.parallel_env(), num_cycles=30)
     parallel_seed_test(market_v0.parallel_env, num_cycles=5)
     max_cycles_test(market_v0)
 
 
-def test_env__passes_the_official_checkers(capsys):
+def test_env__passes_the_official_checkers(capsys: pytest.CaptureFixture[str]) -> None:
     api_test(market_v0.env(rounds=20), num_cycles=30)
     seed_test(market_v0.env, num_cycles=30)
     render_test(lambda render_mode: market_v0.env(**SMALL, render_mode=render_mode))
 
 
-def test_sizes__come_from_the_economy_unless_given():
+def test_sizes__come_from_the_economy_unless_given() -> None:
     economy = Economy(organizations=5, jobs=7, kinds=2, rounds=9)
     env = market_v0.parallel_env(economy=economy, jobs=3, rounds=4, max_cycles=8)
     assert env.possible_agents == ["org_0", "org_1", "org_2", "org_3", "org_4"]
@@ -61,7 +64,7 @@ def test_sizes__come_from_the_economy_unless_given():
     assert env.observation_space("org_4").shape == (observation_layout(2)["features"].stop,)
 
 
-def test_reset__after_max_cycles_is_set_takes_the_new_length():
+def test_reset__after_max_cycles_is_set_takes_the_new_length() -> None:
     env = market_v0.parallel_env(**SMALL)
     env.max_cycles = 2
     env.reset(seed=0)
@@ -70,7 +73,7 @@ def test_reset__after_max_cycles_is_set_takes_the_new_length():
     assert set(env.step(next(actions))[3].values()) == {True}
 
 
-def test_trajectory__is_that_of_the_market_in_a_batch():
+def test_trajectory__is_that_of_the_market_in_a_batch() -> None:
     batch = Market("sealed_tender", markets=7, first_market=30, economy=Economy(**SMALL))
     alone = market_v0.parallel_env("sealed_tender", **SMALL, first_market=34)
     seen, rewards = play(alone)
@@ -86,7 +89,7 @@ def test_trajectory__is_that_of_the_market_in_a_batch():
         assert np.array_equal(reward[4], rewards[played - 1])
 
 
-def test_step__takes_strided_and_float64_actions_and_gives_the_same_bits():
+def test_step__takes_strided_and_float64_actions_and_gives_the_same_bits() -> None:
     env, seen = market_v0.parallel_env(**SMALL), []
     for change in (lambda a: a, lambda a: a.astype(np.float64), lambda a: np.repeat(a, 2)[::2], lambda a: a.tolist()):
         env.reset(seed=1)
@@ -94,7 +97,7 @@ def test_step__takes_strided_and_float64_actions_and_gives_the_same_bits():
     assert all(np.array_equal(seen[0], other) for other in seen[1:])
 
 
-def test_step__counts_numbers_outside_the_box():
+def test_step__counts_numbers_outside_the_box() -> None:
     env = market_v0.parallel_env(**SMALL)
     env.reset(seed=0)
     inside = np.zeros(5, np.float32)
@@ -119,7 +122,7 @@ def test_step__counts_numbers_outside_the_box():
         (lambda a: list(a.values()), TypeError, "actions: expected a dict"),
     ],
 )
-def test_step__refuses_bad_actions_and_nothing_changes(change, error, message):
+def test_step__refuses_bad_actions_and_nothing_changes(change: Any, error: type[Exception], message: str) -> None:
     env = market_v0.parallel_env(**SMALL)
     env.reset(seed=0)
     good, state = next(draw(env)), env.state()
@@ -131,7 +134,7 @@ def test_step__refuses_bad_actions_and_nothing_changes(change, error, message):
     assert np.array_equal(after, env.step(good)[0]["org_0"])
 
 
-def test_step__before_reset_and_after_the_end_says_so():
+def test_step__before_reset_and_after_the_end_says_so() -> None:
     env = market_v0.parallel_env(**SMALL)
     for method in (env.state, env.render, lambda: env.step({})):
         with pytest.raises(RuntimeError, match="call reset first"):
@@ -151,28 +154,28 @@ def test_step__before_reset_and_after_the_end_says_so():
         ({"rule": "no_such_rule"}, "no_such_rule"),
     ],
 )
-def test_parallel_env__names_the_argument_that_is_wrong(arguments, message):
+def test_parallel_env__names_the_argument_that_is_wrong(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         market_v0.parallel_env(**arguments)
 
 
-def test_parallel_env__wants_an_economy():
+def test_parallel_env__wants_an_economy() -> None:
     with pytest.raises(TypeError, match="economy: expected an Economy or None, got dict"):
         market_v0.parallel_env(economy={"jobs": 3})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("seed", [-1, 0.5, "1"])
-def test_reset__refuses_what_is_no_seed(seed):
+def test_reset__refuses_what_is_no_seed(seed: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="seed"):
         market_v0.parallel_env(**SMALL).reset(seed=seed)
 
 
-def test_observation_space__of_a_stranger_is_refused():
+def test_observation_space__of_a_stranger_is_refused() -> None:
     with pytest.raises(ValueError, match="org_9: no such agent"):
         market_v0.parallel_env(**SMALL).observation_space("org_9")
 
 
-def test_env__refuses_a_bad_action_when_it_is_handed_in():
+def test_env__refuses_a_bad_action_when_it_is_handed_in() -> None:
     env = market_v0.env(**SMALL)
     env.reset(seed=0)
     with pytest.raises(ValueError, match="org_0: the action holds nan"):
@@ -182,7 +185,7 @@ def test_env__refuses_a_bad_action_when_it_is_handed_in():
     assert env.agent_selection == "org_1"
 
 
-def test_reset__without_a_seed_goes_on_to_the_next_episode_and_a_seed_starts_over():
+def test_reset__without_a_seed_goes_on_to_the_next_episode_and_a_seed_starts_over() -> None:
     env = market_v0.parallel_env(**SMALL)
     first, _ = play(env, seed=3)
     second, _ = play(env, seed=None)
@@ -191,12 +194,12 @@ def test_reset__without_a_seed_goes_on_to_the_next_episode_and_a_seed_starts_ove
     assert not np.array_equal(first, second)
 
 
-def test_reset__unseeded_copies_differ():
+def test_reset__unseeded_copies_differ() -> None:
     one, other = (market_v0.parallel_env(**SMALL).reset()[0]["org_0"] for _ in range(2))
     assert not np.array_equal(one, other)
 
 
-def test_reset__option_rule_changes_the_rule_from_then_on():
+def test_reset__option_rule_changes_the_rule_from_then_on() -> None:
     env = market_v0.parallel_env("price_board", **SMALL)
     env.reset(seed=0, options={"rule": "promoted_listing", "unknown": 1})
     assert env.rule.name == "promoted_listing"
@@ -207,7 +210,7 @@ def test_reset__option_rule_changes_the_rule_from_then_on():
         env.reset(options=["rule"])  # type: ignore[arg-type]
 
 
-def test_schedule__changes_the_rule_in_mid_episode_and_its_twin_shares_everything_before():
+def test_schedule__changes_the_rule_in_mid_episode_and_its_twin_shares_everything_before() -> None:
     shifted = market_v0.parallel_env(**SMALL, schedule=[Shift(at=3, to="promoted_listing")])
     seen, rewards = play(shifted, seed=11)
     other = twin(shifted)
@@ -219,7 +222,7 @@ def test_schedule__changes_the_rule_in_mid_episode_and_its_twin_shares_everythin
     assert not np.array_equal(rewards[3:], calm_rewards[3:])
 
 
-def test_twin__of_the_aec_view_is_an_aec_view():
+def test_twin__of_the_aec_view_is_an_aec_view() -> None:
     env = market_v0.env(**SMALL, schedule=[Shift(at=2, to="promoted_listing")])
     other = twin(env)
     other.reset(seed=0)
@@ -228,7 +231,7 @@ def test_twin__of_the_aec_view_is_an_aec_view():
         twin(3)
 
 
-def test_infos__are_floats_under_the_same_keys_from_the_reset_on():
+def test_infos__are_floats_under_the_same_keys_from_the_reset_on() -> None:
     env = market_v0.parallel_env(**SMALL)
     _, before = env.reset(seed=0)
     after = env.step(next(draw(env)))[4]
@@ -237,7 +240,7 @@ def test_infos__are_floats_under_the_same_keys_from_the_reset_on():
         assert all(type(value) is float for value in info.values())
 
 
-def test_state__holds_everyones_observation_and_the_rule():
+def test_state__holds_everyones_observation_and_the_rule() -> None:
     env = market_v0.parallel_env(**SMALL)
     observations, _ = env.reset(seed=0)
     state = env.state()
@@ -246,7 +249,7 @@ def test_state__holds_everyones_observation_and_the_rule():
     assert np.array_equal(state[-23:], load_rule("price_board").features())
 
 
-def test_step__survives_what_trainers_do_to_the_dicts():
+def test_step__survives_what_trainers_do_to_the_dicts() -> None:
     env, calm = market_v0.parallel_env(**SMALL), market_v0.parallel_env(**SMALL)
     expected, _ = play(calm)
     env.reset()  # some do so in their constructor
@@ -265,7 +268,7 @@ def test_step__survives_what_trainers_do_to_the_dicts():
 
 
 @pytest.mark.parametrize("make", [market_v0.parallel_env, lambda **k: market_v0.env(**k).unwrapped])
-def test_pickle__goes_on_with_the_same_bits(make):
+def test_pickle__goes_on_with_the_same_bits(make: Callable[..., Any]) -> None:
     env = make(**SMALL, schedule=[Shift(at=4, to="sealed_tender")])
     env.reset(seed=2, options={"rule": "promoted_listing"})
     actions = draw(env)
@@ -279,7 +282,7 @@ def test_pickle__goes_on_with_the_same_bits(make):
     assert np.array_equal(env.reset()[0]["org_2"], copied.reset()[0]["org_2"])
 
 
-def test_pickle__of_an_unstarted_environment_and_of_the_aec_view():
+def test_pickle__of_an_unstarted_environment_and_of_the_aec_view() -> None:
     fresh = pickle.loads(pickle.dumps(market_v0.parallel_env(**SMALL)))
     assert np.array_equal(play(fresh)[0], play(market_v0.parallel_env(**SMALL))[0])
     env = market_v0.env(**SMALL)
@@ -287,7 +290,7 @@ def test_pickle__of_an_unstarted_environment_and_of_the_aec_view():
     assert pickle.loads(pickle.dumps(env)).agent_selection == "org_0"
 
 
-def test_render__gives_text_and_pictures_and_warns_without_a_mode(capsys):
+def test_render__gives_text_and_pictures_and_warns_without_a_mode(capsys: pytest.CaptureFixture[str]) -> None:
     text, picture = (market_v0.parallel_env(**SMALL, render_mode=mode) for mode in ("ansi", "rgb_array"))
     for env in (text, picture):
         env.reset(seed=0)
@@ -307,7 +310,7 @@ def test_render__gives_text_and_pictures_and_warns_without_a_mode(capsys):
         assert silent.render() is None
 
 
-def test_render__after_the_end_shows_the_last_round(capsys):
+def test_render__after_the_end_shows_the_last_round(capsys: pytest.CaptureFixture[str]) -> None:
     """Not the opening of the next episode; nor does a copy."""
     text, human = (market_v0.parallel_env(**SMALL, render_mode=each) for each in ("ansi", "human"))
     for env in (text, human):
@@ -323,7 +326,7 @@ def test_render__after_the_end_shows_the_last_round(capsys):
     assert "round 0 of 6   market 0, episode 1" in text.render()
 
 
-def test_agents__keep_their_order_and_bits_in_another_process():
+def test_agents__keep_their_order_and_bits_in_another_process() -> None:
     program = (
         "from ruleshift.envs import market_v0\n"
         "env = market_v0.parallel_env(organizations=12)\n"

@@ -27,7 +27,7 @@ VECTORS = [
 
 
 @pytest.mark.parametrize(("key", "counter", "expected"), VECTORS)
-def test_words__published_vectors(key, counter, expected) -> None:
+def test_words__published_vectors(key: tuple[int, ...], counter: tuple[int, ...], expected: tuple[int, ...]) -> None:
     assert tuple(int(word) for word in words(*map(np.uint64, key), *map(np.uint64, counter))) == expected
 
 

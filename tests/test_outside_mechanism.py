@@ -3,12 +3,16 @@
 import importlib
 import itertools
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ruleshift.envs import Economy, Market, Shift, load_rule, register_mechanism
+
+Write = Callable[[str], str]
 
 ECONOMY = Economy(organizations=4, jobs=6, kinds=2, capacity=2, rounds=5)
 _NUMBER = itertools.count()
@@ -41,7 +45,7 @@ def {name}(problem, match, floats, integers):
 
 
 @pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Write a module of the user's that Python can import; gives its name."""
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -67,7 +71,7 @@ def _step(market: Market, markets: int = 1, ask: float = 0.0) -> None:
     market.step(actions)
 
 
-def test_decorator__usable_from_a_rule_file(write, tmp_path: Path) -> None:
+def test_decorator__usable_from_a_rule_file(write: Write, tmp_path: Path) -> None:
     module = write(DECORATED.format(name="test_in_turn"))
     importlib.import_module(module)
     market = Market(_rule_file(tmp_path, "test_in_turn"), economy=ECONOMY, markets=2)
@@ -77,7 +81,7 @@ def test_decorator__usable_from_a_rule_file(write, tmp_path: Path) -> None:
     assert market.rule_in_force().features().shape == load_rule("price_board").features().shape
 
 
-def test_entry_point__of_an_installed_package_is_found_by_name(write, tmp_path: Path) -> None:
+def test_entry_point__of_an_installed_package_is_found_by_name(write: Write, tmp_path: Path) -> None:
     name = f"test_packaged_{next(_NUMBER)}"
     body = "match.winner[j] = 3 if problem.capacities[3] > 0 else -1\n        problem.capacities[3] -= 1"
     module = write(PLAIN.format(name=name, what="All to the last.", body=body))
@@ -91,7 +95,7 @@ def test_entry_point__of_an_installed_package_is_found_by_name(write, tmp_path: 
     np.testing.assert_array_equal(market.winners, [[3, 3, -1, -1, -1, -1]])
 
 
-def test_mechanisms__a_place_is_imported(write, tmp_path: Path) -> None:
+def test_mechanisms__a_place_is_imported(write: Write, tmp_path: Path) -> None:
     module = write(DECORATED.format(name="test_imported"))
     assert module not in sys.modules
     market = Market(
@@ -102,7 +106,7 @@ def test_mechanisms__a_place_is_imported(write, tmp_path: Path) -> None:
     np.testing.assert_array_equal(market.winners, [[0, 1, 2, 3, 0, 1]])
 
 
-def test_mechanisms__a_plain_function_is_known_by_its_own_name(write) -> None:
+def test_mechanisms__a_plain_function_is_known_by_its_own_name(write: Write) -> None:
     name = "test_nobody"
     module = write(PLAIN.format(name=name, what="No job is served.", body="match.winner[j] = -1"))
     market = Market(economy=ECONOMY, mechanisms=(f"{module}:{name}",))
@@ -112,7 +116,7 @@ def test_mechanisms__a_plain_function_is_known_by_its_own_name(write) -> None:
     assert not market.payments.any()
 
 
-def test_mechanisms__in_a_shift_beside_built_in_ones(write) -> None:
+def test_mechanisms__in_a_shift_beside_built_in_ones(write: Write) -> None:
     module = write(DECORATED.format(name="test_in_a_shift"))
     importlib.import_module(module)
     rule = load_rule("price_board").replace(**{"matching.mechanism": "test_in_a_shift"})
@@ -135,7 +139,7 @@ def test_mechanisms__in_a_shift_beside_built_in_ones(write) -> None:
     ],
     ids=["capacity", "range above", "range below", "not offered", "negative lead"],
 )
-def test_mechanism__that_breaks_the_market_is_named(write, body: str, ask: float) -> None:
+def test_mechanism__that_breaks_the_market_is_named(write: Write, body: str, ask: float) -> None:
     name = f"test_broken_{next(_NUMBER)}"
     module = write(PLAIN.format(name=name, what="Breaks the market.", body=body))
     rule = load_rule("price_board").replace(**{"matching.mechanism": name})
@@ -164,7 +168,7 @@ def telling(problem, match, floats, integers):
 @pytest.mark.parametrize(
     ("price", "bid"), [("float('nan')", 0), ("-float('inf')", 0), (0.5, 1.5), (0.5, -0.5), (0.5, 0.5)]
 )
-def test_mechanism__that_tells_a_price_or_bid_that_cannot_be_is_named(write, price, bid) -> None:
+def test_mechanism__that_tells_a_price_or_bid_that_cannot_be_is_named(write: Write, price: object, bid: float) -> None:
     name = f"test_telling_{next(_NUMBER)}"
     importlib.import_module(write(TELLING.format(name=name, price=price, bid=bid)))
     rule = load_rule("price_board").replace(
@@ -192,7 +196,7 @@ def leading(problem, match, floats, integers):
 '''
 
 
-def test_mechanism__tells_only_what_it_declares(write) -> None:
+def test_mechanism__tells_only_what_it_declares(write: Write) -> None:
     """The critical ask is read from a lead, and a mechanism has one only if it says so."""
     silent, telling = (f"test_leading_{next(_NUMBER)}" for _ in range(2))
     importlib.import_module(write(LEADING.format(name=silent, declared="")))
@@ -209,12 +213,12 @@ def test_mechanism__tells_only_what_it_declares(write) -> None:
 
 
 @pytest.mark.parametrize("payments", [("leads",), "lead", ("lead", "posted")])
-def test_register_mechanism__an_unknown_payment_is_named(payments) -> None:
+def test_register_mechanism__an_unknown_payment_is_named(payments: Any) -> None:
     with pytest.raises(ValueError, match=r"mechanism 'test_unknown': payments is .*lead, price, bid, bid_externality"):
         register_mechanism("test_unknown", payments=payments)(lambda problem, match, floats, integers: None)
 
 
-def test_mechanism__that_does_not_compile_is_named(write) -> None:
+def test_mechanism__that_does_not_compile_is_named(write: Write) -> None:
     name = "test_uncompiled"
     module = write(PLAIN.format(name=name, what="No such field.", body="match.looser[j] = 0"))
     with pytest.raises(ValueError, match=name):

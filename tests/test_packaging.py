@@ -1,13 +1,17 @@
 """What is installed: one version number, and packages that are found even where a checkout has no symbolic links."""
 
+import itertools
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import ruleshift
 
@@ -18,6 +22,22 @@ LAYERS = ("envs", "agents", "train", "eval")
 def test_version__is_that_of_the_newest_changes() -> None:
     headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert headings[0] == ruleshift.__version__
+
+
+def _pinned(name: str) -> dict[str, Version]:
+    """The versions in a file of constraints, by package."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    pins = [line.split("==") for line in lines if not line.startswith("#")]
+    return {canonicalize_name(package): Version(version) for package, version in pins}
+
+
+def test_constraints__hold_each_dependency_at_its_lowest_and_as_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lowest, tested = _pinned("constraints-lowest.txt"), _pinned("constraints.txt")
+    for needed in itertools.chain(project["dependencies"], *project["optional-dependencies"].values()):
+        package, _, bound = needed.partition(">=")
+        assert lowest[package] == Version(bound) or package == "torch", needed
+        assert tested[package] >= Version(bound), needed
 
 
 @pytest.fixture

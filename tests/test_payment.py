@@ -56,7 +56,7 @@ def test_tiers__of_a_freelance_platform_are_marginal() -> None:
     shares=st.sampled_from(["sampled", "expected"]), entry=st.sampled_from(["closed", "replacement"]),
 )  # fmt: skip
 def test_tiers__count_what_each_was_paid_by_kind_since_it_entered(
-    first, tiers, kinds: int, seed: int, shares: str, entry: str
+    first: float, tiers: Any, kinds: int, seed: int, shares: str, entry: str
 ) -> None:
     economy = Economy(
         organizations=4, jobs=6, kinds=kinds, capacity=6, rounds=12, shares=shares, initial_cash=0.3, effort_cost=0.6

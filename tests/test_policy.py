@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from ruleshift.agents import Card, LearnedPolicy, load_policy, save_policy
 
 
-def _policy(kinds=3, hidden=(8, 8), history=0, units=0):
+def _policy(kinds: int = 3, hidden: tuple[int, ...] = (8, 8), history: int = 0, units: int = 0) -> LearnedPolicy:
     rng = np.random.default_rng(1)
     card = Card(
         kinds=kinds, hidden=hidden, history=history, units=units, arm="fixed", rule="price_board", seed=7, steps=100
@@ -19,11 +21,11 @@ def _policy(kinds=3, hidden=(8, 8), history=0, units=0):
     return LearnedPolicy({n: rng.normal(0, 0.3, s).astype(np.float32) for n, s in card.shapes().items()}, card)
 
 
-def _observations(policy, count=5):
+def _observations(policy: LearnedPolicy, count: int = 5) -> np.ndarray:
     return np.random.default_rng(2).normal(size=(count, policy.card.observation_size)).astype(np.float32)
 
 
-def test_policy__acts_as_its_network_says():
+def test_policy__acts_as_its_network_says() -> None:
     policy = _policy(hidden=(4,))
     seen, noise = _observations(policy), np.full((5, 6), 0.5, np.float32)
     weights = {name: value.astype(float) for name, value in policy.weights.items()}
@@ -35,7 +37,7 @@ def test_policy__acts_as_its_network_says():
 
 
 @pytest.mark.parametrize("memory", [{}, {"history": 4}, {"units": 5}], ids=str)
-def test_policy__survives_the_disk(tmp_path, memory):
+def test_policy__survives_the_disk(tmp_path: Path, memory: dict[str, Any]) -> None:
     policy = _policy(**memory)
     folder = tmp_path / "deep" / "folder"
     loaded = load_policy(save_policy(policy, folder))
@@ -46,12 +48,12 @@ def test_policy__survives_the_disk(tmp_path, memory):
     assert sorted(path.name for path in folder.iterdir()) == ["policy.json", "policy.safetensors"]
 
 
-def test_policy__needs_no_torch():
+def test_policy__needs_no_torch() -> None:
     code = "import sys, ruleshift.agents; assert 'torch' not in sys.modules and 'stable_baselines3' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_policy__refuses_observations_of_another_market():
+def test_policy__refuses_observations_of_another_market() -> None:
     with pytest.raises(ValueError, match=r"shape \(2, 50\); this policy reads \(n, 64\)"):
         _policy().act(np.zeros((2, 50), np.float32))
 
@@ -73,7 +75,7 @@ def test_policy__refuses_observations_of_another_market():
         ("extra", 1, "extra: unknown key"),
     ],
 )
-def test_load_policy__names_the_wrong_key(tmp_path, key, value, message):
+def test_load_policy__names_the_wrong_key(tmp_path: Path, key: str, value: Any, message: str) -> None:
     path = save_policy(_policy(), tmp_path) / "policy.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
     with pytest.raises(ValueError, match=r"policy\.json") as caught:
@@ -83,7 +85,7 @@ def test_load_policy__names_the_wrong_key(tmp_path, key, value, message):
 
 
 @pytest.mark.parametrize(("older", "unknown"), [(1, ["history", "units"]), (2, ["units"])])
-def test_load_policy__reads_older_formats(tmp_path, older, unknown):
+def test_load_policy__reads_older_formats(tmp_path: Path, older: int, unknown: list[str]) -> None:
     """The first knew no history, the second no LSTM."""
     policy = _policy()
     path = save_policy(policy, tmp_path) / "policy.json"
@@ -95,14 +97,14 @@ def test_load_policy__reads_older_formats(tmp_path, older, unknown):
         load_policy(tmp_path)
 
 
-def test_load_policy__refuses_two_memories(tmp_path):
+def test_load_policy__refuses_two_memories(tmp_path: Path) -> None:
     path = save_policy(_policy(history=2), tmp_path) / "policy.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "units": 4}))
     with pytest.raises(ValueError, match=r"policy\.json: units: 4 beside a history; a policy has one memory"):
         load_policy(tmp_path)
 
 
-def _damage(weights, how):
+def _damage(weights: dict[str, np.ndarray], how: str) -> None:
     name = "layer.1.weight"
     if how == "missing":
         del weights[name]
@@ -117,7 +119,7 @@ def _damage(weights, how):
 
 
 @pytest.mark.parametrize("how", ["missing", "unknown", "shape", "dtype", "nan"])
-def test_load_policy__names_the_wrong_weight(tmp_path, how):
+def test_load_policy__names_the_wrong_weight(tmp_path: Path, how: str) -> None:
     path = save_policy(_policy(), tmp_path) / "policy.safetensors"
     weights = load_file(path)
     _damage(weights, how)
@@ -126,7 +128,7 @@ def test_load_policy__names_the_wrong_weight(tmp_path, how):
         load_policy(tmp_path)
 
 
-def test_load_policy__refuses_what_is_no_policy(tmp_path):
+def test_load_policy__refuses_what_is_no_policy(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"policy\.json: cannot be read"):
         load_policy(tmp_path)
     save_policy(_policy(), tmp_path)

@@ -196,7 +196,7 @@ def test_twin__has_the_same_jobs_and_shocks(given_: dict[str, Any], seed: int) -
 
 @few
 @given(data=st.data(), economy=economies(shares="sampled"), seed=SEEDS, cut=st.floats(0.05, 0.9))
-def test_ranking__a_lower_ask_wins_no_fewer_jobs(data, economy: Economy, seed: int, cut: float) -> None:
+def test_ranking__a_lower_ask_wins_no_fewer_jobs(data: st.DataObject, economy: Economy, seed: int, cut: float) -> None:
     """Serial ranking: of two worlds with the same luck, in that of the lower ask the organization wins as many jobs,
     and, where capacity does not bind, the very same ones and perhaps others."""
     rule = data.draw(
@@ -224,7 +224,7 @@ def test_ranking__a_lower_ask_wins_no_fewer_jobs(data, economy: Economy, seed: i
 
 @few
 @given(data=st.data(), economy=economies(shares="sampled"), seed=SEEDS)
-def test_lottery__takes_no_notice_of_what_is_asked(data, economy: Economy, seed: int) -> None:
+def test_lottery__takes_no_notice_of_what_is_asked(data: st.DataObject, economy: Economy, seed: int) -> None:
     rule = data.draw(rules(economy, scoring__amplification=0.0, payment__reserve=1.0, matching__mechanism="serial"))
     market, rng = Market(rule, economy=economy), np.random.default_rng(seed)
     winners = []
@@ -244,7 +244,7 @@ ALIKE: dict[str, Any] = {
 
 @few
 @given(data=st.data(), economy=economies(**ALIKE), seed=SEEDS)
-def test_ranking__is_blind_to_names(data, economy: Economy, seed: int) -> None:
+def test_ranking__is_blind_to_names(data: st.DataObject, economy: Economy, seed: int) -> None:
     """Where organizations are alike, exchanging what two of them do exchanges what they get."""
     scored = ["serial", "deferred_acceptance", "immediate_acceptance", "top_trading_cycles"]
     mechanism = data.draw(st.sampled_from(scored if economy.shares == "sampled" else scored[:1]))
@@ -266,7 +266,7 @@ def test_ranking__is_blind_to_names(data, economy: Economy, seed: int) -> None:
 
 @few
 @given(data=st.data(), economy=economies(**ALIKE, shares="sampled", jobs=3), seed=SEEDS)
-def test_matching__is_fair_to_those_that_do_the_same(data, economy: Economy, seed: int) -> None:
+def test_matching__is_fair_to_those_that_do_the_same(data: st.DataObject, economy: Economy, seed: int) -> None:
     rule = data.draw(rules(economy, payment__reserve=1.0, feedback__entry_rate=0.0))
     market = Market(rule, economy=economy, markets=400)
     market.reset(seed=seed)

@@ -23,7 +23,7 @@ COMMANDS = next(block for language, block in FENCED if not language and block.st
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_readme__python_runs(block, tmp_path, monkeypatch):
+def test_readme__python_runs(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     exec(compile(block, "README.md", "exec"), names)
@@ -34,11 +34,11 @@ def test_readme__python_runs(block, tmp_path, monkeypatch):
         names["env"].close()
 
 
-def test_readme__has_all_blocks():
+def test_readme__has_all_blocks() -> None:
     assert len(BLOCKS) == 5
 
 
-def test_readme__commands_parse():
+def test_readme__commands_parse() -> None:
     lines = [line.split("#")[0].split() for line in COMMANDS.splitlines()]
     assert len(lines) > 7
     for words in lines:
@@ -46,19 +46,19 @@ def test_readme__commands_parse():
         parse(words[1:])
 
 
-def test_readme__says_how_its_picture_was_made():
+def test_readme__says_how_its_picture_was_made() -> None:
     command = re.search(r"<!-- ruleshift (play .* --save (\S+)) -->", README)
     assert command
     parse(command[1].split())
     assert (ROOT / command[2]).stat().st_size < 300_000
 
 
-def test_readme__links_lead_somewhere():
+def test_readme__links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / target).is_file(), target
 
 
-def test_readme__names_every_rule():
+def test_readme__names_every_rule() -> None:
     for name in list_rules():
         assert f"| `{name}` |" in README
 
@@ -69,13 +69,13 @@ def _block(language: str) -> str:
     return match[1]
 
 
-def test_guide__its_rule_file_is_a_rule():
+def test_guide__its_rule_file_is_a_rule() -> None:
     rule = Rule.from_toml(_block("toml"))
     assert rule.name == "reviewed_board"
     Market(rule).reset(seed=0)
 
 
-def test_guide__its_mechanism_gives_each_job_to_the_best(tmp_path, monkeypatch):
+def test_guide__its_mechanism_gives_each_job_to_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_mechanisms.py").write_text(_block("python"))
     monkeypatch.syspath_prepend(tmp_path)
     rule = load_rule("price_board").replace(
@@ -97,7 +97,7 @@ def _told(mechanism: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_guide__tells_what_each_mechanism_costs_and_which_payments_it_tells(name):
+def test_guide__tells_what_each_mechanism_costs_and_which_payments_it_tells(name: str) -> None:
     lines = (ROOT / "docs" / "rules.md").read_text().splitlines()
     row = next(line for line in lines if line.startswith(f"| `{name}` |"))
     _, _, _, _, tells, _, cost, _ = (cell.strip() for cell in row.split("|"))
@@ -107,7 +107,7 @@ def test_guide__tells_what_each_mechanism_costs_and_which_payments_it_tells(name
     assert (f"{mechanism.largest:,}" in cost) if mechanism.largest else "at most" not in cost
 
 
-def test_guide__names_every_key_of_a_rule():
+def test_guide__names_every_key_of_a_rule() -> None:
     text = (ROOT / "docs" / "rules.md").read_text()
     for part in (Disclosure, Scoring, Matching, Payment, Feedback):
         for each in fields(part):

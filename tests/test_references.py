@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def test_references__best_replies_earn_more_than_natives_and_natives_more_than_t
     design = Design.of(replace(load_preset("quick"), markets=1))
     context = Context(design, Folder(tmp_path))
 
-    def earned(policy, rule: str) -> float:
+    def earned(policy: Any, rule: str) -> float:
         entries = context.deployment.frozen(policy, rule, "frozen")
         return float(np.mean([each.values["return"] for each in entries]))
 

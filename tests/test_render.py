@@ -1,6 +1,8 @@
 """What an onlooker sees: who served whom, the rule in force, and the moment it changes."""
 
+from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ def _play(market: Market, rounds: int = 1) -> None:
         market.step(actions.astype(np.float32))
 
 
-def test_ansi__each_job_stands_beside_the_organization_that_served_it():
+def test_ansi__each_job_stands_beside_the_organization_that_served_it() -> None:
     market = _market()
     _play(market)
     lines = Renderer("ansi").draw(market, 1).splitlines()
@@ -39,7 +41,7 @@ def test_ansi__each_job_stands_beside_the_organization_that_served_it():
         assert tag in (lines[-1] if winner < 0 else rows[f"org_{winner}"])
 
 
-def test_ansi__shows_asks_and_profits():
+def test_ansi__shows_asks_and_profits() -> None:
     market = _market()
     _play(market)
     outcome = outcome_view(market.outcomes[0], market.kinds)
@@ -50,7 +52,7 @@ def test_ansi__shows_asks_and_profits():
         assert f"{outcome.profit[i]:+.2f}" in line
 
 
-def test_ansi__before_the_first_round_shows_the_board_that_waits():
+def test_ansi__before_the_first_round_shows_the_board_that_waits() -> None:
     market = _market()
     text = Renderer("ansi").draw(market)
     assert "round 0 of 20" in text
@@ -58,7 +60,7 @@ def test_ansi__before_the_first_round_shows_the_board_that_waits():
         assert f"{'ABC'[kind]}{value:.2f}" in text
 
 
-def test_news__the_moment_of_change_is_announced_seen_and_forgotten():
+def test_news__the_moment_of_change_is_announced_seen_and_forgotten() -> None:
     market = _market(schedule=(Shift(at=6, to="promoted_listing", notice=2),))
     seen = []
     for _ in range(13):
@@ -75,7 +77,7 @@ def test_news__the_moment_of_change_is_announced_seen_and_forgotten():
     assert all("round 6: promoted_listing" in text for text in seen)
 
 
-def test_news__a_placebo_says_so():
+def test_news__a_placebo_says_so() -> None:
     market = _market(schedule=(Shift(at=1, to="promoted_listing", placebo=True),))
     _play(market)
     text = Renderer("ansi").draw(market)
@@ -84,7 +86,7 @@ def test_news__a_placebo_says_so():
 
 
 @pytest.mark.parametrize("rounds", [1, 6])
-def test_ended__the_last_picture_shows_the_last_round(rounds):
+def test_ended__the_last_picture_shows_the_last_round(rounds: int) -> None:
     """Other markets, that last a round longer, show what there was to see."""
     shift = (Shift(at=3, to="promoted_listing"),) if rounds > 1 else ()
     market, longer = (_market(length, shift) for length in (rounds, rounds + 1))
@@ -101,7 +103,7 @@ def test_ended__the_last_picture_shows_the_last_round(rounds):
     assert seen[3:] == expected[3:]
 
 
-def test_news__a_change_that_did_not_come_about_says_so():
+def test_news__a_change_that_did_not_come_about_says_so() -> None:
     market = _market(schedule=(Shift(at=2, to="promoted_listing", notice=1, chance=0.5),))
     news = set()
     for _ in range(10):
@@ -115,7 +117,7 @@ def test_news__a_change_that_did_not_come_about_says_so():
     }
 
 
-def test_picture__is_never_blank_and_changes_with_every_round():
+def test_picture__is_never_blank_and_changes_with_every_round() -> None:
     market, renderer = _market(), Renderer("rgb_array")
     frames = [renderer.draw(market)]
     for _ in range(3):
@@ -130,7 +132,7 @@ def test_picture__is_never_blank_and_changes_with_every_round():
         assert (before != after).any()
 
 
-def test_picture__the_change_of_rule_catches_the_eye():
+def test_picture__the_change_of_rule_catches_the_eye() -> None:
     shifted, plain = _market(schedule=(Shift(at=2, to="promoted_listing"),)), _market()
     reds = []
     for market in (shifted, plain):
@@ -140,7 +142,7 @@ def test_picture__the_change_of_rule_catches_the_eye():
     assert reds[0] > reds[1] + 1000
 
 
-def test_picture__a_line_leads_to_each_job_that_was_served():
+def test_picture__a_line_leads_to_each_job_that_was_served() -> None:
     """Between the two sides there is nothing but lines: no job served, nothing there."""
     market = _market(rule="dispatch_lottery", organizations=4, jobs=4)
     stay_out = np.ones((2, 4, market.action_size), np.float32)
@@ -153,7 +155,7 @@ def test_picture__a_line_leads_to_each_job_that_was_served():
     assert (Renderer("rgb_array").draw(market)[210:, 655:865] < 255).any()
 
 
-def test_draw__leaves_the_market_as_it_was_and_repeats_itself():
+def test_draw__leaves_the_market_as_it_was_and_repeats_itself() -> None:
     market = _market()
     _play(market)
     before = market.snapshot()
@@ -165,7 +167,7 @@ def test_draw__leaves_the_market_as_it_was_and_repeats_itself():
     assert all(np.array_equal(before[name], after[name]) for name in before)
 
 
-def test_draw__shows_forty_organizations_and_says_what_it_leaves_out():
+def test_draw__shows_forty_organizations_and_says_what_it_leaves_out() -> None:
     market = _market(organizations=45, jobs=70, kinds=30)
     _play(market)
     text = Renderer("ansi").draw(market)
@@ -175,7 +177,7 @@ def test_draw__shows_forty_organizations_and_says_what_it_leaves_out():
     assert Renderer("rgb_array").draw(market).shape[1:] == (1120, 3)
 
 
-def test_human__prints_and_returns_nothing(capsys):
+def test_human__prints_and_returns_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     market, renderer = _market(), Renderer("human")
     assert renderer.draw(market) is None
     assert "price_board" in capsys.readouterr().out
@@ -183,7 +185,7 @@ def test_human__prints_and_returns_nothing(capsys):
     renderer.close()
 
 
-def test_renderer__refuses_what_it_cannot_draw():
+def test_renderer__refuses_what_it_cannot_draw() -> None:
     with pytest.raises(ValueError, match=f"'svg'.*{MODES[0]}"):
         Renderer("svg")
     with pytest.raises(IndexError, match="market 2 of 2"):
@@ -192,7 +194,7 @@ def test_renderer__refuses_what_it_cannot_draw():
         Renderer().draw(Market())
 
 
-def test_save__a_gif_holds_every_frame_and_a_folder_too(tmp_path):
+def test_save__a_gif_holds_every_frame_and_a_folder_too(tmp_path: Path) -> None:
     market, renderer = _market(organizations=2, jobs=2), Renderer("rgb_array")
     frames = []
     for _ in range(3):
@@ -210,7 +212,7 @@ def test_save__a_gif_holds_every_frame_and_a_folder_too(tmp_path):
 
 
 @pytest.mark.parametrize("save", [save_gif, save_frames])
-def test_save__without_frames_is_refused(save, tmp_path):
+def test_save__without_frames_is_refused(save: Callable[..., Any], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no frames"):
         save([], tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()

@@ -3,6 +3,7 @@
 import importlib.util
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ CROWDED = Economy(organizations=4_200, jobs=60, kinds=2, rounds=2, capacity=1, o
 DRIFTING = Economy(rounds=20, value_drift=0.6, demand_drift=1.0, drift_period=8, initial_cash=0.2, effort_cost=0.8)
 
 
-def _plain():
+def _plain() -> Any:
     if not PLAIN.is_file():
         pytest.skip("the plain market is not part of an installed package")
     spec = importlib.util.spec_from_file_location("plain_market", PLAIN)
@@ -133,7 +134,7 @@ def _assert_same(rule: Rule, economy: Economy, tied: bool = False) -> None:
     np.testing.assert_allclose(seen[0], list(oracle.reset()[0].values()), rtol=1e-6, atol=1e-7)
 
 
-def _assert_same_outcome(market: Market, oracle) -> None:
+def _assert_same_outcome(market: Market, oracle: Any) -> None:
     outcome = outcome_view(market.outcomes[0], market.kinds)
     np.testing.assert_array_equal(market.winners[0], [-1 if w is None else w for w in oracle.winners])
     np.testing.assert_allclose(market.payments[0], oracle.payments, rtol=1e-9, atol=1e-12)
@@ -142,7 +143,7 @@ def _assert_same_outcome(market: Market, oracle) -> None:
         np.testing.assert_allclose(getattr(outcome, name), expected, rtol=1e-9, atol=1e-12)
 
 
-def _assert_same_state(market: Market, oracle) -> None:
+def _assert_same_state(market: Market, oracle: Any) -> None:
     state = state_view(market.state[0], market.kinds)
     for name in ("reputation", "popularity", "cash", "newcomer", "experience", "capability", "billed", "shock"):
         expected = np.array([getattr(org, name) for org in oracle.organizations]).T

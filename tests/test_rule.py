@@ -3,6 +3,7 @@
 import math
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ SHARE = st.floats(0, 1, allow_subnormal=False)
 
 
 @st.composite
-def rules(draw) -> Rule:
+def rules(draw: Any) -> Rule:
     raw = np.array(draw(st.lists(st.floats(0.001, 1), min_size=7, max_size=7)))
     raw[: draw(st.integers(0, 6))] = 0.0
     weights = Weights(**dict(zip(SIGNALS, (raw / raw.sum()).tolist(), strict=True)))

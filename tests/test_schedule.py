@@ -1,6 +1,8 @@
 """Shifts: when the rule changes, what is announced, and the twin without them."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,7 +116,7 @@ def _notices(market: Market, seed: int = 0) -> np.ndarray:
     return np.array(seen)
 
 
-def _telling(notice: int, reliability: float = 1.0):
+def _telling(notice: int, reliability: float = 1.0) -> Rule:
     return load_rule("price_board").replace(
         **{"disclosure.notice": notice, "disclosure.reliability": reliability}
     )  # fmt: skip
@@ -420,7 +422,7 @@ def test_read_schedule__mistakes_name_the_file_and_the_table(tables: list, messa
         (lambda: switching(["price_board", "sealed_tender"], 0.6, 10), "from 0 to 0.5 for 2 rules"),
     ],
 )
-def test_constructors__mistakes(make, message: str) -> None:
+def test_constructors__mistakes(make: Callable[..., Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
 

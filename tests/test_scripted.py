@@ -1,5 +1,7 @@
 """Scripted organizations do what their docstrings say, read off hand-written observations and real markets."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ from ruleshift.envs.layout import Outcome
 ECONOMY = Economy(kinds=1, base_cost=0.4, effort_cost=0.2, infrastructure_gain=0.5)
 
 
-def _observe(kinds=1, **parts):
+def _observe(kinds: Any = 1, **parts: Any) -> np.ndarray:
     layout = observation_layout(kinds)
     seen = np.zeros((1, layout["features"].stop), np.float32)
     for name, value in parts.items():
@@ -30,16 +32,16 @@ def _observe(kinds=1, **parts):
     return seen
 
 
-def _units(actions):
+def _units(actions: np.ndarray) -> Any:
     return (actions[0, 0] + 1) / 2 * 1.25, (actions[0, 1] + 1) / 2, (actions[0, 2] + 1) / 2
 
 
-def test_unit_costs__are_the_economys():
+def test_unit_costs__are_the_economys() -> None:
     seen = _observe(capability=0.5, shock=0.1, infrastructure=3.0)
     np.testing.assert_allclose(unit_costs(seen, ECONOMY, 0.5), [[0.4 * 0.5 * 4**-0.5 + 0.2 * 0.5 + 0.1]], rtol=1e-6)
 
 
-def test_unit_costs__are_what_serving_costs_in_the_market():
+def test_unit_costs__are_what_serving_costs_in_the_market() -> None:
     economy = Economy(jobs=8, capacity=8, outside_share=0.0, value_spread=0.0, kinds=1)
     market = Market("dispatch_lottery", markets=4, economy=economy)
     seen = market.reset(seed=3)
@@ -51,7 +53,7 @@ def test_unit_costs__are_what_serving_costs_in_the_market():
         np.testing.assert_allclose(cost, unit_costs(rows, economy, 0.4)[:, 0] * served, atol=1e-5)
 
 
-def test_constant__never_changes():
+def test_constant__never_changes() -> None:
     conduct = Constant(0.6, 0.3, 0.5, focus=(1.0, -1.0))
     one, two = (conduct.act(_observe(2, shock=shock))[0] for shock in (0.0, 5.0))
     np.testing.assert_array_equal(one, two)
@@ -61,12 +63,12 @@ def test_constant__never_changes():
         conduct.act(_observe(1))
 
 
-def test_posted_price__is_cost_times_markup():
+def test_posted_price__is_cost_times_markup() -> None:
     actions, _ = PostedPrice(1.5, 0.5, 0.25, ECONOMY).act(_observe(capability=0.5, shock=0.1))
     np.testing.assert_allclose(_units(actions), (1.5 * 0.4, 0.5, 0.25), rtol=1e-6)
 
 
-def test_follower__moves_towards_winners_and_stays_where_nothing_is_disclosed():
+def test_follower__moves_towards_winners_and_stays_where_nothing_is_disclosed() -> None:
     follower = Follower(0.5, ask=0.8, effort=0.4, promotion=0.2, economy=ECONOMY)
     np.testing.assert_allclose(_units(follower.act(_observe())[0]), (0.8, 0.4, 0.2), rtol=1e-6)
     last = {"last_ask": 0.7, "last_effort": 0.5, "last_promotion": 0.1, "last_focus": 1.0, "capability": 0.5}
@@ -78,7 +80,7 @@ def test_follower__moves_towards_winners_and_stays_where_nothing_is_disclosed():
     np.testing.assert_allclose(_units(fallen)[0], 0.4 * 0.5 + 0.2 * 0.5, rtol=1e-6)
 
 
-def test_bidders__ask_the_equilibrium():
+def test_bidders__ask_the_equilibrium() -> None:
     seen = _observe(capability=0.5, shock=0.2)
     cost = 0.4
     first = FirstPriceBidder(4, commission=0.1, economy=ECONOMY).act(seen)[0]
@@ -87,7 +89,7 @@ def test_bidders__ask_the_equilibrium():
     np.testing.assert_allclose(_units(second), (cost / 0.9, 0, 0), rtol=1e-6)
 
 
-def test_random__is_uniform_and_only_its_noise():
+def test_random__is_uniform_and_only_its_noise() -> None:
     noise = np.random.default_rng(0).normal(size=(20_000, 4))
     seen = np.repeat(_observe(), 20_000, axis=0)
     actions = RandomPolicy().act(seen, None, noise)[0]
@@ -97,16 +99,16 @@ def test_random__is_uniform_and_only_its_noise():
     assert not RandomPolicy().act(seen)[0].any()
 
 
-def test_policies__refuse_an_observation_of_no_market():
+def test_policies__refuse_an_observation_of_no_market() -> None:
     with pytest.raises(ValueError, match="observations have 63 numbers"):
         Constant().act(np.zeros((1, 63), np.float32))
 
 
-def test_action_noise__belongs_to_market_round_and_seat():
+def test_action_noise__belongs_to_market_round_and_seat() -> None:
     market = Market(markets=3)
     market.reset(seed=5)
 
-    def draw(keys=market.key, round=2, episode=1, organizations=8):
+    def draw(keys: np.ndarray = market.key, round: int = 2, episode: int = 1, organizations: int = 8) -> np.ndarray:
         return action_noise(keys, round=round, episode=episode, organizations=organizations, actions=6)
 
     noise = draw()
@@ -118,7 +120,7 @@ def test_action_noise__belongs_to_market_round_and_seat():
     np.testing.assert_allclose([many.mean(), many.std(), (many**3).mean()], [0, 1, 0], atol=0.03)
 
 
-def test_seats__every_seat_once():
+def test_seats__every_seat_once() -> None:
     with pytest.raises(ValueError, match="seat 1 is given more than once"):
         Seats((0, 1), ((Constant(), (1,)),))
     with pytest.raises(ValueError, match=r"seats are \[0, 2\]"):
@@ -129,7 +131,7 @@ def test_seats__every_seat_once():
 
 
 @pytest.mark.parametrize("kind", [PostedPrice, Follower, Constant, RandomPolicy])
-def test_joined__acts_to_the_same_bits_as_each_alone(kind):
+def test_joined__acts_to_the_same_bits_as_each_alone(kind: Any) -> None:
     """One call for the rivals of many economies, as market and conduct go on."""
     economies = [Economy(base_cost=0.3 + 0.01 * e, effort_cost=0.1 * e, infrastructure=(0, 3)) for e in range(5)]
     rivals = [next(each for each in rival_population(e, s) if type(each) is kind) for s, e in enumerate(economies)]
@@ -145,7 +147,7 @@ def test_joined__acts_to_the_same_bits_as_each_alone(kind):
         seen = [market.step(own.reshape(2, 8, 6))[0] for market, own in zip(markets, alone, strict=True)]
 
 
-def test_joined__only_where_a_class_says_that_it_can():
+def test_joined__only_where_a_class_says_that_it_can() -> None:
     class _Own(Constant):
         """A user's."""
 
@@ -154,7 +156,7 @@ def test_joined__only_where_a_class_says_that_it_can():
     assert FirstPriceBidder.joined([FirstPriceBidder(), FirstPriceBidder(3)], [1, 1]) is None
 
 
-def test_background__plays_its_seats_and_no_other():
+def test_background__plays_its_seats_and_no_other() -> None:
     seats = Seats((1, 2), ((Constant(0.5, 0.1, 0.9), (0, 3)), (RandomPolicy(), (4,))))
     market = Market(markets=2, economy=Economy(organizations=5))
     seen = market.reset(seed=1)

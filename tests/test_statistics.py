@@ -1,5 +1,8 @@
 """Intervals hold the truth as often as they say, whichever factors matter; aggregates are those of Agarwal et al."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,7 +47,7 @@ def value(statistic: Statistic, shape: tuple[int, int, int, int, int]) -> float:
     return float(statistic(equal(shape))[0])
 
 
-def test_bootstrap__is_that_of_repeated_levels():
+def test_bootstrap__is_that_of_repeated_levels() -> None:
     array = numbers(SMALL)
     rows = resample(SMALL, 5, np.random.default_rng(1))
     found = mean(array, rows)
@@ -56,17 +59,17 @@ def test_bootstrap__is_that_of_repeated_levels():
         assert found[draw] == pytest.approx(array[levels].mean())
 
 
-def test_bootstrap__all_arms_share_the_draw():
+def test_bootstrap__all_arms_share_the_draw() -> None:
     array = numbers(SMALL)
     apart = ratio(array + 5.0 - array, ONE)
     assert np.ptp(bootstrap(apart, SMALL, 50)) < 1e-12
 
 
-def test_bootstrap__holds_few_draws_at_a_time_however_many_there_are():
+def test_bootstrap__holds_few_draws_at_a_time_however_many_there_are() -> None:
     held: list[int] = []
     of = ratio(numbers(SMALL), ONE)
 
-    def watched(weights):
+    def watched(weights: Any) -> Any:
         held.append(len(weights[0]))
         return of(weights)
 
@@ -77,14 +80,14 @@ def test_bootstrap__holds_few_draws_at_a_time_however_many_there_are():
 
 
 @given(sizes, st.integers(0, 2**32 - 1))
-def test_partial_mean__weighs_as_a_plain_loop_does(shape, seed):
+def test_partial_mean__weighs_as_a_plain_loop_does(shape: tuple[int, int, int, int, int], seed: int) -> None:
     array = numbers(shape, seed)
     weights = resample(shape, 3, np.random.default_rng(seed))
     expected = np.einsum("hgspe,bp,be->bhgs", array, weights[3], weights[4])
     assert np.allclose(partial_mean(array, weights, ("panel", "economy"))[..., 0, 0], expected)
 
 
-def test_interval__of_one_varying_factor_is_students():
+def test_interval__of_one_varying_factor_is_students() -> None:
     shape = (1, 1, 6, 1, 1)
     values = numbers(shape)
     found = interval(ratio(values, ONE), shape, count=20_000)
@@ -94,7 +97,7 @@ def test_interval__of_one_varying_factor_is_students():
     assert found.variances == pytest.approx({"seed": values.var(ddof=1) / 6})
 
 
-def test_interval__with_two_seeds_that_differ_has_one_degree_of_freedom():
+def test_interval__with_two_seeds_that_differ_has_one_degree_of_freedom() -> None:
     shape = (3, 4, 2, 2, 8)
     by_seed = simulate(shape, {("seed",): 1.0}, np.random.default_rng(0))
     found = interval(ratio(by_seed, ONE), shape)
@@ -102,20 +105,20 @@ def test_interval__with_two_seeds_that_differ_has_one_degree_of_freedom():
     assert found.high - found.low > 20 * found.error
 
 
-def test_interval__says_which_factors_it_does_not_speak_of():
+def test_interval__says_which_factors_it_does_not_speak_of() -> None:
     shape = (3, 4, 1, 2, 1)
     found = interval(ratio(numbers(shape), ONE), shape)
     assert found.fixed == ("seed", "economy")
     assert "for this seed and economy only" in str(found)
 
 
-def test_interval__of_a_single_number_holds_everything():
+def test_interval__of_a_single_number_holds_everything() -> None:
     found = interval(ratio(ONE, ONE), (1, 1, 1, 1, 1))
     assert (found.low, found.high) == (-np.inf, np.inf)
 
 
 @given(st.floats(-5, 5), st.floats(0.01, 100))
-def test_interval__moves_and_stretches_with_the_numbers(shift, factor):
+def test_interval__moves_and_stretches_with_the_numbers(shift: float, factor: float) -> None:
     array = numbers(SMALL)
     plain = interval(ratio(array, ONE), SMALL, count=100)
     moved = interval(ratio(factor * (array + shift), ONE), SMALL, count=100)
@@ -124,7 +127,7 @@ def test_interval__moves_and_stretches_with_the_numbers(shift, factor):
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_interval__does_not_depend_on_the_order_of_levels(seed):
+def test_interval__does_not_depend_on_the_order_of_levels(seed: int) -> None:
     array, rng = numbers(SMALL), np.random.default_rng(seed)
     shuffled = array[np.ix_(*(rng.permutation(size) for size in SMALL))]
     plain, other = (interval(ratio(each, ONE), SMALL) for each in (array, shuffled))
@@ -133,7 +136,7 @@ def test_interval__does_not_depend_on_the_order_of_levels(seed):
     assert other.high - other.low == pytest.approx(plain.high - plain.low, rel=0.25)
 
 
-def coverage(way, repetitions: int) -> float:
+def coverage(way: Callable[..., Any], repetitions: int) -> float:
     rng = np.random.default_rng(0)
     components: Components = {("seed",): 0.1, ("target",): 0.2, ("home", "target"): 0.1, FACTORS: 0.2}
     held = []
@@ -153,15 +156,15 @@ def seeds_only(statistic: Statistic) -> tuple[float, float]:
     return float(draws.min()), float(draws.max())
 
 
-def test_interval__holds_the_truth_as_often_as_it_says():
+def test_interval__holds_the_truth_as_often_as_it_says() -> None:
     assert coverage(used, 400) >= 0.95 - 3 * (0.95 * 0.05 / 400) ** 0.5
 
 
-def test_interval__over_seeds_alone_would_be_spuriously_tight():
+def test_interval__over_seeds_alone_would_be_spuriously_tight() -> None:
     assert coverage(seeds_only, 400) < 0.6
 
 
-def test_interval__is_no_wider_than_it_has_to_be():
+def test_interval__is_no_wider_than_it_has_to_be() -> None:
     rng, shape = np.random.default_rng(3), (8, 8, 8, 8, 8)
     components: Components = dict.fromkeys([(name,) for name in FACTORS], 0.1)
     estimates, widths = [], []
@@ -179,32 +182,32 @@ def cells(shape: tuple[int, int, int], seed: int = 0) -> tuple[Statistic, np.nda
     return scores(full, np.zeros((1, shape[1], 1, 2, 4)), np.ones((1, shape[1], 1, 2, 4))), found
 
 
-def test_scores__are_ratios_of_sums():
+def test_scores__are_ratios_of_sums() -> None:
     returns, floor, best = numbers((3, 4, 2, 2, 4)), numbers((1, 4, 1, 2, 4), 1), 3 + numbers((1, 4, 1, 2, 4), 2)
     found = scores(returns, floor, best)(equal((3, 4, 2, 2, 4)))[0]
     assert found[2, 1, 0] == pytest.approx((returns - floor)[2, 1, 0].sum() / (best - floor)[0, 1, 0].sum())
 
 
-def test_interquartile_mean__is_the_mean_trimmed_by_a_quarter():
+def test_interquartile_mean__is_the_mean_trimmed_by_a_quarter() -> None:
     of, found = cells((2, 3, 4))
     assert value(interquartile_mean(of), (2, 3, 4, 2, 4)) == pytest.approx(trim_mean(found.ravel(), 0.25))
 
 
-def test_interquartile_mean__in_a_bootstrap_is_that_of_the_repeated_scores():
+def test_interquartile_mean__in_a_bootstrap_is_that_of_the_repeated_scores() -> None:
     of, found = cells((1, 1, 9))
     rows = resample((1, 1, 9, 2, 4), 20, np.random.default_rng(0))
     expected = [trim_mean(np.repeat(found.ravel(), np.rint(8 * weights).astype(int)), 0.25) for weights in rows[2]]
     assert np.allclose(interquartile_mean(of)(rows), expected)
 
 
-def test_probability_of_improvement__counts_pairs_of_runs_by_task():
+def test_probability_of_improvement__counts_pairs_of_runs_by_task() -> None:
     (of, ours), (over, theirs) = cells((2, 3, 4)), cells((2, 3, 4), 1)
     pairs = [ours[h, g, i] > theirs[h, g, j] for h in range(2) for g in range(3) for i in range(4) for j in range(4)]
     assert value(probability_of_improvement(of, over), (2, 3, 4, 2, 4)) == pytest.approx(np.mean(pairs))
     assert value(probability_of_improvement(of, of), (2, 3, 4, 2, 4)) == 0.5
 
 
-def test_performance_profile__is_the_share_of_scores_above_each_threshold():
+def test_performance_profile__is_the_share_of_scores_above_each_threshold() -> None:
     of, found = cells((2, 3, 4))
     thresholds = np.array([-1.0, 0.0, 1.0])
     profile = intervals(performance_profile(of, thresholds), (2, 3, 4, 2, 4), bounds=(0, 1), count=200)
@@ -212,7 +215,7 @@ def test_performance_profile__is_the_share_of_scores_above_each_threshold():
     assert all(0 <= each.low <= each.estimate <= each.high <= 1 for each in profile)
 
 
-def test_measure_components__finds_those_that_were_planted():
+def test_measure_components__finds_those_that_were_planted() -> None:
     planted: Components = {("target",): 0.3, ("home", "seed"): 0.2, FACTORS: 0.4}
     rng, scale = np.random.default_rng(0), 2 + simulate((1, 30, 1, 1, 1), {("target",): 0.5}, np.random.default_rng(1))
     found = [measure_components(simulate((20, 30, 20, 2, 4), planted, rng) + 0.7 * scale, scale) for _ in range(10)]
@@ -222,7 +225,7 @@ def test_measure_components__finds_those_that_were_planted():
         assert squared**0.5 == pytest.approx(planted.get(factors, 0.0) / unit, abs=0.03), factors
 
 
-def test_power__grows_with_the_effect_and_with_the_study():
+def test_power__grows_with_the_effect_and_with_the_study() -> None:
     small, large = power_table(SMALL, repetitions=60), power_table((12, 12, 4, 2, 4), repetitions=60)
     assert [each.effect for each in small] == list(EFFECTS)
     assert all(sum(each.shares.values()) == pytest.approx(1) for each in small)
@@ -231,7 +234,7 @@ def test_power__grows_with_the_effect_and_with_the_study():
     assert large[0].half_width < 0.6 * small[0].half_width
 
 
-def test_power__without_an_effect_seldom_finds_one():
+def test_power__without_an_effect_seldom_finds_one() -> None:
     table = power_table((6, 6, 3, 2, 4), (0.0,), repetitions=100)
     assert table[0].shares["supported"] <= 0.05
     assert "true effect 0:" in str(table[0])

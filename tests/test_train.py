@@ -4,6 +4,8 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,14 @@ from stable_baselines3 import PPO
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ruleshift.agents import Card, Constant, LearnedPolicy, Seats, load_policy, rival_population
-from ruleshift.envs import MEASURES, Economy, load_rule
+from ruleshift.envs import MEASURES, Economy, Shift, load_rule
 from ruleshift.train import (
     ARMS,
-    Group,
+    MarketGroup,
     MarketPPO,
     MarketVecEnv,
     PPOSettings,
+    TrainingPlan,
     learning_curve,
     load_rewards,
     train,
@@ -28,34 +31,31 @@ from ruleshift.train.checkpoint import learned_policy
 
 ECONOMY = Economy(organizations=4, jobs=4, rounds=7)
 SETTINGS = PPOSettings(markets=4, rollout_size=40, batch_size=20, n_epochs=2, net_arch=(8,))
-RUN: dict[str, Any] = {
-    "economy": ECONOMY,
-    "settings": SETTINGS,
-    "steps": 360,
-    "seed": 5,
-    "tensorboard": False,
-    "quiet": True,
-    "snapshots": 6,
-}
+SMALL: dict[str, Any] = {"economy": ECONOMY, "settings": SETTINGS, "steps": 360, "seed": 5, "snapshots": 6}
+QUIET: dict[str, Any] = {"tensorboard": False, "quiet": True}
 
 
-def _weights(folder):
+def _plan(rule: Any, **changes: Any) -> TrainingPlan:
+    return TrainingPlan(rule, **{**SMALL, **changes})
+
+
+def _weights(folder: Path) -> bytes:
     return (folder / "policy.safetensors").read_bytes()
 
 
-def _ppo(kind):
+def _ppo(kind: Any) -> Any:
     env = MarketVecEnv("promoted_listing", markets=3, economy=ECONOMY, seats=Seats.shared(4, [Constant()]))
     return kind("MlpPolicy", env, n_steps=10, batch_size=30, n_epochs=2, gamma=0.98, seed=1, device="cpu")
 
 
-def test_market_ppo__is_stock_ppo():
+def test_market_ppo__is_stock_ppo() -> None:
     stock, ours = _ppo(PPO).learn(240), _ppo(MarketPPO).learn(240)
     assert stock.num_timesteps == ours.num_timesteps
     for name, weight in stock.policy.state_dict().items():
         np.testing.assert_allclose(ours.policy.state_dict()[name], weight, atol=2e-5, err_msg=name)
 
 
-def test_market_ppo__bootstraps_truncated_rows():
+def test_market_ppo__bootstraps_truncated_rows() -> None:
     model = _ppo(MarketPPO).learn(60)
     rewards, last = np.zeros(6, np.float32), np.ones((6, 64), np.float32)
     infos = [{"TimeLimit.truncated": row < 4, "terminal_observation": last[row]} for row in range(6)]
@@ -64,7 +64,7 @@ def test_market_ppo__bootstraps_truncated_rows():
     np.testing.assert_allclose(rewards, 0.98 * value * np.array([1, 0, 1, 1, 0, 0]), rtol=1e-6)
 
 
-def test_market_ppo__nothing_follows_bankruptcy():
+def test_market_ppo__nothing_follows_bankruptcy() -> None:
     """Returns by hand: a row's value is cut where a newcomer takes the seat, and bootstrapped at truncation only."""
     economy = Economy(organizations=4, jobs=4, rounds=7, initial_cash=0.1, effort_cost=0.8)
     rule = load_rule("price_board").replace(**{"feedback.entry": "replacement"})
@@ -75,7 +75,7 @@ def test_market_ppo__nothing_follows_bankruptcy():
     log: list[Any] = []
     play = env.step_wait
 
-    def logged():
+    def logged() -> Any:
         seen, rewards, dones, infos = play()
         log.append((seen, rewards.copy(), dones, infos))
         return seen, rewards, dones, infos
@@ -101,7 +101,7 @@ def test_market_ppo__nothing_follows_bankruptcy():
 
 
 @pytest.mark.parametrize("rows", [1, 64, 300, 304, 7000])
-def test_settings__minibatches_divide_a_rollout_and_are_near_to_what_was_asked(rows):
+def test_settings__minibatches_divide_a_rollout_and_are_near_to_what_was_asked(rows: int) -> None:
     """A rollout of an odd size is not learned from in one batch: eight steps for the price of one learn far better."""
     settings = PPOSettings()
     rollout, batch = settings.n_steps(rows) * rows, settings.fitted_batch_size(rows)
@@ -114,14 +114,14 @@ def test_settings__minibatches_divide_a_rollout_and_are_near_to_what_was_asked(r
     ("field", "value"),
     [("markets", 0), ("rollout_size", 0.5), ("n_epochs", True), ("gamma", 1.1), ("clip_range", float("nan"))],
 )
-def test_settings__a_value_out_of_range_is_named(field, value):
+def test_settings__a_value_out_of_range_is_named(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"settings: {field} is {value}; it must be "):
         PPOSettings(**{field: value})
     with pytest.raises(ValueError, match=r"settings: net_arch is \(8, 0\); it must be a list of whole numbers from 1"):
         PPOSettings(net_arch=(8, 0))
 
 
-def test_learned_policy__acts_as_the_network_that_learned():
+def test_learned_policy__acts_as_the_network_that_learned() -> None:
     model = _ppo(MarketPPO)
     policy = learned_policy(model, Card(kinds=3))
     seen = model.env.reset()
@@ -131,24 +131,25 @@ def test_learned_policy__acts_as_the_network_that_learned():
 class _Killer:
     """Interrupts a run before its rollout of this number."""
 
-    def __init__(self, rollout):
+    def __init__(self, rollout: int) -> None:
         self.left = rollout
 
-    def __call__(self, model):
+    def __call__(self, model: Any) -> None:
         self.left -= 1
         if self.left < 0:
             raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("arm", ["fixed", "randomized+memory", "central+recurrent"])
-def test_train__a_killed_run_ends_with_the_same_bits(tmp_path, arm):
+def test_train__a_killed_run_ends_with_the_same_bits(tmp_path: Path, arm: str) -> None:
     given = "promoted_listing" if arm == "fixed" else "platforms"
-    train(given, arm=arm, out=tmp_path / "whole", **RUN)
+    plan = _plan(given, arm=arm)
+    train(plan, tmp_path / "whole", **QUIET)
     for rollout in (3, 4):  # killed at a checkpoint, then between two
         with pytest.raises(KeyboardInterrupt):
-            train(given, arm=arm, out=tmp_path / "killed", checkpoint_rollouts=3, on_rollout=_Killer(rollout), **RUN)
+            train(plan, tmp_path / "killed", checkpoint_rollouts=3, on_rollout=_Killer(rollout), **QUIET)
         assert not (tmp_path / "killed" / "policy.json").exists()
-    train(given, arm=arm, out=tmp_path / "killed", **RUN)
+    train(plan, tmp_path / "killed", **QUIET)
     assert _weights(tmp_path / "killed") == _weights(tmp_path / "whole")
     whole, killed = (
         [(steps, _weights(path)) for steps, path in learning_curve(tmp_path / name)] for name in ("whole", "killed")
@@ -157,92 +158,126 @@ def test_train__a_killed_run_ends_with_the_same_bits(tmp_path, arm):
     assert [steps for steps, _ in whole] == [0, 80, 120, 200, 240, 320, 360]
 
 
-def _groups(rule="promoted_listing", rivals=None):
+def _groups(rule: str = "promoted_listing", rivals: Any = None) -> list[MarketGroup]:
     """Two groups whose episodes end at different times; the second has rivals that remember."""
     other = Economy(organizations=6, jobs=8, rounds=5, capacity=1)
     native = _native()
     return [
-        Group(load_rule(rule), ECONOMY, Seats.shared(4, rivals or rival_population(ECONOMY)), markets=2),
-        Group(load_rule("price_board"), other, Seats((0, 4), ((native, (1, 2)), (Constant(), (3, 5)))), 2, 2),
+        MarketGroup(load_rule(rule), ECONOMY, Seats.shared(4, rivals or rival_population(ECONOMY)), markets=2),
+        MarketGroup(load_rule("price_board"), other, Seats((0, 4), ((native, (1, 2)), (Constant(), (3, 5)))), 2, 2),
     ]
 
 
-def _native():
+def _native() -> LearnedPolicy:
     card, rng = Card(kinds=3, hidden=(4,), history=1), np.random.default_rng(0)
     return LearnedPolicy({n: rng.normal(0, 0.3, s).astype(np.float32) for n, s in card.shapes().items()}, card)
 
 
-def test_train__in_groups_from_a_finished_run_ends_with_the_same_bits_when_killed(tmp_path):
+def test_train__in_groups_from_a_finished_run_ends_with_the_same_bits_when_killed(tmp_path: Path) -> None:
     """Every array that a step depends on at once: groups, memories of learner and rivals, start, recorded rewards."""
-    train("price_board", arm="fixed+memory", out=tmp_path / "start", **RUN)
-    run: Any = {"groups": _groups(), "start": tmp_path / "start", "record": True, "steps": 400, "seed": 6,
-           "settings": SETTINGS, "tensorboard": False, "quiet": True, "checkpoint_rollouts": 2}  # fmt: skip
-    whole = train(out=tmp_path / "whole", **run)
+    train(_plan("price_board", arm="fixed+memory"), tmp_path / "start", **QUIET)
+    plan = TrainingPlan(groups=_groups(), start=tmp_path / "start", record=True, steps=400, seed=6, settings=SETTINGS)
+    whole = train(plan, tmp_path / "whole", checkpoint_rollouts=2, **QUIET)
     with pytest.raises(KeyboardInterrupt):
-        train(out=tmp_path / "killed", on_rollout=_Killer(5), **run)
-    train(out=tmp_path / "killed", **run)
+        train(plan, tmp_path / "killed", checkpoint_rollouts=2, on_rollout=_Killer(5), **QUIET)
+    train(plan, tmp_path / "killed", **QUIET)
     assert _weights(tmp_path / "killed") == _weights(tmp_path / "whole")
     np.testing.assert_array_equal(load_rewards(tmp_path / "killed"), load_rewards(tmp_path / "whole"))
     assert load_rewards(tmp_path / "whole").shape == (400 // 8, 8)
     assert (whole.card.history, whole.card.rule, whole.card.economy) == (4, "promoted_listing, price_board", {})
 
 
-def test_train__records_what_the_rows_earn(tmp_path):
+def test_train__records_what_the_rows_earn(tmp_path: Path) -> None:
     """The rewards of the market, without the values that the learner adds to them at truncation."""
     seen = []
 
-    def play(self):
+    def play(self: MarketVecEnv) -> Any:
         result = MarketVecEnv.step_wait(self)
         seen.append(result[1].copy())
         return result
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ruleshift.train.plan.MarketVecEnv", type("_Spied", (MarketVecEnv,), {"step_wait": play}))
-        train("price_board", out=tmp_path, record=True, **RUN)
+        patch.setattr("ruleshift.train.groups.MarketVecEnv", type("_Spied", (MarketVecEnv,), {"step_wait": play}))
+        train(_plan("price_board", record=True), tmp_path, **QUIET)
     np.testing.assert_array_equal(load_rewards(tmp_path), np.stack(seen))
     (tmp_path / "rewards.npy").write_bytes(b"junk")
     with pytest.raises(ValueError, match=r"rewards\.npy: not an array"):
         load_rewards(tmp_path)
 
 
-def test_train__one_group_is_the_arm_itself(tmp_path):
-    train("promoted_listing", out=tmp_path / "arm", **RUN)
-    group = Group(load_rule("promoted_listing"), ECONOMY, Seats.shared(4, rival_population(ECONOMY)), SETTINGS.markets)
-    options = {name: value for name, value in RUN.items() if name != "economy"}
-    train(groups=[group], out=tmp_path / "groups", **options)
+def test_train__one_group_is_the_arm_itself(tmp_path: Path) -> None:
+    train(_plan("promoted_listing"), tmp_path / "arm", **QUIET)
+    group = MarketGroup(
+        load_rule("promoted_listing"), ECONOMY, Seats.shared(4, rival_population(ECONOMY)), SETTINGS.markets
+    )
+    train(_plan(None, groups=[group], economy=None), tmp_path / "groups", **QUIET)
     assert _weights(tmp_path / "arm") == _weights(tmp_path / "groups")
     with pytest.raises(ValueError, match="groups say all about the markets"):
-        train("price_board", groups=[group], out=tmp_path / "both", **options)
+        _plan("price_board", groups=[group], economy=None)
 
 
-def test_train__an_arm_with_nuisance_learns_in_its_own_economies(tmp_path):
-    run = {
-        **RUN,
-        "economy": None,
-        "settings": PPOSettings(markets=8, rollout_size=40, batch_size=20, net_arch=(8,)),
-        "steps": 40,
-    }
-    policy = train("platforms", arm="aware+memory", out=tmp_path, **run)
+def test_train__an_arm_with_nuisance_learns_in_its_own_economies(tmp_path: Path) -> None:
+    settings = PPOSettings(markets=8, rollout_size=40, batch_size=20, net_arch=(8,))
+    policy = train(_plan("platforms", arm="aware+memory", economy=None, settings=settings, steps=40), tmp_path, **QUIET)
     groups = json.loads((tmp_path / "config.json").read_text())["groups"]
     expected = training_groups(ARMS["aware"], "platforms", 8)
     assert [group["seats"] for group in groups] == [json.loads(json.dumps(g.seats.describe())) for g in expected]
     assert (policy.card.arm, policy.card.history, policy.card.economy) == ("aware+memory", 4, {})
-    with pytest.raises(ValueError, match="a rule, a structure or groups are needed"):
-        train(out=tmp_path / "none", **RUN)
-    with pytest.raises(ValueError, match="history is -1"):
-        train("price_board", history=-1, out=tmp_path / "none", **RUN)
 
 
-def _networks(model):
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"rule": None}, "plan: a rule, a structure or groups are needed to train on"),
+        ({"steps": 0}, "plan: steps is 0; it must be a whole number from 1"),
+        ({"seed": 2**32}, "plan: seed is 4294967296; it must be a whole number from 0 to 4294967295"),
+        ({"history": -1}, "plan: history is -1; it must be at least 0"),
+        ({"snapshots": [40, -1]}, r"plan: snapshots is \[40, -1\]; no number of it may be below 0"),
+        ({"arm": "wide"}, "arm 'wide' is unknown; the arms are fixed"),
+        ({"arm": "scratch"}, "arm scratch trains on nothing"),
+        ({"mechanisms": ["nowhere:fastest"]}, "nowhere"),
+        ({"settings": {"gamma": 0.9}}, r"plan: settings is \{'gamma': 0.9\}; it must be a PPOSettings"),
+        ({"economy": "small"}, "plan: economy is 'small'; it must be an Economy"),
+    ],
+)
+def test_training_plan__is_checked_when_it_is_made(fields: Any, message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        _plan(**{"rule": "price_board", **fields})
+
+
+def test_training_plan__is_a_value_and_stays_what_was_given() -> None:
+    plan = _plan("price_board", arm="fixed+memory", rivals=[Constant()])
+    assert replace(plan, seed=5) == plan != replace(plan, seed=6)
+    assert replace(plan, arm="fixed").memory.history == 0
+    assert (plan.arm_name, plan.memory.history, plan.card.rule) == ("fixed+memory", 4, "price_board")
+    assert plan.snapshot_steps == (0, 60, 120, 180, 240, 300, 360)
+
+
+def test_train__checks_everything_before_a_folder_is_claimed(tmp_path: Path) -> None:
+    late = _plan("price_board", schedule=[Shift(at=7, to="promoted_listing")])
+    with pytest.raises(ValueError, match="7"):
+        train(late, tmp_path / "run", **QUIET)
+    with pytest.raises(ValueError, match="threads is 0"):
+        train(_plan("price_board"), tmp_path / "run", threads=0, **QUIET)
+    with pytest.raises(ValueError, match="checkpoint_rollouts is 0; it must be at least 1"):
+        train(_plan("price_board"), tmp_path / "run", checkpoint_rollouts=0, **QUIET)
+    with pytest.raises(
+        TypeError, match=r"not 'price_board'; write train\(TrainingPlan\('price_board', steps=\.\.\.\), out"
+    ):
+        train("price_board", tmp_path / "run")  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def _networks(model: Any) -> dict[str, np.ndarray]:
     return {name: value.detach().numpy().copy() for name, value in model.policy.state_dict().items()}
 
 
-def test_train__begins_with_policy_and_critic_of_the_start(tmp_path):
+def test_train__begins_with_policy_and_critic_of_the_start(tmp_path: Path) -> None:
     models: list[Any] = []
     begun: list[dict[str, np.ndarray]] = []
-    train("price_board", out=tmp_path / "a", history=2, on_rollout=models.append, **RUN)
-    train("sealed_tender", out=tmp_path / "b", start=tmp_path / "a",
-          on_rollout=lambda model: begun.append(_networks(model)), **{**RUN, "seed": 9})  # fmt: skip
+    train(_plan("price_board", history=2), tmp_path / "a", on_rollout=models.append, **QUIET)
+    going_on = _plan("sealed_tender", start=tmp_path / "a", seed=9)
+    train(going_on, tmp_path / "b", on_rollout=lambda model: begun.append(_networks(model)), **QUIET)
     for name, value in _networks(models[-1]).items():
         np.testing.assert_array_equal(begun[0][name], value, err_msg=name)
     config = json.loads((tmp_path / "b" / "config.json").read_text())
@@ -250,12 +285,12 @@ def test_train__begins_with_policy_and_critic_of_the_start(tmp_path):
     assert len(config["start"]) == 64
 
 
-def test_train__refuses_a_start_that_does_not_fit(tmp_path):
-    train("price_board", out=tmp_path / "a", **RUN)
-    train("price_board", out=tmp_path / "other", **{**RUN, "seed": 6})
+def test_train__refuses_a_start_that_does_not_fit(tmp_path: Path) -> None:
+    train(_plan("price_board"), tmp_path / "a", **QUIET)
+    train(_plan("price_board", seed=6), tmp_path / "other", **QUIET)
 
-    def begin(**change):
-        train("price_board", out=tmp_path / "b", start=tmp_path / "a", **{**RUN, **change})
+    def begin(**changes: Any) -> None:
+        _plan("price_board", start=tmp_path / "a", **changes)
 
     with pytest.raises(ValueError, match="start: history is 0 there, but this run has 3"):
         begin(history=3)
@@ -276,24 +311,26 @@ def test_train__refuses_a_start_that_does_not_fit(tmp_path):
         begin()
 
 
-def test_train__survives_sigkill(tmp_path):
+def test_train__survives_sigkill(tmp_path: Path) -> None:
     code = (
-        "import os, signal, sys; from ruleshift.envs import Economy; from ruleshift.train import PPOSettings, train\n"
-        "train('promoted_listing', out=sys.argv[1], steps=360, seed=5, tensorboard=False, quiet=True, snapshots=6,\n"
-        "    economy=Economy(organizations=4, jobs=4, rounds=7), checkpoint_rollouts=1,\n"
-        "    settings=PPOSettings(markets=4, rollout_size=40, batch_size=20, n_epochs=2, net_arch=(8,)),\n"
+        "import os, signal, sys; from ruleshift.envs import Economy\n"
+        "from ruleshift.train import PPOSettings, TrainingPlan, train\n"
+        "plan = TrainingPlan('promoted_listing', steps=360, seed=5, snapshots=6,\n"
+        "    economy=Economy(organizations=4, jobs=4, rounds=7),\n"
+        "    settings=PPOSettings(markets=4, rollout_size=40, batch_size=20, n_epochs=2, net_arch=(8,)))\n"
+        "train(plan, sys.argv[1], tensorboard=False, quiet=True, checkpoint_rollouts=1,\n"
         "    on_rollout=lambda model: model.num_timesteps == 200 and os.kill(os.getpid(), signal.SIGKILL))"
     )
     killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / "killed")], check=False)
     assert killed.returncode == -signal.SIGKILL
-    train("promoted_listing", out=tmp_path / "killed", **RUN)
-    train("promoted_listing", out=tmp_path / "whole", **RUN)
+    for name in ("killed", "whole"):
+        train(_plan("promoted_listing"), tmp_path / name, **QUIET)
     assert _weights(tmp_path / "killed") == _weights(tmp_path / "whole")
 
 
-def test_train__a_complete_run_is_not_trained_again(tmp_path):
-    policy = train("price_board", out=tmp_path, **RUN)
-    again = train("price_board", out=tmp_path, on_rollout=_Killer(0), **RUN)
+def test_train__a_complete_run_is_not_trained_again(tmp_path: Path) -> None:
+    policy = train(_plan("price_board"), tmp_path, **QUIET)
+    again = train(_plan("price_board"), tmp_path, on_rollout=_Killer(0), **QUIET)
     assert again.describe() == policy.describe() == load_policy(tmp_path).describe()
     assert (again.card.arm, again.card.rule_hash, again.card.seed, again.card.steps) == (
         "fixed", load_rule("price_board").hash, 5, 360,
@@ -309,39 +346,39 @@ def test_train__a_complete_run_is_not_trained_again(tmp_path):
         ({"steps": 400}, r"steps is 360, not 400"),
         (
             {"rivals": [Constant()]},
-            r"holds another run \(groups\.0\.seats\.background\.0\.policy is \'PostedPrice\', not \'Constant\'\)",
+            r"\(groups\.0\.seats\.background\.0\.seats\.1 is absent, not 3\)",
         ),
     ],
 )
-def test_train__refuses_the_folder_of_another_run(tmp_path, change, message):
+def test_train__refuses_the_folder_of_another_run(tmp_path: Path, change: Any, message: str) -> None:
     with pytest.raises(KeyboardInterrupt):
-        train("price_board", out=tmp_path, on_rollout=_Killer(0), **RUN)
+        train(_plan("price_board"), tmp_path, on_rollout=_Killer(0), **QUIET)
     with pytest.raises(ValueError, match=message):
-        train("price_board", out=tmp_path, **{**RUN, **change})
+        train(_plan("price_board", **change), tmp_path, **QUIET)
 
 
-def test_train__refuses_a_damaged_checkpoint(tmp_path):
+def test_train__refuses_a_damaged_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.safetensors").write_bytes(b"junk")
     with pytest.raises(ValueError, match=r"checkpoint\.safetensors: not a checkpoint of this run"):
-        train("price_board", out=tmp_path, **RUN)
+        train(_plan("price_board"), tmp_path, **QUIET)
 
 
-def test_train__leaves_global_generators_alone(tmp_path):
+def test_train__leaves_global_generators_alone(tmp_path: Path) -> None:
     np.random.seed(1)  # noqa: NPY002
     expected = np.random.rand()  # noqa: NPY002
     np.random.seed(1)  # noqa: NPY002
-    train("price_board", out=tmp_path, **RUN)
+    train(_plan("price_board"), tmp_path, **QUIET)
     assert np.random.rand() == expected  # noqa: NPY002
 
 
-def test_train__tensorboard_shows_the_market(tmp_path):
-    train("price_board", out=tmp_path, **{**RUN, "tensorboard": True})
+def test_train__tensorboard_shows_the_market(tmp_path: Path) -> None:
+    train(_plan("price_board"), tmp_path, quiet=True)
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert {f"market/{name}" for name in MEASURES} <= set(events.Tags()["scalars"])
     assert all(0 < event.value <= 1.25 for event in events.Scalars("market/price"))
 
 
-def _mean_return(policy, rule):
+def _mean_return(policy: Any, rule: str) -> float:
     """Mean profit a round of one seat among the scripted rivals, actions sampled, on markets never trained on."""
     env = MarketVecEnv(rule, markets=16, first_market=1000, seats=Seats.shared(8, rival_population(Economy()), 1))
     seen, total, rng = env.reset(), 0.0, np.random.default_rng(0)
@@ -352,10 +389,10 @@ def _mean_return(policy, rule):
     return total / 100
 
 
-def test_train__learns(tmp_path):
+def test_train__learns(tmp_path: Path) -> None:
     settings = PPOSettings(markets=32, rollout_size=3200, batch_size=800)
-    policy = train("promoted_listing", out=tmp_path, steps=64_000, settings=settings, snapshots=1, tensorboard=False,
-                   quiet=True)  # fmt: skip
+    plan = TrainingPlan("promoted_listing", steps=64_000, settings=settings, snapshots=1)
+    policy = train(plan, tmp_path, **QUIET)
     untrained = load_policy(learning_curve(tmp_path)[0][1])
     before, after = _mean_return(untrained, "promoted_listing"), _mean_return(policy, "promoted_listing")
     assert after > before + 0.1

@@ -1,5 +1,7 @@
 """The native VecEnv is the batched market seen by rows: nothing added, nothing lost."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,12 +14,12 @@ ECONOMY = Economy(organizations=4, jobs=4, rounds=5)
 SEATS = Seats((0, 2), ((Constant(), (1,)), (RandomPolicy(), (3,))))
 
 
-def _actions(env, count=1):
+def _actions(env: Any, count: int = 1) -> np.ndarray:
     rng = np.random.default_rng(3)
     return rng.uniform(-1, 1, (count, env.num_envs, *env.action_space.shape)).astype(np.float32)
 
 
-def test_vec_env__is_the_market_by_rows():
+def test_vec_env__is_the_market_by_rows() -> None:
     env = MarketVecEnv("promoted_listing", markets=3, seed=9, economy=ECONOMY)
     market = Market("promoted_listing", markets=3, economy=ECONOMY)
     np.testing.assert_array_equal(env.reset().reshape(3, 4, -1), market.reset(seed=9))
@@ -31,7 +33,7 @@ def test_vec_env__is_the_market_by_rows():
         assert env.observation_space.contains(seen[0])
 
 
-def test_vec_env__background_seats_play_in_the_same_market():
+def test_vec_env__background_seats_play_in_the_same_market() -> None:
     env = MarketVecEnv(markets=2, economy=ECONOMY, seats=SEATS)
     seen = env.reset()
     assert seen.shape == (4, env.market.observation_size)
@@ -43,7 +45,7 @@ def test_vec_env__background_seats_play_in_the_same_market():
         assert len(rewards) == len(dones) == 4
 
 
-def test_vec_env__background_noise_does_not_depend_on_the_batch():
+def test_vec_env__background_noise_does_not_depend_on_the_batch() -> None:
     asks = []
     for markets, first in ((3, 0), (1, 2)):
         env = MarketVecEnv(markets=markets, first_market=first, seed=4, economy=ECONOMY, seats=SEATS)
@@ -54,7 +56,7 @@ def test_vec_env__background_noise_does_not_depend_on_the_batch():
     np.testing.assert_array_equal(*asks)
 
 
-def test_vec_env__truncation_tells_the_learner_everything():
+def test_vec_env__truncation_tells_the_learner_everything() -> None:
     env = MarketVecEnv(markets=2, economy=ECONOMY, seats=SEATS)
     env.reset()
     total = np.zeros(4)
@@ -77,7 +79,7 @@ def test_vec_env__truncation_tells_the_learner_everything():
         total[:] = 0
 
 
-def test_vec_env__infos_of_a_running_episode_are_read_only():
+def test_vec_env__infos_of_a_running_episode_are_read_only() -> None:
     env = MarketVecEnv(markets=1, economy=ECONOMY)
     env.reset()
     _, _, _, infos = env.step(_actions(env)[0])
@@ -85,7 +87,7 @@ def test_vec_env__infos_of_a_running_episode_are_read_only():
         infos[0]["leak"] = 1
 
 
-def test_vec_env__hands_out_fresh_arrays():
+def test_vec_env__hands_out_fresh_arrays() -> None:
     env = MarketVecEnv(markets=1, economy=ECONOMY)
     handed = [env.reset()]
     for actions in _actions(env, 6):
@@ -93,7 +95,7 @@ def test_vec_env__hands_out_fresh_arrays():
     assert not any(np.shares_memory(a, b) for i, a in enumerate(handed) for b in handed[:i])
 
 
-def test_vec_env__seed_and_options_are_used_once():
+def test_vec_env__seed_and_options_are_used_once() -> None:
     env = MarketVecEnv(markets=2, economy=ECONOMY)
     first = env.reset()
     assert env.seed(11) == [11] * env.num_envs
@@ -111,7 +113,7 @@ def test_vec_env__seed_and_options_are_used_once():
         env.reset()
 
 
-def test_vec_env__attributes_and_methods_are_those_of_the_whole():
+def test_vec_env__attributes_and_methods_are_those_of_the_whole() -> None:
     env = MarketVecEnv(markets=2, economy=ECONOMY)
     env.reset()
     assert env.get_attr("round") == [0] * 8
@@ -125,7 +127,7 @@ def test_vec_env__attributes_and_methods_are_those_of_the_whole():
     assert not env.has_attr("nonsense")
 
 
-def test_vec_env__state_continues_with_the_same_bits():
+def test_vec_env__state_continues_with_the_same_bits() -> None:
     env, other = (MarketVecEnv(markets=2, economy=ECONOMY, seats=SEATS) for _ in range(2))
     env.reset()
     actions = _actions(env, 12)
@@ -138,7 +140,7 @@ def test_vec_env__state_continues_with_the_same_bits():
     np.testing.assert_array_equal(env.state_dict()["returns"], other.state_dict()["returns"])
 
 
-def test_vec_env__refuses_seats_of_another_market():
+def test_vec_env__refuses_seats_of_another_market() -> None:
     with pytest.raises(ValueError, match="8 organizations have seats 0 to 7"):
         MarketVecEnv(markets=1, seats=SEATS)
     with pytest.raises(ValueError, match="no learning seat"):
@@ -151,7 +153,7 @@ MIXED = Seats((0, 2, 3), ((Constant(ask=0.3, effort=1.0), (1,)),))
 
 
 @pytest.mark.parametrize("rule", ["replacing", "shifted"])
-def test_vec_env__cuts_the_value_of_the_bankrupt(rule: str):
+def test_vec_env__cuts_the_value_of_the_bankrupt(rule: str) -> None:
     """Its row is done for good, with its own return and length; the row goes on with the newcomer."""
     schedule = (Shift(4, REPLACING),) if rule == "shifted" else ()
     env = MarketVecEnv(
@@ -184,7 +186,7 @@ def test_vec_env__cuts_the_value_of_the_bankrupt(rule: str):
     assert cut > 20
 
 
-def test_vec_env__state_continues_with_newcomers():
+def test_vec_env__state_continues_with_newcomers() -> None:
     env, other = (MarketVecEnv(REPLACING, markets=2, economy=POOR) for _ in range(2))
     env.reset()
     actions = _actions(env, 15)
@@ -200,7 +202,7 @@ def test_vec_env__state_continues_with_newcomers():
             assert (one or {"episode": {"l": 0}})["episode"]["l"] == (two or {"episode": {"l": 0}})["episode"]["l"]
 
 
-def test_vec_env__a_rule_given_at_a_reset_may_replace_the_bankrupt():
+def test_vec_env__a_rule_given_at_a_reset_may_replace_the_bankrupt() -> None:
     env = MarketVecEnv(markets=8, economy=POOR)
     env.reset()
     assert not any(env.step(actions)[2].any() for actions in _actions(env, 8))

@@ -1,8 +1,12 @@
-"""How organizations learn: arms, native VecEnvs, PPO, and training runs that survive being killed."""
+"""How organizations learn: arms, native VecEnvs, PPO, and training runs that survive being killed.
 
-from ruleshift.train.arms import ARMS, Arm, MemoryKind, training_groups, variant, variants
-from ruleshift.train.groups import Group, MixedVecEnv
+What decides what a learner learns belongs here; what is asked of it afterwards belongs to `ruleshift.eval`.
+"""
+
+from ruleshift.train.arms import ARMS, Arm, ArmVariant, MemoryKind, register_arm, training_groups, variant, variants
+from ruleshift.train.groups import MarketGroup, MixedVecEnv
 from ruleshift.train.history import HistoryVecEnv
+from ruleshift.train.plan import TrainingPlan
 from ruleshift.train.ppo import MarketPPO, PPOSettings
 from ruleshift.train.run import learning_curve, load_rewards, train
 from ruleshift.train.vec_env import MarketVecEnv
@@ -10,15 +14,18 @@ from ruleshift.train.vec_env import MarketVecEnv
 __all__ = [
     "ARMS",
     "Arm",
-    "Group",
+    "ArmVariant",
     "HistoryVecEnv",
+    "MarketGroup",
     "MarketPPO",
     "MarketVecEnv",
     "MemoryKind",
     "MixedVecEnv",
     "PPOSettings",
+    "TrainingPlan",
     "learning_curve",
     "load_rewards",
+    "register_arm",
     "train",
     "training_groups",
     "variant",

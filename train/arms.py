@@ -1,13 +1,14 @@
 """The arms: what a learner trains on. The one list of them; everything that names an arm derives from it.
 
 All arms are one code path, `training_groups`: each is a set of markets. What a learner remembers is the other half of
-its name: `NAME+memory` is the arm NAME of a learner with a history of `HISTORY` rounds, `NAME+recurrent` of one with an
-LSTM of `UNITS` units.
+its name: `NAME+memory` is the arm NAME of a learner with a history of `HISTORY_ROUNDS` rounds, `NAME+recurrent` of one
+with an LSTM of `LSTM_UNITS` units.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -17,28 +18,43 @@ from ruleshift.agents.seats import Seats
 from ruleshift.envs import Economy, Rule, Shift, Structure, load_rule, load_structure
 from ruleshift.envs.economies import economy_set
 from ruleshift.envs.structure import Part
-from ruleshift.train.groups import Group
+from ruleshift.train.groups import MarketGroup
 
-HISTORY, UNITS = 4, 64
-"""Rounds that a learner with a history remembers; width of the LSTM of a recurrent one."""
+HISTORY_ROUNDS, LSTM_UNITS = 4, 64
+"""Rounds that a learner with a history remembers, and the width of the LSTM of a recurrent one."""
 NUISANCE, FIRST_ECONOMY = 8, 1024
-"""Economies of an arm with nuisance, and the number of the first in the frozen set: studies score on other ones."""
+"""Economies of an arm with nuisance, and the number of the first in the frozen set; studies score on other ones."""
 _CANDIDATES = 256
+
+TrainsOn = Literal["home", "central", "structure", "nothing"]
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A way to train."""
+    """A way to train: in which markets, and what the learner is told of their rule.
+
+    Raises:
+        ValueError: a name that is no name, or nothing that an arm can train on.
+    """
 
     name: str
+    """Words of small letters, digits and `_`, joined by `+`, such as `fixed+nuisance`."""
     summary: str
-    """What it says to a reader."""
-    trains_on: Literal["home", "central", "structure", "nothing"]
+    """What the arm trains on, in words for a reader."""
+    trains_on: TrainsOn
     """A home rule; the one rule nearest to all that a structure trains; all of these; or nothing before deployment."""
     nuisance: bool = True
     """Whether economies, demand, initial states and rivals are randomized; else they are the default ones."""
     aware: bool = False
     """Whether the rule is disclosed, in training and in deployment."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9_]+(\+[a-z0-9_]+)*", self.name):
+            raise ValueError(f"arm {self.name!r}: a name is words of small letters, digits and _, joined by +")
+        if self.trains_on not in get_args(TrainsOn):
+            raise ValueError(
+                f"arm {self.name}: trains_on is {self.trains_on!r}; it must be one of {', '.join(get_args(TrainsOn))}"
+            )
 
 
 ARMS = {
@@ -59,19 +75,56 @@ class MemoryKind:
     """What a learner remembers."""
 
     summary: str = ""
-    """What it says to a reader."""
+    """The same in words for a reader."""
     history: int = 0
-    """Rounds whose outcomes it reads beside the observation."""
+    """Rounds whose outcomes the learner reads beside the observation."""
     units: int = 0
-    """Width of the LSTM that reads its observations."""
+    """Width of the LSTM that reads the learner's observations."""
 
 
 MEMORIES = {
     "": MemoryKind(),
-    "+memory": MemoryKind("with a memory of the last rounds", history=HISTORY),
-    "+recurrent": MemoryKind("with a recurrent memory (an LSTM)", units=UNITS),
+    "+memory": MemoryKind("with a memory of the last rounds", history=HISTORY_ROUNDS),
+    "+recurrent": MemoryKind("with a recurrent memory (an LSTM)", units=LSTM_UNITS),
 }
-"""By what it adds to the name of an arm. The last is an option: no preset asks for it."""
+"""Memories by the suffix that they add to the name of an arm. The last is an option: no preset asks for it."""
+
+
+@dataclass(frozen=True)
+class ArmVariant:
+    """An arm with a kind of memory: what a name such as `randomized+memory` stands for. `variant` makes it."""
+
+    name: str
+    """The whole name."""
+    arm: Arm
+    """What the learner trains on."""
+    memory: MemoryKind
+    """What the learner remembers."""
+
+    @property
+    def trains_on(self) -> TrainsOn:
+        """What the arm trains on: `home`, `central`, `structure` or `nothing`."""
+        return self.arm.trains_on
+
+    @property
+    def aware(self) -> bool:
+        """Whether the rule is disclosed to the learner, in training and in deployment."""
+        return self.arm.aware
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the learner trains before it is deployed."""
+        return self.arm.trains_on != "nothing"
+
+    @property
+    def has_policy_per_home(self) -> bool:
+        """Whether each home rule has a policy of its own; else one policy serves them all."""
+        return self.arm.trains_on == "home"
+
+    @property
+    def summary(self) -> str:
+        """What the learner trains on and what it remembers, in words for a reader."""
+        return f"{self.arm.summary}, {self.memory.summary}" if self.memory.summary else self.arm.summary
 
 
 def variants() -> tuple[str, ...]:
@@ -79,7 +132,7 @@ def variants() -> tuple[str, ...]:
     return tuple(name + suffix for name in ARMS for suffix in MEMORIES)
 
 
-def variant(name: str) -> tuple[Arm, MemoryKind]:
+def variant(name: str) -> ArmVariant:
     """The arm of a name such as `randomized+memory`, and what its learner remembers.
 
     Raises:
@@ -88,18 +141,33 @@ def variant(name: str) -> tuple[Arm, MemoryKind]:
     for suffix, memory in MEMORIES.items():
         plain = name.removesuffix(suffix)
         if plain + suffix == name and plain in ARMS:
-            return ARMS[plain], memory
+            return ArmVariant(name, ARMS[plain], memory)
     also = " or ".join(suffix for suffix in MEMORIES if suffix)
     raise ValueError(f"arm {name!r} is unknown; the arms are {', '.join(ARMS)}, each also with {also}")
 
 
+def register_arm(arm: Arm) -> None:
+    """Add an arm of one's own, such as from a module that a preset names among its extensions.
+
+    Its name then works wherever the name of an arm does, with every kind of memory.
+
+    Raises:
+        ValueError: another arm has its name, or the name ends as that of a memory does.
+    """
+    for suffix in MEMORIES:
+        if suffix and arm.name.endswith(suffix):
+            raise ValueError(f"arm {arm.name}: {suffix} says what a learner remembers; choose another name")
+    if ARMS.setdefault(arm.name, arm) is not arm:
+        raise ValueError(f"an arm named {arm.name!r} is already registered")
+
+
 def fitting(given: str | Rule | Structure) -> str:
-    """The arm that is meant where none is named: `randomized` for a Structure, else `fixed`."""
+    """The name of the arm that is meant where none is given: `randomized` for a Structure, else `fixed`."""
     return "randomized" if isinstance(given, Structure) else "fixed"
 
 
 def training_rule(arm: Arm, given: str | Rule | Structure) -> Rule | Structure:
-    """What an arm's markets play: from a home rule, or from a structure.
+    """The rule or structure that an arm's markets play, made from a home rule or a structure.
 
     Args:
         arm: a value of `ARMS`.
@@ -156,15 +224,16 @@ def training_groups(
     rivals: Sequence[Policy] | None = None,
     schedule: Sequence[Shift] = (),
     first_market: int = 0,
-) -> tuple[Group, ...]:
+) -> tuple[MarketGroup, ...]:
     """The markets in which an arm learns: the first half of the seats of each learns, rivals hold the others.
 
     Args:
         arm: a value of `ARMS`.
         given: as in `training_rule`.
-        markets: in all; they are shared out evenly over the economies.
-        economies: in place of the arm's own: the default economy, or with nuisance `NUISANCE` of the frozen set.
-        rivals: in place of the arm's own: the common population, with nuisance drawn around it for each economy.
+        markets: number of markets, shared out evenly over the economies.
+        economies: those of the markets; by default the default economy, or with nuisance `NUISANCE` of the frozen set.
+        rivals: policies of the other seats, in turn; by default the common population, with nuisance drawn around it
+            for each economy.
         schedule: shifts of the rule in mid-episode.
         first_market: number of the first market.
 
@@ -181,5 +250,5 @@ def training_groups(
     for index, economy in enumerate(economies):
         own = rivals or rival_population(economy, seed=index if arm.nuisance else None)
         seats = Seats.shared(economy.organizations, own)
-        groups.append(Group(rule, economy, seats, edges[index + 1] - edges[index], edges[index], tuple(schedule)))
+        groups.append(MarketGroup(rule, economy, seats, edges[index + 1] - edges[index], edges[index], tuple(schedule)))
     return tuple(groups)

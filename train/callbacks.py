@@ -54,7 +54,7 @@ class RewardsCallback(_Callback):
 
     @property
     def rewards(self) -> np.ndarray:
-        """(steps, rows) float32 in mean job values."""
+        """The rewards so far, (steps, rows) float32, in mean job values."""
         return np.stack(self.kept) if self.kept else np.zeros((0, self.training_env.num_envs), np.float32)
 
 
@@ -97,11 +97,11 @@ class CheckpointCallback(_Callback):
     """Saves the run at the boundary of rollouts.
 
     Args:
-        path: the file.
-        env: the markets.
-        seconds: between two checkpoints.
-        rollouts: between two checkpoints; the seconds do not count where it is given.
-        recorder: whose rewards are saved, too.
+        path: file of the checkpoint.
+        env: the markets of the run.
+        seconds: least time between two checkpoints.
+        rollouts: rollouts between two checkpoints; the seconds do not count where it is given.
+        recorder: a callback whose rewards are saved, too.
     """
 
     def __init__(

@@ -32,7 +32,7 @@ MarketEnvs = MarketVecEnv | MixedVecEnv | HistoryVecEnv
 
 
 def save_checkpoint(path: str | Path, model: Learner, env: MarketEnvs, rewards: np.ndarray | None = None) -> None:
-    """Write where `model` and `env` stand between two rollouts, and the rewards recorded so far."""
+    """Write the state of `model` and `env` between two rollouts, and the rewards (steps, rows) recorded so far."""
     arrays = {f"env.{name}": value for name, value in env.state_dict().items()}
     arrays |= {f"policy.{name}": tensor.detach().numpy() for name, tensor in model.policy.state_dict().items()}
     for index, state in model.policy.optimizer.state_dict()["state"].items():
@@ -102,13 +102,13 @@ def _restore(counters: dict[str, Any], arrays: dict[str, np.ndarray], model: Lea
 
 
 def learned_policy(model: Learner, card: Card) -> LearnedPolicy:
-    """What `model` has learned so far, as a policy without torch."""
+    """Make a policy, which needs no torch, of what `model` has learned so far."""
     return LearnedPolicy(policy_weights(model), card)
 
 
 @contextmanager
 def process_state() -> Iterator[None]:
-    """Learn on one torch thread; afterwards thread count and global generators are what they were."""
+    """Let the block learn on one torch thread; afterwards thread count and global generators are what they were."""
     threads, torch_state = th.get_num_threads(), th.get_rng_state()
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     th.set_num_threads(1)

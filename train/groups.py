@@ -15,7 +15,7 @@ from ruleshift.train.vec_env import MarketVecEnv, part_of
 
 
 @dataclass(frozen=True)
-class Group:
+class MarketGroup:
     """Markets that are alike: what a learner trains in is a list of groups.
 
     Raises:
@@ -25,11 +25,11 @@ class Group:
     rule: Rule | Structure
     """A rule, or a structure to draw one from, anew for each market and episode."""
     economy: Economy
-    """Of its markets."""
+    """The economy of each of its markets."""
     seats: Seats
-    """Who sits where."""
+    """Which seats learn, and which policies hold the others."""
     markets: int
-    """B."""
+    """Number of markets, B."""
     first_market: int = 0
     """Number of the first market: noise belongs to the number, so that groups of one learner have none in common."""
     schedule: tuple[Shift, ...] = ()
@@ -45,11 +45,11 @@ class Group:
 
     @property
     def numbers(self) -> range:
-        """Numbers of its markets."""
+        """Numbers of its markets, which their noise belongs to."""
         return range(self.first_market, self.first_market + self.markets)
 
     def describe(self) -> dict[str, Any]:
-        """What it is, in JSON: two groups that describe alike are alike."""
+        """The group in JSON: two groups with equal descriptions are alike."""
         return {
             "rule": self.rule.name,
             "rule_hash": self.rule.hash,
@@ -60,8 +60,15 @@ class Group:
             "schedule": [repr(shift) for shift in self.schedule],
         }
 
+    def make_env(self, seed: int, mechanisms: Sequence[str] = (), threads: int = 1) -> MarketVecEnv:
+        """The markets of the group alone, not yet begun; arguments as of `MarketVecEnv`."""
+        return MarketVecEnv(
+            self.rule, self.markets, self.first_market, seed, self.economy, self.seats, self.schedule, mechanisms,
+            threads,
+        )  # fmt: skip
 
-def check_groups(groups: Sequence[Group]) -> None:
+
+def check_groups(groups: Sequence[MarketGroup]) -> None:
     """Refuse groups that no one learner can learn in.
 
     Raises:
@@ -88,7 +95,7 @@ class MixedVecEnv(VecEnv):
     Args:
         groups: what is played where.
         seed: of all markets, used at the first reset, until `seed()` gives another.
-        mechanisms: places of users' mechanisms, `module:function`.
+        mechanisms: users' mechanisms, as `module:function`.
         threads: markets of each group are stepped on so many threads.
 
     Raises:
@@ -99,39 +106,34 @@ class MixedVecEnv(VecEnv):
     """Actions outside the box are clipped and counted by the markets themselves."""
 
     def __init__(
-        self, groups: Sequence[Group], seed: int = 0, mechanisms: Sequence[str] = (), threads: int = 1
+        self, groups: Sequence[MarketGroup], seed: int = 0, mechanisms: Sequence[str] = (), threads: int = 1
     ) -> None:
         check_groups(groups)
         self.groups = tuple(groups)
-        self.parts = [
-            MarketVecEnv(
-                group.rule, group.markets, group.first_market, seed, group.economy, group.seats, group.schedule,
-                mechanisms, threads,
-            )
-            for group in groups
-        ]  # fmt: skip
+        self.parts = [group.make_env(seed, mechanisms, threads) for group in groups]
+        """The markets of each group as a VecEnv of its own."""
         self._background = Backgrounds([(group.seats, group.markets) for group in groups])
         for index, part in enumerate(self.parts):
-            part.join(self._background, index)
+            part.share_background(self._background, index)
         self.row_group = np.repeat(np.arange(len(groups)), [part.num_envs for part in self.parts])
         """The group of each row, (num_envs,) int64."""
         first, self.render_mode = self.parts[0], None
         super().__init__(len(self.row_group), first.observation_space, first.action_space)
         self._actions = first.market.action_size
-        self._rows = _slices([part.num_envs for part in self.parts])
-        self._places = _slices([group.markets * group.economy.organizations for group in groups])
-        own = [_learning(group) for group in groups]
-        self._learning = np.concatenate([place.start + each for place, each in zip(self._places, own, strict=True)])
+        self._row_slices = _slices([part.num_envs for part in self.parts])
+        self._seat_slices = _slices([group.markets * group.economy.organizations for group in groups])
+        own = zip(self._seat_slices, groups, strict=True)
+        self._learning = np.concatenate([part.start + _learning_seats(group) for part, group in own])
         self._shapes = [(group.markets, group.economy.organizations, self._actions) for group in groups]
 
     @property
     def all_markets(self) -> tuple[Market, ...]:
-        """The batched markets that it plays, one of each group."""
+        """The batched markets that this VecEnv plays, one of each group."""
         return tuple(part.market for part in self.parts)
 
     def reset(self) -> np.ndarray:
         """Begin an episode everywhere and return observations (num_envs, F)."""
-        for part, rows in zip(self.parts, self._rows, strict=True):
+        for part, rows in zip(self.parts, self._row_slices, strict=True):
             part._seeds, part._options = self._seeds[rows], self._options[rows]
         self._reset_seeds()
         self._reset_options()
@@ -149,25 +151,25 @@ class MixedVecEnv(VecEnv):
         joint = np.empty((len(seen), self._actions), np.float32)
         joint[self._learning] = actions
         self._background.act(seen, joint, [part.clock for part in self.parts])
-        for part, place, shape in zip(self.parts, self._places, self._shapes, strict=True):
-            part.give(joint[place].reshape(shape))
+        for part, seats, shape in zip(self.parts, self._seat_slices, self._shapes, strict=True):
+            part.set_joint_actions(joint[seats].reshape(shape))
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
         """Play the round: observations, rewards, dones, infos, a row for each learning seat, all fresh."""
         observations, rewards, dones, infos = zip(*[part.step_wait() for part in self.parts], strict=True)
-        told: list[Any] = [info for part in infos for info in part]
-        return np.concatenate(observations), np.concatenate(rewards), np.concatenate(dones), told
+        all_infos: list[Any] = [info for part in infos for info in part]
+        return np.concatenate(observations), np.concatenate(rewards), np.concatenate(dones), all_infos
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resource is held."""
 
     def seed(self, seed: int | None = None) -> list[int | None]:
-        """One seed for all markets (their numbers tell them apart), used at the next reset; None draws one."""
+        """Set the seed of all markets (their numbers tell them apart) for the next reset; None draws one."""
         self._seeds = self.parts[0].seed(seed)[:1] * self.num_envs
         return self._seeds
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """The attribute of this VecEnv, or else of each row's market."""
+        """Return the attribute of this VecEnv, or else of each row's market."""
         rows = list(self._get_indices(indices))
         if hasattr(self, attr_name):
             return [getattr(self, attr_name)] * len(rows)
@@ -180,7 +182,7 @@ class MixedVecEnv(VecEnv):
         setattr(self, attr_name, value)
 
     def env_method(self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any) -> list[Any]:
-        """Call a method of this VecEnv once, or else once of each group's market; its result for each row."""
+        """Call a method of this VecEnv once, or else of each group's market once, and return results by row."""
         rows = list(self._get_indices(indices))
         if hasattr(self, method_name):
             return [getattr(self, method_name)(*method_args, **method_kwargs)] * len(rows)
@@ -192,11 +194,11 @@ class MixedVecEnv(VecEnv):
         return [results[int(self.row_group[row])] for row in rows]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """No row is ever wrapped."""
+        """Say for each row that it is not wrapped."""
         return [False] * len(list(self._get_indices(indices)))
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Everything that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
+        """Return all that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
         states = enumerate(part.state_dict() for part in self.parts)
         return {f"group.{index}.{name}": value for index, state in states for name, value in state.items()}
 
@@ -212,7 +214,7 @@ def _slices(sizes: Sequence[int]) -> list[slice]:
     return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
 
 
-def _learning(group: Group) -> np.ndarray:
-    """Places of a group's learning seats among all its seats."""
-    places = np.arange(group.markets)[:, None] * group.economy.organizations + np.array(group.seats.learning)
-    return places.ravel()
+def _learning_seats(group: MarketGroup) -> np.ndarray:
+    """Indices (B * L,) of a group's learning seats among all of its B * N seats."""
+    indices = np.arange(group.markets)[:, None] * group.economy.organizations + np.array(group.seats.learning)
+    return indices.ravel()

@@ -35,11 +35,11 @@ class HistoryVecEnv(VecEnvWrapper):
 
     @property
     def all_markets(self) -> tuple[Market, ...]:
-        """The batched markets that it plays."""
+        """The batched markets that are played beneath."""
         return self.venv.all_markets
 
     def reset(self) -> np.ndarray:
-        """Begin an episode, with an empty history."""
+        """Begin an episode and return inputs (num_envs, F + h * W), every history empty."""
         return self._read(self.venv.reset(), self.history.empty(self.num_envs))
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
@@ -48,7 +48,7 @@ class HistoryVecEnv(VecEnvWrapper):
         return self.step_wait()
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
-        """Play the round."""
+        """Play the round: inputs (num_envs, F + h * W), rewards, dones, infos."""
         observations, rewards, dones, infos = self.venv.step_wait()
         memory = self._memory
         if dones.any():
@@ -71,7 +71,7 @@ class HistoryVecEnv(VecEnvWrapper):
             info["terminal_observation"] = own if info["TimeLimit.truncated"] else self._inputs[row].copy()
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Everything that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
+        """Return all that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
         return {**self.venv.state_dict(), "history": self._memory.copy(), "inputs": self._inputs.copy()}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:

@@ -26,18 +26,18 @@ CRITIC_FILE = "critic.safetensors"
 
 
 def policy_weights(model: Learner) -> dict[str, np.ndarray]:
-    """What `LearnedPolicy` takes."""
+    """The weights of the policy network, float32 by name, as `LearnedPolicy` takes them."""
     weights = _weights(_actor(model))
     return {**weights, "log_std": model.policy.log_std.detach().numpy().copy()}
 
 
 def critic_weights(model: Learner) -> dict[str, np.ndarray]:
-    """The same of the value network: its last layer has one output, the discounted profit that it expects."""
+    """The weights of the value network, float32 by name; its one output is the discounted profit that it expects."""
     return _weights(_critic(model))
 
 
 def critic_shapes(card: Card) -> dict[str, tuple[int, ...]]:
-    """Every weight of the critic beside a policy, with its shape."""
+    """The shape of every weight of the critic beside a policy, by name."""
     return card.network_shapes(1)
 
 
@@ -48,13 +48,15 @@ def save_critic(model: Learner, policy: LearnedPolicy, folder: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Start:
-    """The networks of a finished run."""
+class WarmStart:
+    """The networks of a finished run, with which another may begin."""
 
     policy: LearnedPolicy
+    """The policy network, with its card."""
     critic: Mapping[str, np.ndarray]
+    """Weights of the value network, by name."""
     digest: str
-    """Of the weights of both."""
+    """SHA-256 of the weights of both, hexadecimal."""
 
     def check(self, card: Card) -> None:
         """Refuse to go on as a policy of another shape; ValueError names what differs."""
@@ -71,8 +73,8 @@ class Start:
             model.policy.log_std.copy_(th.from_numpy(self.policy.weights["log_std"]))
 
 
-def load_start(folder: str | os.PathLike[str]) -> Start:
-    """The policy and the critic that a finished run left in `folder`.
+def load_warm_start(folder: str | os.PathLike[str]) -> WarmStart:
+    """Read the policy and the critic that a finished run left in `folder`.
 
     Raises:
         ValueError: a file missing, foreign or damaged; one line that names file and key.
@@ -89,7 +91,7 @@ def load_start(folder: str | os.PathLike[str]) -> Start:
         raise ValueError(f"{path}: not a critic ({error})") from None
     if owner != digest:
         raise ValueError(f"{path}: policy: not that of the policy beside it; they are of two runs")
-    return Start(policy, critic, hashlib.sha256(digest.encode() + blob).hexdigest())
+    return WarmStart(policy, critic, hashlib.sha256(digest.encode() + blob).hexdigest())
 
 
 def _header(blob: bytes) -> dict[str, Any]:

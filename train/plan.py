@@ -1,17 +1,21 @@
 """What decides how a training run ends: its markets, its learner, and where that begins."""
 
 import hashlib
+import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import KW_ONLY, asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from ruleshift.agents.policy import Card, Policy
 from ruleshift.envs import Economy, Rule, Shift, Structure
-from ruleshift.train.arms import MemoryKind, fitting, training_groups, variant
+from ruleshift.envs.fields import Count, check_fields, option
+from ruleshift.envs.mechanisms import load_mechanisms
+from ruleshift.train.arms import ArmVariant, MemoryKind, fitting, training_groups, variant
 from ruleshift.train.checkpoint import MarketEnvs
-from ruleshift.train.groups import Group, MixedVecEnv, check_groups
+from ruleshift.train.groups import MarketGroup, MixedVecEnv, check_groups
 from ruleshift.train.history import HistoryVecEnv
-from ruleshift.train.networks import Start
+from ruleshift.train.networks import WarmStart, load_warm_start
 from ruleshift.train.ppo import Learner, PPOSettings, make_learner
 from ruleshift.train.recurrent import check_installed
 from ruleshift.train.vec_env import MarketVecEnv
@@ -20,135 +24,192 @@ FORMAT = 3
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All that a run's weights follow from.
+class TrainingPlan:
+    """All that the weights of a training run follow from: same plan, machine and library versions, same bits.
+
+    A plan is checked when it is made, and the networks that it starts from are read then.
 
     Raises:
-        ValueError: groups that no one learner can learn in, two memories, an LSTM where sb3-contrib is missing, or a
-            start of another shape.
+        ValueError, TypeError: a field that is impossible, or fields that contradict each other; one line that names
+            them.
+
+    >>> plan = TrainingPlan("price_board", arm="fixed+memory", steps=1_000_000, seed=3)
+    >>> plan.label, plan.memory.history
+    ('fixed+memory price_board seed 3', 4)
     """
 
-    arm: str
-    """Its name, a label."""
-    groups: tuple[Group, ...]
-    """Where it learns."""
-    history: int
+    rule: str | Rule | Structure | None = None
+    """What the arm trains on: the name or path of a rule or a structure, or one itself."""
+    _: KW_ONLY
+    steps: int = field(metadata={"kind": Count(1, 10**12)})
+    """Agent-steps to learn from, rounded up to whole rollouts."""
+    seed: int = option(0, Count(0, 2**32 - 1))
+    """Seed of weights, exploration, minibatches and markets."""
+    arm: str | None = None
+    """A name of `variants()`; by default `randomized` for a Structure and else `fixed`."""
+    economy: Economy | None = None
+    """The economy of every market, in place of those of the arm and without its randomized rivals."""
+    rivals: Sequence[Policy] | None = None
+    """Policies of the seats that do not learn, in turn, in place of those of the arm."""
+    schedule: Sequence[Shift] = ()
+    """Shifts of the rule in mid-episode."""
+    groups: Sequence[MarketGroup] | None = None
+    """The markets themselves, in place of all that the arm would make of `rule`; of the arm only its memory counts."""
+    history: int | None = None
     """Rounds that the policy remembers."""
-    units: int
-    """Width of its LSTM."""
-    start: Start | None
-    """The networks that it begins with, or None for new ones."""
-    mechanisms: tuple[str, ...]
-    steps: int
-    seed: int
-    settings: PPOSettings
-    counts: tuple[int, ...]
-    """Agent-steps after which a policy is kept."""
-    record: bool
-    """Whether rewards are recorded."""
+    units: int | None = None
+    """Width of an LSTM in place of a history; it needs sb3-contrib. Where neither is given, the memory is that of the
+    `start`, or of the arm."""
+    start: str | os.PathLike[str] | None = None
+    """Folder of a finished run, whose policy and critic are where this one begins; new networks where None."""
+    mechanisms: Sequence[str] = ()
+    """Users' mechanisms, as `module:function`."""
+    settings: PPOSettings = field(default_factory=PPOSettings)
+    """Hyper-parameters of the learner."""
+    snapshots: int | Sequence[int] = 10
+    """Policies saved for the learning curve: so many, evenly spaced, after the untrained one; or agent-steps after
+    which one is saved."""
+    record: bool = False
+    """Whether to keep the reward of every row in every step, for `load_rewards`."""
 
     def __post_init__(self) -> None:
-        check_groups(self.groups)
-        for name in ("history", "units"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
-        if self.units and self.history:
-            raise ValueError(f"history is {self.history} and units is {self.units}; a policy has one memory")
-        if self.units:
-            check_installed(self.arm)
-        if self.start is not None:
-            self.start.check(self.card)
+        check_fields(self, "plan")
+        if not isinstance(self.settings, PPOSettings):
+            raise TypeError(f"plan: settings is {self.settings!r}; it must be a PPOSettings")
+        if not isinstance(self.economy, Economy | None):
+            raise TypeError(f"plan: economy is {self.economy!r}; it must be an Economy")
+        for name in ("rivals", "schedule", "groups", "mechanisms"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, tuple(value))
+        if self.groups is None and self.rule is None:
+            raise ValueError("plan: a rule, a structure or groups are needed to train on")
+        if self.groups is not None and not (self.rule is self.economy is self.rivals is None and not self.schedule):
+            raise ValueError("plan: groups say all about the markets; leave out rule, economy, rivals and schedule")
+        counts = (self.snapshots,) if isinstance(self.snapshots, int) else self.snapshots
+        if any(count < 0 for count in counts):
+            raise ValueError(f"plan: snapshots is {self.snapshots!r}; no number of it may be below 0")
+        self._check_memory()
+        load_mechanisms(tuple(self.mechanisms))  # a rule's file may name them
+        check_groups(self.market_groups)
+        if self.memory.units:
+            check_installed(self.arm_name)
+        if self.warm_start is not None:
+            self.warm_start.check(self.card)
 
-    def config(self) -> dict[str, Any]:
-        """The same in JSON."""
-        return {
-            "format": FORMAT,
-            "arm": self.arm,
-            "rule": self.card.rule,
-            "rule_hash": self.card.rule_hash,
-            "groups": [group.describe() for group in self.groups],
-            "history": self.history,
-            **({"units": self.units} if self.units else {}),  # runs without an LSTM are what they were before it
-            "start": self.start.digest if self.start is not None else None,
-            "mechanisms": list(self.mechanisms),
-            "steps": self.steps,
-            "seed": self.seed,
-            "settings": asdict(self.settings),
-            "snapshots": list(self.counts),
-            "record": self.record,
-        }
+    def _check_memory(self) -> None:
+        for name in ("history", "units"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ValueError(f"plan: {name} is {value}; it must be at least 0")
+        if self.history and self.units:
+            raise ValueError(f"plan: history is {self.history} and units is {self.units}; a policy has one memory")
+
+    @cached_property
+    def arm_variant(self) -> ArmVariant | None:
+        """The arm with its memory; None where groups are trained in without one."""
+        if self.arm is not None:
+            return variant(self.arm)
+        return None if self.rule is None else variant(fitting(self.rule))
 
     @property
+    def arm_name(self) -> str:
+        """The name of the arm, or nothing where there is none."""
+        return self.arm_variant.name if self.arm_variant is not None else ""
+
+    @cached_property
+    def market_groups(self) -> tuple[MarketGroup, ...]:
+        """Where the policy learns: the groups that were given, or those that the arm makes of the rule."""
+        if self.groups is not None:
+            return tuple(self.groups)
+        assert self.arm_variant is not None
+        assert self.rule is not None
+        arm, economies = self.arm_variant.arm, None
+        if self.economy is not None:
+            arm, economies = replace(arm, nuisance=False), (self.economy,)
+        return training_groups(
+            arm, self.rule, self.settings.markets, economies=economies, rivals=self.rivals, schedule=self.schedule
+        )
+
+    @cached_property
+    def warm_start(self) -> WarmStart | None:
+        """The networks that the policy begins with, or None for new ones."""
+        return None if self.start is None else load_warm_start(self.start)
+
+    @property
+    def memory(self) -> MemoryKind:
+        """What the policy remembers: as given, or as that of the start, or of the arm."""
+        if self.history is not None or self.units is not None:
+            return MemoryKind(history=self.history or 0, units=self.units or 0)
+        if self.warm_start is not None:
+            card = self.warm_start.policy.card
+            return MemoryKind(history=card.history, units=card.units)
+        return self.arm_variant.memory if self.arm_variant is not None else MemoryKind()
+
+    @property
+    def snapshot_steps(self) -> tuple[int, ...]:
+        """Agent-steps after which a policy is saved, in rising order."""
+        if not isinstance(self.snapshots, int):
+            return tuple(sorted(set(self.snapshots)))
+        parts = range(self.snapshots + 1) if self.snapshots else ()
+        return tuple(self.steps * part // self.snapshots for part in parts)
+
+    @cached_property
     def card(self) -> Card:
-        """Of the policy, untrained."""
-        rules = {group.rule.hash: group.rule.name for group in self.groups}
-        economies = {group.economy.hash for group in self.groups}
-        digest = hashlib.sha256("".join(rules).encode()).hexdigest()[:16]
+        """The card of the policy, before any training."""
+        rules = {group.rule.hash: group.rule.name for group in self.market_groups}
+        economies = {group.economy.hash for group in self.market_groups}
+        first, digest = self.market_groups[0].economy, hashlib.sha256("".join(rules).encode()).hexdigest()[:16]
         return Card(
-            kinds=self.groups[0].economy.kinds,
+            kinds=first.kinds,
             hidden=self.settings.net_arch,
-            history=self.history,
-            units=self.units,
-            arm=self.arm,
+            history=self.memory.history,
+            units=self.memory.units,
+            arm=self.arm_name,
             rule=", ".join(dict.fromkeys(rules.values())),
             rule_hash=next(iter(rules)) if len(rules) == 1 else digest,
-            economy=asdict(self.groups[0].economy) if len(economies) == 1 else {},
+            economy=asdict(first) if len(economies) == 1 else {},
             seed=self.seed,
         )
 
     @property
     def label(self) -> str:
-        """What the console calls it."""
-        return f"{self.arm} {self.card.rule} seed {self.seed}"
+        """What the console calls the run."""
+        return f"{self.arm_name} {self.card.rule} seed {self.seed}"
 
-    def env(self, threads: int) -> MarketEnvs:
-        """The markets, not yet begun."""
+    def config(self) -> dict[str, Any]:
+        """The plan in JSON, rules and networks by their hashes: equal plans have equal ones."""
+        card = self.card
+        return {
+            "format": FORMAT,
+            "arm": card.arm,
+            "rule": card.rule,
+            "rule_hash": card.rule_hash,
+            "groups": [group.describe() for group in self.market_groups],
+            "history": card.history,
+            "units": card.units,
+            "start": self.warm_start.digest if self.warm_start is not None else None,
+            "mechanisms": list(self.mechanisms),
+            "steps": self.steps,
+            "seed": self.seed,
+            "settings": asdict(self.settings),
+            "snapshots": list(self.snapshot_steps),
+            "record": self.record,
+        }
+
+    def make_env(self, threads: int = 1) -> MarketEnvs:
+        """The markets, not yet begun, each group's stepped on so many threads, which change no bit."""
+        groups, mechanisms = self.market_groups, tuple(self.mechanisms)
         env: MarketVecEnv | MixedVecEnv
-        if len(self.groups) > 1:
-            env = MixedVecEnv(self.groups, self.seed, self.mechanisms, threads)
+        if len(groups) > 1:
+            env = MixedVecEnv(groups, self.seed, mechanisms, threads)
         else:
-            only = self.groups[0]
-            env = MarketVecEnv(
-                only.rule, only.markets, only.first_market, self.seed, only.economy, only.seats, only.schedule,
-                self.mechanisms, threads,
-            )  # fmt: skip
-        return HistoryVecEnv(env, self.history) if self.history else env
+            env = groups[0].make_env(self.seed, mechanisms, threads)
+        return HistoryVecEnv(env, self.memory.history) if self.memory.history else env
 
-    def learner(self, env: MarketEnvs) -> Learner:
-        """The learner as it begins."""
-        model = make_learner(env, self.settings, seed=self.seed, units=self.units)
-        if self.start is not None:
-            self.start.put_into(model)
+    def make_learner(self, env: MarketEnvs) -> Learner:
+        """The learner as it begins, in the markets of `make_env`."""
+        model = make_learner(env, self.settings, seed=self.seed, units=self.memory.units)
+        if self.warm_start is not None:
+            self.warm_start.put_into(model)
         return model
-
-
-def markets_of(
-    rule: str | Rule | Structure | None,
-    arm: str | None,
-    groups: Sequence[Group] | None,
-    markets: int,
-    economy: Economy | None,
-    rivals: Sequence[Policy] | None,
-    schedule: Sequence[Shift],
-) -> tuple[str, tuple[Group, ...]]:
-    """The name of the arm and where it learns, from the arguments of `train`."""
-    if groups is not None:
-        if rule is not None or economy is not None or rivals is not None or schedule:
-            raise ValueError("groups say all about the markets; leave out rule, economy, rivals and schedule")
-        return arm or "", tuple(groups)
-    if rule is None:
-        raise ValueError("a rule, a structure or groups are needed to train on")
-    name = arm or fitting(rule)
-    chosen, _ = variant(name)
-    if economy is not None:
-        chosen = replace(chosen, nuisance=False)
-    economies = None if economy is None else (economy,)
-    return name, training_groups(chosen, rule, markets, economies=economies, rivals=rivals, schedule=schedule)
-
-
-def memory_of(history: int | None, units: int | None, arm: str, start: Start | None) -> tuple[int, int]:
-    """Rounds remembered and width of the LSTM: as given, or of the start, or of the arm."""
-    if history is not None or units is not None:
-        return history or 0, units or 0
-    kept = start.policy.card if start is not None else variant(arm)[1] if arm else MemoryKind()
-    return kept.history, kept.units

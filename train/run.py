@@ -4,7 +4,7 @@ One network is shared by all learning seats of all markets: they are one learner
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +12,8 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, configure
 
-from ruleshift.agents.policy import CARD_FILE, LearnedPolicy, Policy, load_policy, save_policy
-from ruleshift.envs import Economy, Rule, Shift, Structure
+from ruleshift.agents.policy import CARD_FILE, LearnedPolicy, load_policy, save_policy
 from ruleshift.envs.files import claim_folder, whole_file
-from ruleshift.envs.mechanisms import load_mechanisms
 from ruleshift.train.callbacks import (
     CheckpointCallback,
     CurveCallback,
@@ -25,105 +23,71 @@ from ruleshift.train.callbacks import (
     RewardsCallback,
 )
 from ruleshift.train.checkpoint import MarketEnvs, learned_policy, load_checkpoint, process_state
-from ruleshift.train.groups import Group
-from ruleshift.train.networks import load_start, save_critic
-from ruleshift.train.plan import Plan, markets_of, memory_of
-from ruleshift.train.ppo import Learner, PPOSettings
+from ruleshift.train.networks import save_critic
+from ruleshift.train.plan import TrainingPlan
+from ruleshift.train.ppo import Learner
 
 CONFIG_FILE, CHECKPOINT_FILE, CURVE_FOLDER = "config.json", "checkpoint.safetensors", "curve"
 REWARDS_FILE = "rewards.npy"
 
 
 def train(
-    rule: str | Rule | Structure | None = None,
-    *,
+    plan: TrainingPlan,
     out: str | os.PathLike[str],
-    steps: int,
-    seed: int = 0,
-    arm: str | None = None,
-    economy: Economy | None = None,
-    rivals: Sequence[Policy] | None = None,
-    schedule: Sequence[Shift] = (),
-    groups: Sequence[Group] | None = None,
-    history: int | None = None,
-    units: int | None = None,
-    start: str | os.PathLike[str] | None = None,
-    mechanisms: Sequence[str] = (),
-    settings: PPOSettings | None = None,
-    snapshots: int | Sequence[int] = 10,
+    *,
     checkpoint_seconds: float = 60.0,
     checkpoint_rollouts: int | None = None,
     on_rollout: Callable[[Learner], None] | None = None,
-    record: bool = False,
     tensorboard: bool = True,
     quiet: bool = False,
     threads: int = 1,
 ) -> LearnedPolicy:
-    """Train one policy by PPO, and leave it in `out`.
+    """Train one policy by PPO as a plan says, and leave it in the folder `out`.
 
     The first half of the seats of each market learn, with shared weights; rivals hold the others. A run that was
-    killed goes on from its last checkpoint when called again with the same arguments, and ends with the same bits; one
-    that is complete is not trained again. Same arguments, machine and library versions: same bits.
+    killed goes on from its last checkpoint when called again with the same plan, and ends with the same bits; one
+    that is complete is not trained again. The arguments after `out` say how it runs, and change no bit.
 
     Args:
-        rule: what the arm trains on: the name or path of a rule or a structure, or one itself.
-        out: folder for `policy.safetensors`, `policy.json`, `critic.safetensors`, `config.json`, `curve/STEPS/` and
-            `tensorboard/`.
-        steps: agent-steps to learn from, rounded up to whole rollouts.
-        seed: of weights, exploration, minibatches and markets.
-        arm: a name of `variants()`; by default `randomized` for a Structure and else `fixed`.
-        economy: of every market, in place of those of the arm and without its randomized rivals.
-        rivals: policies of the other seats, in turn, in place of those of the arm.
-        schedule: shifts of the rule in mid-episode.
-        groups: the markets themselves, in place of all that the arm would make of `rule`; `arm` is then a label, but
-            its memory counts.
-        history: rounds that the policy remembers.
-        units: width of an LSTM in place of a history; it needs sb3-contrib. Where neither is given, the memory is that
-            of the `start`, or of the arm.
-        start: folder of a finished run, whose policy and critic are where this one begins.
-        mechanisms: places of users' mechanisms, `module:function`.
-        settings: hyper-parameters.
-        snapshots: policies saved for the learning curve: so many, evenly spaced, after the untrained one; or the step
-            counts themselves.
-        checkpoint_seconds: between two checkpoints.
-        checkpoint_rollouts: the same in rollouts, in place of seconds.
+        plan: what is trained, such as `TrainingPlan("price_board", steps=1_000_000, seed=0)`.
+        out: folder for `policy.safetensors`, `policy.json`, `critic.safetensors`, `config.json`, `curve/STEPS/`,
+            `rewards.npy` (where the plan records them) and `tensorboard/`.
+        checkpoint_seconds: seconds between two checkpoints.
+        checkpoint_rollouts: rollouts between two checkpoints, in place of seconds.
         on_rollout: called with the learner before each rollout.
-        record: leave the reward of every row in every step in `rewards.npy`, for `load_rewards`.
         tensorboard: whether to write learning and market measures to `out/tensorboard`.
-        quiet: no progress on the console.
-        threads: threads that step the markets; they change no bit.
+        quiet: whether to show no progress on the console.
+        threads: threads that step the markets.
+
+    Returns:
+        the policy, as `load_policy(out)` gives it.
 
     Raises:
+        TypeError: something else than a plan.
         ValueError: `out` holds another run, or an argument is impossible; one line.
     """
-    if steps < 1:
-        raise ValueError(f"steps is {steps}; it must be at least 1")
-    load_mechanisms(tuple(mechanisms))  # a rule's file may name them
-    settings = settings or PPOSettings()
-    begin = None if start is None else load_start(start)
-    name, markets = markets_of(rule, arm, groups, settings.markets, economy, rivals, schedule)
-    plan = Plan(
-        name, markets, *memory_of(history, units, name, begin), begin, tuple(mechanisms), steps, seed, settings,
-        tuple(_counts(snapshots, steps)), record,
-    )  # fmt: skip
+    if not isinstance(plan, TrainingPlan):
+        given, rule = (repr(plan), repr(plan)) if isinstance(plan, str) else (f"a {type(plan).__name__}", "RULE")
+        raise TypeError(f"train takes a plan, not {given}; write train(TrainingPlan({rule}, steps=...), out)")
+    if checkpoint_rollouts is not None and checkpoint_rollouts < 1:
+        raise ValueError(f"checkpoint_rollouts is {checkpoint_rollouts}; it must be at least 1")
     out = Path(out)
-    claim_folder(out, CONFIG_FILE, plan.config(), what="run", foreign=lambda name: name == CARD_FILE)
-    if (out / CARD_FILE).exists():
-        return load_policy(out)
-    hooks: list[BaseCallback] = [] if on_rollout is None else [HookCallback(on_rollout)]
     with process_state():
-        env = plan.env(threads)
-        model = plan.learner(env)
-        recorder = RewardsCallback() if record else None
+        env = plan.make_env(threads)
+        claim_folder(out, CONFIG_FILE, plan.config(), what="run", foreign=lambda name: name == CARD_FILE)
+        if (out / CARD_FILE).exists():
+            return load_policy(out)
+        model = plan.make_learner(env)
+        recorder = RewardsCallback() if plan.record else None
         callbacks = [
-            CurveCallback(out / CURVE_FOLDER, plan.counts, plan.card),
+            CurveCallback(out / CURVE_FOLDER, plan.snapshot_steps, plan.card),
             CheckpointCallback(
                 out / CHECKPOINT_FILE, env, seconds=checkpoint_seconds, rollouts=checkpoint_rollouts, recorder=recorder
             ),
             *_logging(model, env, out, tensorboard),
-            *hooks,
+            *([HookCallback(on_rollout)] if on_rollout is not None else []),
         ]
-        _learn(model, env, out, steps, callbacks, recorder, "" if quiet else plan.label)
+        _learn(model, env, out, plan.steps, callbacks, recorder, "" if quiet else plan.label)
         policy = learned_policy(model, replace(plan.card, steps=model.num_timesteps))
         save_critic(model, policy, out)
     save_policy(policy, out)
@@ -132,7 +96,7 @@ def train(
 
 
 def load_rewards(out: str | os.PathLike[str]) -> np.ndarray:
-    """What a finished run with `record=True` earned as it learned, float32 (steps, rows), in mean job values.
+    """Read the rewards of a finished run whose plan says `record`: (steps, rows) float32, in mean job values.
 
     Raises:
         ValueError: no such file, or not one.
@@ -155,7 +119,7 @@ def _logging(model: Learner, env: MarketEnvs, out: Path, tensorboard: bool) -> l
 
 
 def learning_curve(out: str | os.PathLike[str]) -> list[tuple[int, Path]]:
-    """The policies that a run saved as it learned: (agent-steps, folder), the untrained one first."""
+    """List the policies that a run saved as it learned, as (agent-steps, folder), the untrained one first."""
     folder = Path(out) / CURVE_FOLDER
     if not folder.is_dir():
         return []
@@ -193,9 +157,3 @@ def _learn(
     if recorder is not None:
         with whole_file(out / REWARDS_FILE) as temporary:
             np.save(temporary, recorder.rewards, allow_pickle=False)
-
-
-def _counts(snapshots: int | Sequence[int], steps: int) -> list[int]:
-    if isinstance(snapshots, int):
-        return [steps * index // snapshots for index in range(snapshots + 1)] if snapshots > 0 else []
-    return sorted(set(snapshots))

@@ -37,7 +37,7 @@ class MarketVecEnv(VecEnv):
         economy: sizes, costs, demand; the default economy where None.
         seats: who sits where; every seat learns where None.
         schedule: shifts of the rule in mid-episode.
-        mechanisms: places of users' mechanisms, `module:function`.
+        mechanisms: users' mechanisms, as `module:function`.
         threads: markets are stepped on so many threads.
 
     >>> env = MarketVecEnv("price_board", markets=2)
@@ -77,8 +77,8 @@ class MarketVecEnv(VecEnv):
         self.render_mode = None
         self._shape = (markets, organizations, self.market.action_size)
         self._joint = (markets, len(self.seats.learning), self.market.action_size)
-        self._places = as_index(self.seats.learning)
-        self._everyone = self.seats.learning == tuple(range(organizations))
+        self._learning = as_index(self.seats.learning)
+        self._all_learn = self.seats.learning == tuple(range(organizations))
         self._background, self._group = Backgrounds([(self.seats, markets)]), 0
         self._first_seed: int | None = seed
         self._observations = np.zeros((markets, organizations, self.market.observation_size), np.float32)
@@ -89,14 +89,14 @@ class MarketVecEnv(VecEnv):
             spaces.Box(-1.0, 1.0, (self.market.action_size,), np.float32),
         )
         self._returns = np.zeros(self.num_envs)
-        self._entered = np.zeros(self.num_envs, np.int64)  # round in which the row's organization entered
+        self._entered = np.zeros(self.num_envs, np.int64)  # rounds played when the row's organization entered
         self._newcomer = self.market.layout["newcomer"].start
-        self._replaces = _replaces(self.market)
+        self._has_replacement = _has_replacement(self.market)
         self._started = time.time()
 
     @property
     def all_markets(self) -> tuple[Market, ...]:
-        """The batched markets that it plays: one."""
+        """The batched markets that this VecEnv plays: one."""
         return (self.market,)
 
     def reset(self) -> np.ndarray:
@@ -109,14 +109,14 @@ class MarketVecEnv(VecEnv):
         if any(rule is not rules[0] and rule != rules[0] for rule in rules):
             raise ValueError("options give different rules to rows; a MarketVecEnv plays one rule or structure")
         self._observations = self.market.reset(seed=seed, rule=rules[0])
-        self._replaces = _replaces(self.market)
+        self._has_replacement = _has_replacement(self.market)
         self._first_seed = None
         self._reset_seeds()
         self._reset_options()
         self._background.reset(self._group)
         self._returns[:] = 0.0
         self._entered[:] = 0
-        return self._rows(self._observations)
+        return self._learning_rows(self._observations)
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
         """`step_async` and `step_wait` in one."""
@@ -125,18 +125,18 @@ class MarketVecEnv(VecEnv):
 
     def step_async(self, actions: np.ndarray) -> None:
         """Take actions (B * L, 3 + K) float32; the background policies choose theirs."""
-        if self._everyone:
+        if self._all_learn:
             self._actions = actions.reshape(self._shape)
             return
         joint = np.empty(self._shape, np.float32)
-        joint[:, self._places] = actions.reshape(self._joint)
+        joint[:, self._learning] = actions.reshape(self._joint)
         seen = self._observations.reshape(-1, self._observations.shape[2])
         self._background.act(seen, joint.reshape(-1, self._shape[2]), [self.clock])
         self._actions = joint
 
     @property
     def clock(self) -> tuple[np.ndarray, int, int]:
-        """Generator keys (B, 2) uint64, rounds played in the episode, number of the episode."""
+        """The generator keys (B, 2) uint64, the rounds played in the episode, and the number of the episode."""
         return self.market.key, self.market.round, self.market.episode
 
     @property
@@ -144,38 +144,41 @@ class MarketVecEnv(VecEnv):
         """What every seat sees now, learning or not, (B, N, F) float32, not to be written to."""
         return self._observations
 
-    def join(self, background: Backgrounds, group: int) -> None:
-        """Leave the background to others, who then hand in actions of every seat by `give`; it is theirs to ask."""
+    def share_background(self, background: Backgrounds, group: int) -> None:
+        """Let this VecEnv's background be a group of one that several share.
+
+        Whoever owns that background asks it for actions, and hands in those of every seat by `set_joint_actions`.
+        """
         self._background, self._group = background, group
 
-    def give(self, joint: np.ndarray) -> None:
+    def set_joint_actions(self, actions: np.ndarray) -> None:
         """Take actions of every seat, (B, N, 3 + K) float32, C-contiguous, in place of `step_async`."""
-        self._actions = joint
+        self._actions = actions
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
         """Play the round: observations, rewards, dones, infos, a row for each learning seat, all fresh."""
         seen = self._observations
         observations, rewards, truncated = self.market.step(self._actions)
         self._observations = observations
-        if self._everyone:
+        if self._all_learn:
             rows, earned = observations.reshape(self.num_envs, -1), rewards.reshape(-1)
         else:
-            rows, earned = self._rows(observations), rewards[:, self._places].reshape(-1)
+            rows, earned = self._learning_rows(observations), rewards[:, self._learning].reshape(-1)
         self._returns += earned
         if truncated:
             return rows, earned, np.ones(self.num_envs, bool), self._end_episode(seen)
         infos = [EMPTY] * self.num_envs
-        if not self._replaces:
+        if not self._has_replacement:
             return rows, earned, np.zeros(self.num_envs, bool), infos
-        gone = rows[:, self._newcomer] == 1.0
-        for row in np.flatnonzero(gone).tolist():
-            infos[row] = self._leave(row, self.market.round, seen)
-        return rows, earned, gone, infos
+        bankrupt = rows[:, self._newcomer] == 1.0
+        for row in np.flatnonzero(bankrupt).tolist():
+            infos[row] = self._bankruptcy_info(row, self.market.round, seen)
+        return rows, earned, bankrupt, infos
 
-    def _rows(self, observations: np.ndarray) -> np.ndarray:
-        return observations[:, self._places].reshape(self.num_envs, -1)
+    def _learning_rows(self, observations: np.ndarray) -> np.ndarray:
+        return observations[:, self._learning].reshape(self.num_envs, -1)
 
-    def _leave(self, row: int, played: int, seen: np.ndarray) -> dict[str, Any]:
+    def _bankruptcy_info(self, row: int, played: int, seen: np.ndarray) -> dict[str, Any]:
         """The info of a row whose organization has gone bankrupt; its newcomer enters after `played` rounds."""
         market, seat = divmod(row, len(self.seats.learning))
         elapsed = round(time.time() - self._started, 6)
@@ -189,7 +192,7 @@ class MarketVecEnv(VecEnv):
         market = self.market
         assert market.last_observations is not None
         assert market.episode_measures is not None
-        last = self._rows(market.last_observations)
+        last = self._learning_rows(market.last_observations)
         measures = [dict(zip(MEASURES, row.tolist(), strict=True)) for row in market.episode_measures]
         rounds, elapsed = market.economy.rounds, round(time.time() - self._started, 6)
         seats = len(self.seats.learning)
@@ -203,24 +206,24 @@ class MarketVecEnv(VecEnv):
             for row, (total, entered) in enumerate(zip(self._returns.tolist(), self._entered.tolist(), strict=True))
         ]
         for row in np.flatnonzero(last[:, self._newcomer]).tolist():
-            infos[row] |= self._leave(row, rounds, seen)
+            infos[row] |= self._bankruptcy_info(row, rounds, seen)
         self._returns[:] = 0.0
         self._entered[:] = 0
         self._background.reset(self._group)
         return infos
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resource is held."""
 
     def seed(self, seed: int | None = None) -> list[int | None]:
-        """One seed for all markets (their numbers tell them apart), used at the next reset; None draws one."""
+        """Set the seed of all markets (their numbers tell them apart) for the next reset; None draws one."""
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1)[0])
         self._seeds = [seed] * self.num_envs
         return self._seeds
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """The attribute of this VecEnv, or else of its market, once for each row."""
+        """Return the attribute of this VecEnv, or else of its market, once for each row."""
         owner = self if hasattr(self, attr_name) else self.market
         return [getattr(owner, attr_name)] * len(self._indices(indices))
 
@@ -231,19 +234,19 @@ class MarketVecEnv(VecEnv):
         setattr(self, attr_name, value)
 
     def env_method(self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any) -> list[Any]:
-        """Call a method of this VecEnv, or else of its market, once; its result, once for each row."""
+        """Call a method of this VecEnv, or else of its market, once, and return its result once for each row."""
         owner = self if hasattr(self, method_name) else self.market
         return [getattr(owner, method_name)(*method_args, **method_kwargs)] * len(self._indices(indices))
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """No row is ever wrapped."""
+        """Say for each row that it is not wrapped."""
         return [False] * len(self._indices(indices))
 
     def _indices(self, indices: Any) -> Sequence[int]:
         return list(self._get_indices(indices))
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Everything that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
+        """Return all that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
         state = {f"market.{name}": np.array(value) for name, value in self.market.snapshot().items()}
         state["observations"] = self._observations.copy()
         state["returns"] = self._returns.copy()
@@ -267,7 +270,7 @@ def part_of(state: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarra
     return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
 
 
-def _replaces(market: Market) -> bool:
+def _has_replacement(market: Market) -> bool:
     """Whether any rule that this market may play puts newcomers into the seats of the bankrupt."""
     for rule in (market.rule, *(shift.to for shift in market.schedule)):
         if isinstance(rule, Structure) and any("feedback.entry" in draws for draws in rule.parts.values()):

@@ -71,12 +71,12 @@ _Search = namedtuple(
 )
 
 
-def _plan_size(n, k):
+def _plan_size(n: int, k: int) -> int:
     """Integers of a plan."""
     return k * (2 * n + 1) + n + 2 * k
 
 
-def _scratch(n, j, k, c):
+def _scratch(n: int, j: int, k: int, c: int) -> tuple[int, int]:
     board, search, sorting = n + 2 * k * n + 2 * k + 1 + j, 5 * n + 3, j + max(n, j)
     return k * n + j + 3 * n + 1, board + 2 * _plan_size(n, k) + search + sorting
 

@@ -1,5 +1,6 @@
 """How names and numbers are written for readers: arms, references, fields of an economy, shares and scores."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -77,7 +78,9 @@ def score(value: float) -> str:
 
 
 def whole(value: float, *, signed: bool = False) -> str:
-    """A number without decimals, with a true minus sign, and a plus sign where it is asked for."""
+    """A number without decimals, with a true minus sign, and a plus sign where it is asked for; infinite as `∞`."""
+    if math.isinf(value):
+        return f"{_MINUS if value < 0 else '+' if signed else ''}∞"
     rounded = round(value)
     sign = _MINUS if rounded < 0 else "+" if signed and rounded > 0 else ""
     return f"{sign}{abs(rounded)}"

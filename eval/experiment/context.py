@@ -9,13 +9,14 @@ from ruleshift.agents import Constant, Policy, load_policy
 from ruleshift.envs.economies import economy_set
 from ruleshift.eval.experiment.cell import Cell
 from ruleshift.eval.experiment.deployment import Deployment
-from ruleshift.eval.experiment.design import Design, by_home
+from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.references import shipped
 from ruleshift.eval.jobs.folder import Folder
 from ruleshift.eval.jobs.task import Report
 
 if TYPE_CHECKING:
-    from ruleshift.train.groups import Group as LearningGroup
+    from ruleshift.train.arms import ArmVariant
+    from ruleshift.train.groups import MarketGroup
 
 TRAINING, CONSTANT = "training", "constant"
 """Names of the protocols whose results other cells read: policies, and the best constant conduct."""
@@ -25,9 +26,9 @@ BEST_REPLY_SCALE = 4
 """A best reply learns in so many times the markets of an arm, for it learns in one seat of each."""
 
 
-def training_cell(arm: str, home: str, seed: int, budget: float = 1.0) -> str:
+def training_cell(arm: "ArmVariant", home: str, seed: int, budget: float = 1.0) -> str:
     """Name of the cell that trains an arm; the same for all homes where the arm has one policy for all."""
-    return Cell(TRAINING, arm, home if by_home(arm) else "", seed=seed, budget=budget).name
+    return Cell(TRAINING, arm.name, home if arm.has_policy_per_home else "", seed=seed, budget=budget).name
 
 
 def native_cell(rule: str, seed: int) -> str:
@@ -61,7 +62,7 @@ class Context:
     def policy_folder(self, cell: Cell) -> Path:
         """The folder of that policy."""
         assert cell.seed is not None, f"{cell} has no training seed"
-        return self.folder.policies(training_cell(cell.arm, cell.home, cell.seed, cell.budget))
+        return self.folder.policies(training_cell(self.design.arms[cell.arm], cell.home, cell.seed, cell.budget))
 
     def native(self, panel: int, rule: str) -> Policy:
         """The native of a rule in a panel."""
@@ -82,7 +83,7 @@ class Context:
         """The best constant conduct that the study has found."""
         return Constant(**self.folder.read(CONSTANT_CELL)["result"]["conduct"])
 
-    def best_reply_groups(self, rule: str) -> "list[LearningGroup]":
+    def best_reply_groups(self, rule: str) -> "list[MarketGroup]":
         """Where a best reply learns: the focal seat, in the economies that arms train on, against every panel."""
         from ruleshift.train.arms import FIRST_ECONOMY, NUISANCE
 

@@ -14,7 +14,7 @@ from ruleshift.eval.panels import Panel, scripted_panel
 from ruleshift.eval.play import CONDUCT, MarketSetup, Played, play_all
 
 if TYPE_CHECKING:
-    from ruleshift.train.groups import Group as LearningGroup
+    from ruleshift.train.groups import MarketGroup
 
 FOCAL = 0
 """The seat that is scored."""
@@ -114,14 +114,14 @@ class Deployment:
 
     def learning(
         self, rule: str, groups: Sequence[tuple[Economy, int, int]], markets: int, *, aware: bool = False
-    ) -> "list[LearningGroup]":
+    ) -> "list[MarketGroup]":
         """Groups of markets with a learner in the focal seat.
 
         Args:
             groups: economy, panel and first market of each.
             markets: of each group.
         """
-        from ruleshift.train.groups import Group as LearningGroup
+        from ruleshift.train.groups import MarketGroup
 
         found = []
         for economy, panel, first_market in groups:
@@ -132,7 +132,7 @@ class Deployment:
                     held.setdefault(id(policy), []).append(seat)
             background = tuple((policies[seats[0]], tuple(seats)) for seats in held.values())
             found.append(
-                LearningGroup(
+                MarketGroup(
                     rule=disclosed(self.design.rule(rule), aware),
                     economy=economy,
                     seats=Seats((FOCAL,), background),

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.experiment.preset import Preset
 
 if TYPE_CHECKING:
-    from ruleshift.train.arms import Arm
+    from ruleshift.train.arms import ArmVariant
 
 SAMPLE_SEED = 2026
 """Seed of the frozen sample of a structure's parts, which presets take rules from by number."""
@@ -117,11 +116,27 @@ class Design:
             for panel in range(panels)
         ]
 
+    @cached_property
+    def arms(self) -> "dict[str, ArmVariant]":
+        """The arms that are compared, by name."""
+        from ruleshift.train.arms import variant
+
+        return {name: variant(name) for name in self.preset.arms}
+
     @property
-    def budgets(self) -> list[tuple[str, float]]:
+    def budgets(self) -> "list[tuple[ArmVariant, float]]":
         """Every arm at the budget, and those of the primary contrast at its multiples, too."""
-        primary = [arm for arm in self.preset.arms if arm in PRIMARY]
-        return [(arm, 1.0) for arm in self.preset.arms] + [(arm, b) for b in self.preset.budgets for arm in primary]
+        primary = [arm for name, arm in self.arms.items() if name in PRIMARY]
+        return [(arm, 1.0) for arm in self.arms.values()] + [(arm, b) for b in self.preset.budgets for arm in primary]
+
+    def homes_of(self, arm: "ArmVariant") -> list[str]:
+        """Names of the home rules that an arm has a policy for; one empty name where it has one policy for all."""
+        return [rule.name for rule in self.homes] if arm.has_policy_per_home else [""]
+
+    def gates_of(self, arm: "ArmVariant", home: str) -> list[str]:
+        """Names of the rules on which a policy has to be competent: those it was trained on, or the homes for them."""
+        own = {"home": [home], "central": [self.central.name]}
+        return own.get(arm.trains_on, [rule.name for rule in self.homes])
 
     def plain(self) -> dict[str, Any]:
         """All of it as plain values, rules by content; `from_plain` gives it back."""
@@ -153,34 +168,6 @@ class Design:
     def hash(self) -> str:
         """Sixteen hexadecimal digits of the whole design."""
         return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()[:16]
-
-
-def arm_of(name: str) -> "Arm":
-    """The arm of a name, whatever its memory."""
-    from ruleshift.train.arms import variant
-
-    return variant(name)[0]
-
-
-def by_home(arm: str) -> bool:
-    """Whether an arm has a policy for each home rule, rather than one for all."""
-    return arm_of(arm).trains_on == "home"
-
-
-def is_trained(arm: str) -> bool:
-    """Whether an arm is trained before the shift."""
-    return arm_of(arm).trains_on != "nothing"
-
-
-def gate_names(design: Design, arm: str, home: str) -> list[str]:
-    """Names of the rules on which a policy has to be competent: those it was trained on, or the homes for them."""
-    own = {"home": [home], "central": [design.central.name]}
-    return own.get(arm_of(arm).trains_on, [rule.name for rule in design.homes])
-
-
-def home_names(design: Design, arm: str) -> Iterator[str]:
-    """Names of the home rules that an arm has a policy for; one empty name where it has one for all."""
-    yield from ([rule.name for rule in design.homes] if by_home(arm) else [""])
 
 
 def _rule(key: str, given: str, structure: Structure) -> Rule:

@@ -9,7 +9,7 @@ import numpy as np
 from ruleshift.envs.files import whole_file
 from ruleshift.eval.claims.returns import Returns, Run
 from ruleshift.eval.experiment.cell import Cell, Entry
-from ruleshift.eval.experiment.design import Design, arm_of, by_home, is_trained
+from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.protocols import PROTOCOLS
 from ruleshift.eval.experiment.protocols.curve import ARMS as CURVED
@@ -98,7 +98,7 @@ class Numbers:
         return np.array(
             [
                 [
-                    [self._groups(arm, home if by_home(arm) else "", target, seed, budget, protocol, None, measure)
+                    [self._groups(arm, self._own(arm, home), target, seed, budget, protocol, None, measure)
                      for seed in self.design.preset.seeds]
                     for target in targets
                 ]
@@ -110,7 +110,7 @@ class Numbers:
         """(H, S, P, E) return of an arm on each home rule, of the specialists each on its own; or under `rule`."""
         return np.array(
             [
-                [self._groups(arm, home if by_home(arm) else "", rule or home, seed, budget, protocol, None, "return")
+                [self._groups(arm, self._own(arm, home), rule or home, seed, budget, protocol, None, "return")
                  for seed in self.design.preset.seeds]
                 for home in self.homes
             ]
@@ -141,6 +141,10 @@ class Numbers:
         preset = self.design.preset
         return [preset.steps * number // preset.curve_points for number in range(preset.curve_points + 1)]
 
+    def _own(self, arm: str, home: str) -> str:
+        """The home whose policy an arm plays there; empty where it has one policy for all homes."""
+        return home if self.design.arms[arm].has_policy_per_home else ""
+
     def _groups(
         self, arm: str, home: str, target: str, seed: int | None, budget: float, protocol: str, steps: int | None,
         measure: str,
@@ -152,9 +156,9 @@ class Numbers:
 def returns_of(numbers: Numbers, budget: float = 1.0) -> Returns:
     """The numbers that the verdicts are about, at a budget."""
     design, held_out, homes = numbers.design, numbers.held_out, numbers.homes
-    arms = [arm for arm, at in design.budgets if at == budget]
-    trained = [arm for arm in arms if is_trained(arm)]
-    curved = [arm for arm in arms if arm_of(arm).name in CURVED] if budget == 1.0 else []
+    arms = {arm.name: arm for arm, at in design.budgets if at == budget}
+    trained = [name for name, arm in arms.items() if arm.is_trained]
+    curved = [name for name, arm in arms.items() if arm.arm.name in CURVED] if budget == 1.0 else []
     return Returns(
         adapted={arm: numbers.array(arm, "adaptation", held_out, budget=budget) for arm in arms},
         frozen={arm: numbers.array(arm, "frozen", held_out, budget=budget) for arm in trained},
@@ -168,7 +172,7 @@ def returns_of(numbers: Numbers, budget: float = 1.0) -> Returns:
         home_constant=numbers.reference("constant", homes),
         gate_best_reply=numbers.reference("best_reply", homes, "gate"),
         gate_floor=numbers.floor(homes, "gate"),
-        own_gates={arm: _own_gate(numbers) for arm in trained if arm_of(arm).trains_on == "central"},
+        own_gates={arm: _own_gate(numbers) for arm in trained if arms[arm].trains_on == "central"},
         curves={arm: np.array([numbers.curve(arm, each) for each in numbers.curve_steps]) for arm in curved},
         curve_steps=np.array(numbers.curve_steps),
         conduct={arm: _conduct(numbers, arm, budget) for arm in trained},
@@ -178,7 +182,7 @@ def returns_of(numbers: Numbers, budget: float = 1.0) -> Returns:
 
 
 def _gate(numbers: Numbers, arm: str, budget: float) -> np.ndarray:
-    own = numbers.design.central.name if arm_of(arm).trains_on == "central" else None
+    own = numbers.design.central.name if numbers.design.arms[arm].trains_on == "central" else None
     return numbers.at_home(arm, "gate", budget=budget, rule=own)
 
 

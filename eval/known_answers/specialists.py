@@ -25,22 +25,25 @@ RIVALS: dict[str, Callable[[int], Policy]] = {"as_asked": equilibrium, "second_p
 
 def specialists(pricing: str, run: Measurement) -> list[LearnedPolicy]:
     """One specialist a seed, trained in one of two seats against the equilibrium bidder; costs are drawn each round."""
-    from ruleshift.train import PPOSettings, train
+    from ruleshift.train import PPOSettings, TrainingPlan, train
 
     home, found = procurement(N, pricing, 1, rounds=ROUNDS), []
     with ExitStack() as stack:
         root = run.folder or Path(stack.enter_context(TemporaryDirectory()))
         for index, seed in enumerate(SEEDS):
+            plan = TrainingPlan(
+                home.rule,
+                steps=run.draws(AGENT_STEPS),
+                seed=seed,
+                economy=home.economy,
+                rivals=(RIVALS[pricing](N),),
+                settings=PPOSettings(gamma=0.0),
+                snapshots=0,
+            )
             found.append(
                 train(
-                    home.rule,
-                    out=root / f"{pricing}-{seed}",
-                    steps=run.draws(AGENT_STEPS),
-                    seed=seed,
-                    economy=home.economy,
-                    rivals=(RIVALS[pricing](N),),
-                    settings=PPOSettings(gamma=0.0),
-                    snapshots=0,
+                    plan,
+                    root / f"{pricing}-{seed}",
                     checkpoint_seconds=10.0,
                     on_rollout=lambda learner, index=index: run.progress(  # type: ignore[misc]
                         (index + learner.num_timesteps / AGENT_STEPS) / len(SEEDS)

@@ -50,7 +50,7 @@ class Line:
 
 
 def target_scales(findings: Findings) -> dict[str, float]:
-    """By target, the best reply less the floor; held-out targets as the verdicts have them."""
+    """By target, the best reply minus the floor; held-out targets as the verdicts have them."""
     names, own = findings.numbers, findings.returns
     spans = zip(
         [*names.homes, *names.held_out],
@@ -61,9 +61,9 @@ def target_scales(findings: Findings) -> dict[str, float]:
 
 
 def transfer_matrix(findings: Findings) -> list[tuple[str, list[Box]]]:
-    """By home and target, the generalist less the specialist as a share of the target's scale.
+    """By home and target, the generalist minus the specialist as a share of the target's scale.
 
-    At held-out targets both go on learning; at targets inside the training support both are frozen.
+    At held-out targets both keep learning; at targets inside the training support both are frozen.
     """
     numbers, spans = findings.numbers, target_scales(findings)
     inside = _difference(findings, "frozen", numbers.homes)
@@ -77,7 +77,7 @@ def transfer_matrix(findings: Findings) -> list[tuple[str, list[Box]]]:
 
 
 def _difference(findings: Findings, protocol: str, targets: list[str]) -> np.ndarray:
-    """(H, G), generalist less specialist."""
+    """(H, G), generalist minus specialist."""
     ours, theirs = (findings.numbers.array(arm, protocol, targets) for arm in (GENERALIST, SPECIALIST))
     return (ours - theirs).mean(axis=(2, 3, 4))
 
@@ -153,7 +153,7 @@ def contrasts(findings: Findings) -> list[Line]:
 
 
 def _role(arm: str) -> str:
-    return {adaptation.WITHOUT_MEMORY: " (itself without memory)"}.get(arm, "")
+    return {adaptation.WITHOUT_MEMORY: " (no memory)"}.get(arm, "")
 
 
 def budgets(findings: Findings) -> list[Line]:
@@ -162,7 +162,13 @@ def budgets(findings: Findings) -> list[Line]:
     for budget in sorted({1.0, *findings.design.preset.budgets}):
         own = findings.returns if budget == 1.0 else returns_of(findings.numbers, budget)
         if GENERALIST in own.adapted and SPECIALIST in own.adapted:
-            lines.append(Line(f"{budget:g} times the budget", transfer.judge(own).measure, strong=budget == 1.0))
+            lines.append(
+                Line(
+                    "the study's budget" if budget == 1 else f"{budget:g} times the budget",
+                    transfer.judge(own).measure,
+                    strong=budget == 1.0,
+                )
+            )
     return lines
 
 

@@ -16,7 +16,6 @@ from ruleshift.eval.compare.phrases import summary
 from ruleshift.eval.report import figures, sentences, tables, views
 from ruleshift.eval.report.findings import Findings, read_findings
 from ruleshift.eval.report.render import render
-from ruleshift.train.arms import variant
 
 _MARKET = {
     "served": "jobs served", "price": "price", "quality": "quality", "surplus": "clients' surplus",
@@ -61,7 +60,7 @@ def _content(findings: Findings) -> dict[str, Any]:
         "returns_table": tables.returns_table(findings),
         "gates": tables.gates(findings),
         "least": LEAST,
-        "arms": [(arm, variant(arm)) for arm in findings.arms],
+        "arms": [findings.design.arms[arm] for arm in findings.arms],
         "about": {rule.name: summary(rule) for rule in findings.design.targets},
         "outside": findings.design.outside,
         "market_names": _MARKET,

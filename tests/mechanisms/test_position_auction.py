@@ -1,6 +1,7 @@
 """The position auction against sorting, enumeration and what its charges promise."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from ruleshift.envs import Economy, Market, load_rule
 from ruleshift.envs.layout import outcome_view
 
 
-def _market(charge: str, organizations: int, jobs: int, markets: int = 1, **changes) -> Market:
+def _market(charge: str, organizations: int, jobs: int, markets: int = 1, **changes: Any) -> Market:
     """Slots whose clients pay nothing; promotion costs 1 a unit and unit of value."""
     economy = Economy(
         organizations=organizations, jobs=jobs, kinds=2, rounds=1, base_cost=0.0, effort_cost=0.0, shock_sd=0.0,
@@ -24,7 +25,7 @@ def _market(charge: str, organizations: int, jobs: int, markets: int = 1, **chan
     return Market(rule, economy=economy, markets=markets)
 
 
-def _play(market: Market, bids: np.ndarray, asks=0.0) -> np.ndarray:
+def _play(market: Market, bids: np.ndarray, asks: float | np.ndarray = 0.0) -> np.ndarray:
     """Charges (B, N) where these are bid (B, N)."""
     market.reset(seed=0)
     market.step(act(np.broadcast_to(asks, bids.shape), promotion=bids, kinds=2))
@@ -46,7 +47,9 @@ auctions = st.tuples(
 
 @settings(deadline=None, max_examples=60)
 @given(auctions)
-def test_position_auction__the_dearest_slots_to_the_highest_bids_at_the_next(auction) -> None:
+def test_position_auction__the_dearest_slots_to_the_highest_bids_at_the_next(
+    auction: tuple[np.ndarray, int, int],
+) -> None:
     bids, jobs, number = auction
     market = _market("next_bid", len(bids), jobs, number + 1)
     charges = _play(market, np.tile(bids, (number + 1, 1)))[number]
@@ -65,7 +68,7 @@ def test_position_auction__the_dearest_slots_to_the_highest_bids_at_the_next(auc
 
 @settings(deadline=None, max_examples=40)
 @given(auctions)
-def test_position_auction__externality_by_enumeration(auction) -> None:
+def test_position_auction__externality_by_enumeration(auction: tuple[np.ndarray, int, int]) -> None:
     bids, jobs, number = auction
     market = _market("externality", len(bids), jobs, number + 1)
     charges = _play(market, np.tile(bids, (number + 1, 1)))[number]

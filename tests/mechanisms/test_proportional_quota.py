@@ -1,6 +1,7 @@
 """Proportional quota: every share rounded down or up, exact on average, and what overflows goes down the line."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from ruleshift.envs.numerics import padded
 NAME = "proportional_quota"
 
 
-def _split(odds: list[float], jobs: int, capacity: int = 100, **fields) -> Problem:
+def _split(odds: list[float], jobs: int, capacity: int = 100, **fields: Any) -> Problem:
     """Jobs of one kind among organizations of these odds; the last is the outside option's."""
     n = len(odds) - 1
     with np.errstate(divide="ignore"):
@@ -44,7 +45,7 @@ def _redrawn(market: Problem, draws: int) -> np.ndarray:
     jobs=st.integers(1, 12),
     start=st.floats(1e-9, 1 - 1e-9),
 )
-def test_proportional_quota__each_gets_its_share_rounded_down_or_up(odds, jobs, start) -> None:
+def test_proportional_quota__each_gets_its_share_rounded_down_or_up(odds: list[float], jobs: int, start: float) -> None:
     market = _split(odds, jobs)
     market.uniforms[0] = start
     shares = jobs * np.array(odds) / sum(odds)

@@ -1,6 +1,7 @@
 """Welfare-maximizing assignment against scipy and enumeration; its externality payments (VCG) and what they promise."""
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def _best_by_enumeration(worth: np.ndarray, capacity: int) -> float:
     return best
 
 
-def _check_payments(found: Round, best) -> None:
+def _check_payments(found: Round, best: Callable[[np.ndarray, int], float]) -> None:
     """Each winner is paid what the market is worth, less what it is worth without it, plus its cost."""
     total = best(found.worth, found.capacity)
     for i in set(found.winners) - {-1}:

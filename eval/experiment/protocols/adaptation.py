@@ -11,7 +11,7 @@ import numpy as np
 
 from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.context import Context, training_cell
-from ruleshift.eval.experiment.design import Design, arm_of, home_names, is_trained
+from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.protocols.protocol import Protocol
 from ruleshift.eval.experiment.protocols.training import missing_natives, settings
 
@@ -26,33 +26,37 @@ def cells(design: Design) -> Iterator[Cell]:
         natives = missing_natives(design, [target.name])
         for seed in design.preset.seeds:
             for arm, budget in design.budgets:
-                for home in home_names(design, arm):
-                    own = (training_cell(arm, home, seed, budget),) if is_trained(arm) else ()
-                    yield Cell("adaptation", arm, home, target.name, seed, budget, needs=(*natives, *own))
+                for home in design.homes_of(arm):
+                    own = (training_cell(arm, home, seed, budget),) if arm.is_trained else ()
+                    yield Cell("adaptation", arm.name, home, target.name, seed, budget, needs=(*natives, *own))
 
 
 def compute(cell: Cell, context: Context) -> list[Entry]:
     """By group, the mean return over the phase, and by tenth of it."""
-    from ruleshift.train import load_rewards, train
+    from ruleshift.train import TrainingPlan, load_rewards, train
 
     design, preset = context.design, context.design.preset
+    arm = design.arms[cell.arm]
     assert cell.seed is not None
     groups = [(design.economies[each.economy], each.panel, FIRST_MARKET + each.first_market) for each in design.groups]
     steps = max(round(preset.steps * cell.budget * preset.adaptation), 1)
     own = context.policy_folder(cell)
+    plan = TrainingPlan(
+        steps=steps,
+        seed=cell.seed,
+        arm=cell.arm,
+        groups=context.deployment.learning(cell.target, groups, preset.markets, aware=arm.aware),
+        start=own if arm.is_trained else None,
+        mechanisms=preset.mechanisms,
+        settings=settings(design),
+        snapshots=0,
+        record=True,
+    )
     with tempfile.TemporaryDirectory() as folder:
         train(
-            out=folder,
-            steps=steps,
-            seed=cell.seed,
-            arm=cell.arm,
-            groups=context.deployment.learning(cell.target, groups, preset.markets, aware=arm_of(cell.arm).aware),
-            start=own if is_trained(cell.arm) else None,
-            mechanisms=preset.mechanisms,
-            settings=settings(design),
-            snapshots=0,
+            plan,
+            folder,
             on_rollout=lambda learner: context.report(min(learner.num_timesteps / steps, 1.0)),
-            record=True,
             tensorboard=False,
             quiet=True,
         )

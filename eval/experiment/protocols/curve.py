@@ -6,7 +6,7 @@ from dataclasses import replace
 from ruleshift.agents import load_policy
 from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.context import Context, training_cell
-from ruleshift.eval.experiment.design import Design, arm_of
+from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.protocols.protocol import Protocol, episode_seconds
 from ruleshift.eval.experiment.protocols.training import missing_natives
 
@@ -19,22 +19,22 @@ def cells(design: Design) -> Iterator[Cell]:
     for home in design.homes:
         natives = missing_natives(design, [home.name])
         for seed in design.preset.seeds:
-            for arm in design.preset.arms:
-                if arm_of(arm).name in ARMS:
+            for arm in design.arms.values():
+                if arm.arm.name in ARMS:
                     needs = (*natives, training_cell(arm, home.name, seed))
-                    yield Cell("curve", arm, home.name, seed=seed, needs=needs)
+                    yield Cell("curve", arm.name, home.name, seed=seed, needs=needs)
 
 
 def compute(cell: Cell, context: Context) -> list[Entry]:
     """One entry a group and policy kept on the way; `steps` is when it was due, the same for every arm."""
     from ruleshift.train import learning_curve
 
-    preset, home = context.design.preset, cell.home
+    preset, home, aware = context.design.preset, cell.home, context.design.arms[cell.arm].aware
     kept = learning_curve(context.policy_folder(cell))
     entries: list[Entry] = []
     for done, (_, path) in enumerate(kept):
         context.report(done / len(kept))
-        for each in context.deployment.frozen(load_policy(path), home, "curve", aware=arm_of(cell.arm).aware):
+        for each in context.deployment.frozen(load_policy(path), home, "curve", aware=aware):
             due = preset.steps * done // preset.curve_points
             entries.append(replace(each, steps=due, values={"return": each.values["return"]}))
     return entries

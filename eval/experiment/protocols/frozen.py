@@ -8,7 +8,7 @@ from typing import Any
 
 from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.context import Context, training_cell
-from ruleshift.eval.experiment.design import PRIMARY, Design, arm_of, gate_names, home_names, is_trained
+from ruleshift.eval.experiment.design import PRIMARY, Design
 from ruleshift.eval.experiment.protocols.protocol import Protocol, episode_seconds
 from ruleshift.eval.experiment.protocols.training import missing_natives
 from ruleshift.eval.play import MeanActions
@@ -19,10 +19,10 @@ def cells(design: Design) -> Iterator[Cell]:
     natives = missing_natives(design, [rule.name for rule in design.scored])
     for seed in design.preset.seeds:
         for arm, budget in design.budgets:
-            if is_trained(arm):
-                for home in home_names(design, arm):
+            if arm.is_trained:
+                for home in design.homes_of(arm):
                     needs = (*natives, training_cell(arm, home, seed, budget))
-                    yield Cell("frozen", arm, home, seed=seed, budget=budget, needs=needs)
+                    yield Cell("frozen", arm.name, home, seed=seed, budget=budget, needs=needs)
 
 
 def has_mean_actions(cell: Cell) -> bool:
@@ -32,24 +32,24 @@ def has_mean_actions(cell: Cell) -> bool:
 
 def compute(cell: Cell, context: Context) -> list[Entry]:
     """Returns under every target, with mean actions too for the primary arms; the gate under the training rules."""
-    design, arm = context.design, cell.arm
+    design, arm = context.design, context.design.arms[cell.arm]
     policy = context.policy(cell)
     asked: list[tuple[str, str, dict[str, Any]]] = [(rule.name, "frozen", {}) for rule in design.targets]
     if has_mean_actions(cell):
         asked += [(rule.name, "mean_actions", {}) for rule in design.held_out]
-    asked += [(home, "gate", {"seed": design.preset.gate_seed}) for home in gate_names(design, arm, cell.home)]
+    asked += [(home, "gate", {"seed": design.preset.gate_seed}) for home in design.gates_of(arm, cell.home)]
     entries: list[Entry] = []
     for done, (target, protocol, options) in enumerate(asked):
         context.report(done / len(asked))
         focal = MeanActions(policy) if protocol == "mean_actions" else policy
-        entries += context.deployment.frozen(focal, target, protocol, aware=arm_of(arm).aware, **options)
+        entries += context.deployment.frozen(focal, target, protocol, aware=arm.aware, **options)
     return entries
 
 
 def seconds(cell: Cell, design: Design) -> float:
     """Of all targets, of the held-out ones with mean actions where they are asked for, and of the gate."""
     again = len(design.held_out) if has_mean_actions(cell) else 0
-    episodes = len(design.targets) + again + len(gate_names(design, cell.arm, cell.home))
+    episodes = len(design.targets) + again + len(design.gates_of(design.arms[cell.arm], cell.home))
     return episodes * episode_seconds(design, len(design.preset.panel_seeds))
 
 

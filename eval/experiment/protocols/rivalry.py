@@ -21,7 +21,7 @@ def cells(design: Design) -> Iterator[Cell]:
     if set(PRIMARY) <= set(design.preset.arms):
         for home in design.homes:
             for seed in design.preset.seeds:
-                needs = (CONSTANT_CELL, *(training_cell(arm, home.name, seed) for arm in PRIMARY))
+                needs = (CONSTANT_CELL, *(training_cell(design.arms[arm], home.name, seed) for arm in PRIMARY))
                 yield Cell("rivalry", PRIMARY[0], home.name, seed=seed, needs=needs)
 
 

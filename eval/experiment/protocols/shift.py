@@ -14,7 +14,7 @@ from ruleshift.agents import Policy
 from ruleshift.envs import MEASURES, Economy, Shift
 from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.context import CONSTANT_CELL, Context, training_cell
-from ruleshift.eval.experiment.design import Design, arm_of, is_trained
+from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.protocols.protocol import Protocol, episode_seconds
 from ruleshift.eval.experiment.protocols.training import missing_best_replies, missing_natives
 from ruleshift.eval.play import Played
@@ -33,10 +33,10 @@ def cells(design: Design) -> Iterator[Cell]:
     natives = missing_natives(design, targets)
     for home in design.homes:
         for seed in design.preset.seeds:
-            for arm in design.preset.arms:
-                if is_trained(arm):
+            for arm in design.arms.values():
+                if arm.is_trained:
                     needs = (*natives, training_cell(arm, home.name, seed))
-                    yield Cell("shift", arm, home.name, seed=seed, needs=needs)
+                    yield Cell("shift", arm.name, home.name, seed=seed, needs=needs)
         replies = (*natives, *missing_best_replies(design, targets))
         yield Cell("shift", "best_reply", home.name, needs=replies)
         yield Cell("shift", "constant", home.name, needs=(*natives, CONSTANT_CELL))
@@ -50,7 +50,7 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
     runs = [(home, "twin"), (home, "placebo")]
     runs += [(target.name, protocol) for target in design.held_out for protocol in ("shift", "announced")]
     focal = _focal(cell, context)
-    aware = cell.arm in design.preset.arms and arm_of(cell.arm).aware  # references are no arms
+    aware = cell.arm in design.arms and design.arms[cell.arm].aware  # references are no arms
     for done, (target, protocol) in enumerate(runs):
         context.report(done / len(runs))
         shift = partial(_shift, design, target, protocol)

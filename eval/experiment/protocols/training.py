@@ -6,7 +6,7 @@ from typing import Any
 from ruleshift.envs.files import publish
 from ruleshift.eval.experiment.cell import Cell
 from ruleshift.eval.experiment.context import TRAINING, Context, best_reply_cell, native_cell
-from ruleshift.eval.experiment.design import Design, home_names, is_trained
+from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.protocols.protocol import Protocol
 from ruleshift.eval.experiment.references import shipped
 
@@ -27,9 +27,9 @@ def cells(design: Design) -> Iterator[Cell]:
             yield Cell(TRAINING, "best_reply", rule.name, seed=preset.best_reply_seed, needs=needs)
     for seed in preset.seeds:
         for arm, budget in design.budgets:
-            if is_trained(arm):
-                for home in home_names(design, arm):
-                    yield Cell(TRAINING, arm, home, seed=seed, budget=budget)
+            if arm.is_trained:
+                for home in design.homes_of(arm):
+                    yield Cell(TRAINING, arm.name, home, seed=seed, budget=budget)
 
 
 def missing_natives(design: Design, rules: list[str]) -> tuple[str, ...]:
@@ -47,18 +47,21 @@ def missing_best_replies(design: Design, rules: list[str]) -> tuple[str, ...]:
 
 def compute(cell: Cell, context: Context) -> None:
     """A run that was killed goes on where it was; its folder moves to where policies are kept when it is whole."""
-    from ruleshift.train import train
+    from ruleshift.train import TrainingPlan, train
 
     assert cell.seed is not None
     folder, steps = context.folder.partial(cell.name), _steps(cell, context.design)
-    train(
+    plan = TrainingPlan(
         **_what(cell, context),
-        out=folder,
         steps=steps,
         seed=cell.seed,
         mechanisms=context.design.preset.mechanisms,
         settings=settings(context.design),
         snapshots=context.design.preset.curve_points,
+    )
+    train(
+        plan,
+        folder,
         checkpoint_seconds=_CHECKPOINT_SECONDS,
         on_rollout=lambda learner: context.report(min(learner.num_timesteps / steps, 1.0)),
         tensorboard=False,
@@ -81,7 +84,7 @@ def settings(design: Design) -> Any:
 
 
 def _what(cell: Cell, context: Context) -> dict[str, Any]:
-    """What the arm trains on, as arguments of `train`."""
+    """What the arm trains on, as fields of its plan."""
     design, arm = context.design, cell.arm
     if arm == "best_reply":
         # From nothing it would learn to stay out: among natives a beginner hardly ever wins.
