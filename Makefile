@@ -7,11 +7,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Small matrices: more threads than one only wait for each other.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help study test lint types check coverage lowest wheel-check clean
+.PHONY: help study test lint types check coverage lowest wheel-check docs clean
 
 help:
 	@echo "make study   train, shift the rule, compare; leaves $(OUT)/report.html and $(OUT)/results.csv"
 	@echo "make test    run the tests"
+	@echo "make docs    build the site of the documentation; leaves site/index.html"
 	@echo "make lint types check clean   style; types; both and the tests; remove what make made"
 	@echo "make coverage lowest wheel-check   what the tests reach; with the oldest versions; with the built wheel"
 
@@ -39,6 +40,10 @@ lowest: .venv-lowest/.ready
 wheel-check: .venv/.ready-dev
 	@.ci/wheel-check
 
+docs: .venv/.ready-docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "site/index.html"
+
 .venv/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "ruleshift needs Python 3.11 or later; name one: make PYTHON=python3.12 study" >&2; exit 1; }
@@ -55,6 +60,11 @@ wheel-check: .venv/.ready-dev
 	@$(BIN)/pip install -qq -c constraints.txt -e '.[dev]'
 	@touch $@ .venv/.ready
 
+.venv/.ready-docs: .venv/.made pyproject.toml constraints.txt
+	@echo "installing into .venv, with what the documentation needs"
+	@$(BIN)/pip install -qq -c constraints.txt -e '.[docs]'
+	@touch $@ .venv/.ready
+
 .venv-lowest/.ready: pyproject.toml constraints-lowest.txt
 	@echo "installing into .venv-lowest"
 	@$(PYTHON) -m venv --clear .venv-lowest
@@ -62,4 +72,4 @@ wheel-check: .venv/.ready-dev
 	@touch $@
 
 clean:
-	@rm -rf .venv .venv-lowest .coverage build dist .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .venv-lowest .coverage build dist site .pytest_cache .mypy_cache .ruff_cache

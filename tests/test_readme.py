@@ -47,6 +47,13 @@ def test_readme__commands_parse() -> None:
         parse(words[1:])
 
 
+def test_readme__says_how_its_picture_was_made() -> None:
+    command = re.search(r"<!-- ruleshift (play .* --save (\S+)) -->", README)
+    assert command
+    parse(command[1].split())
+    assert (ROOT / command[2]).stat().st_size < 300_000
+
+
 def test_readme__links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / target).is_file(), target

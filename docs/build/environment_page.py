@@ -28,7 +28,9 @@ class Part:
 
 
 ACTION = {
-    "ask": Part(0, 1.25, "share of the job's value", "`(a + 1) / 2 * 1.25`; above the rule's reserve it is no offer"),
+    "ask": Part(
+        0, 1.25, "share of the job's value", "`(a + 1) / 2 * 1.25`; an ask above the rule's reserve is not offered"
+    ),
     "effort": Part(0, 1, "1 is full effort", "`(a + 1) / 2`; raises quality, and costs"),
     "promotion": Part(0, 1, "1 is full promotion", "`(a + 1) / 2`; paid visibility, charged as the rule says"),
     "focus": Part(
@@ -40,13 +42,13 @@ OBSERVATION = {
     "capability": Part(0, 1, "1 is perfect", "how well the organization serves each kind"),
     "shock": Part(-10, 10, "share of the job's value", "private cost shock of the round to come, for each kind"),
     "reputation": Part(0.01, 1, "as quality", "the platform's record of its quality"),
-    "popularity": Part(0, 10, "the market's mean", "jobs won in the past, as far as they last"),
+    "popularity": Part(0, 10, "the market's mean", "jobs won in the past, which fade by the rule's persistence"),
     "cash": Part(-10, 10, "10 mean job values", "what it owns; bankrupt below 0"),
     "infrastructure": Part(0, 10, "as the economy's", "lowers the base cost"),
     "newcomer": Part(0, 1, "0 or 1", "1 where the tenant of the seat entered in the last round"),
     "jobs": Part(0, 10, "J / K jobs", "jobs of each kind on the board; 1 is an even split"),
     "values": Part(0, 4, "mean job values", "mean value of the jobs of each kind on the board, 0 where there is none"),
-    "notice": Part(0, 1, "share of the notice", "0, rising to 1 as an announced change of the rule comes near"),
+    "notice": Part(0, 1, "nearness", "0, rising to 1 as an announced change of the rule comes near"),
     "last_ask": Part(0, 1.25, "share of the job's value", "its own ask in the last round"),
     "last_effort": Part(0, 1, "1 is full effort", "its own effort in the last round"),
     "last_promotion": Part(0, 1, "1 is full promotion", "its own promotion in the last round"),
@@ -159,10 +161,10 @@ refused with an error that names the agent, before anything changes.
 _OBSERVATION = """
 ## Observation
 
-The length is the same under every rule. What the rule does not disclose reads 0, beside a mask that reads 0, too. The
+The length is the same under every rule. What the rule does not disclose reads 0, and so does the mask beside it. The
 levels of disclosure include each other, in the order `opaque`, `outcomes`, `scores`, `full`; the column *shown* names
-the first that shows a part. Numbers are clipped to -10 .. 10. In the first round of an episode, and for a newcomer,
-there is no last round: these parts read 0.
+the first level that shows a part. Numbers are clipped to -10 .. 10. In the first round of an episode, and for a
+newcomer, there is no last round, and the parts that describe it read 0.
 """
 
 _BLOCKS = """
@@ -237,10 +239,10 @@ def spaces() -> Iterator[str]:
         ("action", env.action_space, action_layout, "ask, effort, promotion, and focus over the kinds"),
     ):
         box = space("org_0")
-        shape = f"({box.shape[0]},) at K = {KINDS}; {_length(layout)}"
+        shape = f"({_length(layout)},); ({box.shape[0]},) at K = {KINDS}"
         yield f"| {name} | {box.dtype} | {shape} | {box.low.min():g} .. {box.high.max():g} | {what} |"
     yield "| reward | float | a number | not bounded | profit of the round, in mean job values |"
-    yield "| end | bool | a truth value | | truncated after round T, never terminated |"
+    yield "| end | bool | | | truncated after round T, never terminated |"
 
 
 def _places(parts: Mapping[str, Part], layout: Layout, meaning: str) -> Iterator[str]:
