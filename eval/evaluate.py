@@ -48,11 +48,13 @@ class Evaluation:
         else:
             rows.append((f"after the shift to {self.shift_to}", self.after))
             rows.append(("the same rounds without the shift (twin)", self.twin_after))
-            rows.append(("change, paired", self.change))
+            rows.append(("change due to the shift (paired)", self.change))
         width = max(len(label) for label, _ in rows)
         lines = [f"focal profit per round, in mean job values; {markets} markets against {self.panel}"]
         lines += [f"  {label:<{width}}  {value.mean():+.4f}{_error(value)}" for label, value in rows]
-        return "\n".join([*lines, "  (+- one standard error over markets: it says nothing about other training seeds)"])
+        return "\n".join(
+            [*lines, "  (+- is one standard error over markets; it says nothing about other training seeds)"]
+        )
 
 
 def evaluate(

@@ -21,11 +21,11 @@ OUTCOMES = {
     "effort": "mean over organizations, 0 .. 1",
     "promotion": "mean over organizations, 0 .. 1",
     "reputation": "mean over organizations before the round, 0.01 .. 1",
-    "commission": "share of the payments that the platform kept, promotion apart",
-    "revenue": "of the platform, commission and promotion, a job posted",
-    "profit": "of the organizations, a job posted",
-    "surplus": "of the clients, a job posted",
-    "gini": "Gini index of what organizations were paid over the stage, 0 all alike",
+    "commission": "share of the payments that the platform kept, without promotion",
+    "revenue": "of the platform, from commission and promotion, per job posted",
+    "profit": "of the organizations, per job posted",
+    "surplus": "of the clients, per job posted",
+    "gini": "Gini index of what organizations were paid over the stage; 0 if all were paid alike",
     "top_share": "share of the payments that went to the organization paid most over the stage",
 }
 """The outcomes that are compared, each with its meaning and unit; money is in mean job values."""
@@ -68,13 +68,13 @@ class ScenarioRun:
         width = max(map(len, OUTCOMES))
         for stage in self.stages[1:]:
             lines += ["", f"rounds {stage.first} to {stage.last}, under {stage.rule}"]
-            lines.append(f"  {'':<{width}} {'before':>9} {'after':>9} {'twin':>9}   after less twin")
+            lines.append(f"  {'':<{width}} {'before':>9} {'after':>9} {'twin':>9}   after - twin")
             for name in OUTCOMES:
                 numbers = (self.stages[0].shifted[name], stage.shifted[name], stage.twin[name])
                 means = " ".join(f"{values.mean():9.4f}" for values in numbers)
                 change = stage.change(name)
                 lines.append(f"  {name:<{width}} {means}   {change.mean():+.4f} +- {_error(change):.4f}")
-        return "\n".join([*lines, "", "+- one standard error over markets; money in mean job values"])
+        return "\n".join([*lines, "", "+- is one standard error over markets; money is in mean job values"])
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the table as NAME.csv into a folder, one row per stage and outcome, and return its path.
@@ -127,7 +127,7 @@ def run_scenario(
     bounds = (0, *(shift.at for shift in scenario.schedule), scenario.economy.rounds)
     return ScenarioRun(
         scenario,
-        "all scripted" if policy is None else "a trained policy in half of the seats",
+        "all organizations scripted" if policy is None else "a trained policy in half of the seats",
         tuple(
             Stage(rule.name, first, stop - 1, _outcomes(played[first:stop]), _outcomes(twin[first:stop]))
             for rule, (first, stop) in zip(scenario.rules, pairwise(bounds), strict=True)

@@ -292,7 +292,7 @@ def test_economies__looking_at_many_is_allowed_for():
 def test_economies__finds_the_field_where_the_verdict_flips():
     load, other = np.linspace(1, 3, 20), np.random.default_rng(0).random(20)
     verdict = CLAIMS["economies"].judge(by_economy(np.where(load > 2.4, -0.2, 0.3), load=load, other=other))
-    assert "load best tells the signs apart (ahead below" in verdict.reason
+    assert "load best separates the signs (ahead below" in verdict.reason
     assert verdict.numbers["cut of load"] == pytest.approx(2.42, abs=0.1)
     assert (verdict.numbers["separation"], verdict.numbers["share_ahead"]) == pytest.approx((1, 14 / 20))
     assert verdict.numbers["worst_decile"] == pytest.approx(-0.2, abs=0.01)

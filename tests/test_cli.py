@@ -191,7 +191,7 @@ def test_mistake__is_one_clear_line_and_status_2(words, named, policy, tmp_path,
     out = str(tmp_path / "out")
     given = words.replace("POLICY", policy).replace("OUT", out)
     assert main(given.split()) == 2
-    shown = capsys.readouterr().err.removeprefix("compiling the market, once: about a minute\n")
+    shown = capsys.readouterr().err.removeprefix("compiling the market; this happens once and takes about a minute\n")
     assert shown.count("\n") == 1
     assert shown.startswith("ruleshift: ")
     assert named.replace("OUT", out) in shown

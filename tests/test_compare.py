@@ -36,10 +36,10 @@ def test_compare_rules__says_it_in_words(comparison: Comparison) -> None:
     text = str(comparison)
     for words in (
         "A: price_board, B: ranked. They differ in 2 fields.",
-        "A  odds are the score to the power 6",
+        "A  odds are the score to the power of 6",
         "B  the highest score wins: a ranking",
-        "A  the platform keeps 10 % of each payment",
-        f"Distance of their matching: {comparison.distance:.3f}",
+        "A  the platform keeps 10% of each payment",
+        f"Distance between their matchings: {comparison.distance:.3f}",
     ):
         assert words in text
     assert max(len(line) for line in text.splitlines()) <= 110
@@ -93,8 +93,8 @@ def test_phrase__every_field_of_a_rule_has_words_of_its_own() -> None:
     ("field", "value", "words"),
     [
         ("scoring.amplification", 0.0, "a lottery"),
-        ("scoring.weights.popularity", 0.7, "jobs won before, makes up 70 %"),
-        ("payment.tiers", ((2.0, 0.2), (10.0, 0.05)), "becomes 20 % from 2 on, 5 % from 10 on"),
+        ("scoring.weights.popularity", 0.7, "(jobs won before) makes up 70%"),
+        ("payment.tiers", ((2.0, 0.2), (10.0, 0.05)), "becomes 20% from 2 on, 5% from 10 on"),
         ("payment.pricing", "second_price", "highest ask that would still have won"),
         ("matching.mechanism", "serial", "each arriving job draws"),
         ("disclosure.delay", 3, "3 rounds late"),
@@ -130,8 +130,8 @@ def test_idle__another_value_changes_no_profit_and_elsewhere_it_does(name: str) 
 
 def test_compare_rules__marks_what_has_no_effect() -> None:
     text = str(compare_rules(BOARD, BOARD.replace(**{"scoring.promotion_floor": 0.5})))
-    assert "scoring.promotion_floor (without effect under either)" in text
-    assert "Distance of their matching: 0.000" in text
+    assert "scoring.promotion_floor (no effect under either rule)" in text
+    assert "Distance between their matchings: 0.000" in text
 
 
 def test_save_picture__png_or_svg_the_same_each_time(comparison: Comparison, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_sentences__inconclusive_says_what_would_fit() -> None:
     study = found(Planted(away={GENERALIST: 0.55}, spread=0.5))
     outcome, text = answer(study, "transfer")
     assert outcome == "inconclusive"
-    assert re.search(r"the 95% interval runs from −\d+ to \+\d+ points", text)
+    assert re.search(r"the 95% interval of the difference runs from −\d+ to \+\d+ points", text)
     assert (
         headline(study.judgement) == "This study is inconclusive: it cannot tell who earns more after the rule change."
     )
@@ -130,14 +130,14 @@ def test_sentences__beating_all_controls_is_called_adaptation() -> None:
     outcome, text = answer(found(AHEAD), "adaptation")
     assert outcome == "supported"
     assert text.startswith("Yes, as far as this study can show")
-    assert "scored 30 there, and the generalist 80" in text
+    assert "scored 30 under the held-out rules, and the generalist 80" in text
 
 
 def test_sentences__where_a_constant_does_better_it_is_not_adaptation() -> None:
     outcome, text = answer(found(replace(AHEAD, constant=0.9)), "adaptation")
     assert outcome == "contradicted"
-    assert text.startswith("No, this is not adaptation. At least as good was the best conduct that never reacts")
-    assert "an untrained constant does at least as well" in text
+    assert text.startswith("No, this is not adaptation: the best policy that never reacts did at least as well.")
+    assert "an untrained constant did at least as well" in text
 
 
 def test_sentences__one_conduct_for_all_rules_is_not_adaptation() -> None:
@@ -174,11 +174,11 @@ def test_sentences__who_learned_faster(slow: dict[str, float], outcome: str, beg
 @pytest.mark.parametrize(
     ("home", "away", "says"),
     [
-        ((0.6, 0.9), (0.8, 0.5), "The specialist is the better choice if fewer than 50% of rounds"),
+        ((0.6, 0.9), (0.8, 0.5), "As measured, the specialist is the better choice if fewer than 50% of rounds"),
         ((0.7, 0.9), (0.8, 0.2), "The specialist is the better choice if fewer than 25% of rounds"),
         ((0.9, 0.6), (0.8, 0.5), "However rarely rules change, the generalist is the better choice"),
         ((0.6, 0.9), (0.5, 0.8), "However often rules change, the specialist is the better choice"),
-        ((0.9, 0.6), (0.5, 0.8), "Against what one would expect"),
+        ((0.9, 0.6), (0.5, 0.8), "As measured, contrary to expectation, the generalist gains at home"),
     ],
 )
 def test_sentences__break_even(home: tuple[float, float], away: tuple[float, float], says: str) -> None:
@@ -186,17 +186,17 @@ def test_sentences__break_even(home: tuple[float, float], away: tuple[float, flo
     arms = (GENERALIST, SPECIALIST)
     planted = Planted(home=dict(zip(arms, home, strict=True)), away=dict(zip(arms, away, strict=True)), spread=0.0001)
     _, text = answer(found(planted), "break_even")
-    assert text.startswith(says)
-    assert "With certainty (95% interval)" in text
+    assert says in text
+    assert "The 95% interval shows that" in text
 
 
 def test_sentences__where_the_verdict_flips() -> None:
     planted = Planted(away={GENERALIST: 0.5, SPECIALIST: 0.5}, flips=0.3)
     outcome, text = answer(found(planted), "economies")
     assert outcome == "contradicted"
-    assert "ahead in 2 of 4 economies (beyond doubt in 2) and behind in 2 (beyond doubt in 2)" in text
-    assert "In the worst tenth of them, its lead averaged −3" in text
-    assert "What tells these economies apart best is" in text
+    assert "ahead in 2 (the 95% interval is above 0 in 2) and behind in 2 (the 95% interval is below 0 in 2)" in text
+    assert "In the worst tenth, its lead averaged −3" in text
+    assert "What best separates these economies is" in text
 
 
 def test_sentences__where_the_best_reply_learned_nothing_there_is_no_answer() -> None:
@@ -218,7 +218,7 @@ def test_sentences__one_of_a_kind_says_nothing_of_others(change: dict[str, Any])
 def test_sentences__how_long_arms_go_on_learning_is_the_presets(adaptation: float, share: str) -> None:
     text = Page(page(make_findings(AHEAD, replace(SMALL, adaptation=adaptation)))).text
     assert f"both kept learning under it for {share} of their training budget" in text
-    assert f"both learning there for {share} of the budget" in text
+    assert f"both keep learning for {share} of their training budget" in text
 
 
 def test_sentences__a_study_without_an_arm_says_so() -> None:
@@ -252,7 +252,7 @@ def test_tables__are_shares_of_the_way_and_homes_are_set_apart() -> None:
 
 def test_tables__every_budget_that_was_asked_for() -> None:
     lines = tables.budgets(found(AHEAD))
-    assert [line.name for line in lines] == ["0.5 times the budget", "1 times the budget"]
+    assert [line.name for line in lines] == ["0.5 times the budget", "the study's budget"]
     assert all(line.found and line.found.estimate == pytest.approx(0.3, abs=0.02) for line in lines)
 
 

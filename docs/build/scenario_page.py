@@ -8,10 +8,10 @@ from ruleshift.eval.compare.compare import compare_rules
 
 _INTRODUCTION = """# Scenarios
 
-A scenario is a platform, stylized: a rule, the market that it is in, the change of the rule that is on record, and the
-published figures that these are set by. **None of them is the platform that it stylizes.** A figure says which field
-it sets; every number without a figure, the weights above all, is ours, and each scenario says what of the platform the
-market cannot express. This page is written from the files in `envs/scenarios/`.
+A scenario is a stylized platform: a rule, the market around it, a documented change of the rule, and the published
+figures on which these are based. **None of the scenarios is the platform that it stylizes.** Each figure says which
+field it sets. Every number without a figure is our own choice, above all the weights, and each scenario says what the
+market cannot express about its platform. This page is generated from the files in `envs/scenarios/`.
 
 ```
 ruleshift scenarios list                        # also: show NAME, which prints the file
@@ -21,16 +21,18 @@ ruleshift train freelance_commission --out runs/freelancer --steps 1_000_000
 ruleshift scenarios run freelance_commission --policy runs/freelancer
 ```
 
-`run` plays the changing market and its twin, which stays under the first rule and meets the same noise, over many
-markets, and prints prices, quality, the platform's share, and who gets what, before and after, with the difference to
-the twin and its standard error. In Python it is `ruleshift.eval.run_scenario(name)`, and
-`Market(**load_scenario(name).arguments(), markets=64)` is the market itself; `parallel_env` and `MarketVecEnv` take the
-same arguments. All scenarios have three kinds of job, so that one policy can be run in each.
+`run` plays the changing market and its twin over many markets. The twin stays under the first rule and meets the same
+noise. The output shows prices, quality, the platform's share and who gets what, before and after the change, and the
+difference from the twin with its standard error. In Python this is `ruleshift.eval.run_scenario(name)`. The market
+itself is `Market(**load_scenario(name).arguments(), markets=64)`; `parallel_env` and `MarketVecEnv` take the same
+arguments. All scenarios have three kinds of job, so that one policy can be run in each of them.
 
-Scripted organizations do not react to a commission, so that a change of nothing else moves only who keeps what: what
-organizations make of it is for learned ones to show. To change a scenario, `ruleshift scenarios show NAME >
-mine.toml`, edit, and name the file: the table `to` of a shift holds what changes in the rule in force before it. A
-figure that no longer holds goes, or sets `context`.
+Scripted organizations do not react to a commission. If a scenario changes nothing else, they only show how the payments
+are split; it takes learned organizations to show a reaction.
+
+To change a scenario, run `ruleshift scenarios show NAME > mine.toml`, edit the file, and use its path in place of the
+name. The table `to` of a shift holds the changes relative to the rule in force before it. If a figure no longer
+applies, delete it or change its `sets` to `context`.
 """
 
 
@@ -54,7 +56,7 @@ def _section(scenario: Scenario) -> str:
         lines.append(f"- Round {shift.at}, `{after.name}`, {notice}: {after.rationale} ({fields}.)")
     lines += ["", "| figure | value | year | sets | source |", "|---|---|---|---|---|"]
     lines += [_row(figure) for figure in scenario.figures]
-    lines += ["", "What is left out, or cannot be expressed:", "", *(f"- {gap}" for gap in scenario.gaps)]
+    lines += ["", "What is left out or cannot be expressed:", "", *(f"- {gap}" for gap in scenario.gaps)]
     return "\n".join(lines)
 
 

@@ -71,7 +71,9 @@ def judge(returns: Returns) -> Verdict:
     advantage = transfer.judge(returns)
     if advantage.outcome != SUPPORTED:
         return Verdict(
-            CLAIM.id, INCONCLUSIVE, f"the claim transfer is {advantage.outcome}, so there is no advantage to explain"
+            CLAIM.id,
+            INCONCLUSIVE,
+            f"the verdict on transfer is “{advantage.outcome}”, so there is no advantage to explain",
         )
     failures = gate_failures(returns, (CENTRAL, WITHOUT_MEMORY))
     found = differences(returns)
@@ -87,16 +89,16 @@ def judge(returns: Returns) -> Verdict:
 
 def _outcome(name: str, weakest: Interval, moves: float) -> tuple[str, str]:
     if moves < LEAST_MOVE:
-        return CONTRADICTED, f"its conduct is one for all rules (it moves by {moves:.3f}; {LEAST_MOVE:g} is the least)"
+        return CONTRADICTED, f"its conduct is the same under all rules (moves by {moves:.3f}; {LEAST_MOVE:g} is needed)"
     if weakest.low > 0:
-        return SUPPORTED, f"it beats every control, {name} by {weakest.low:.3f} or more; conduct moves by {moves:.2f}"
+        return SUPPORTED, f"it beats every control, {name} by at least {weakest.low:.3f}; conduct moves by {moves:.2f}"
     if weakest.high <= 0:
         return CONTRADICTED, f"{name} does no worse: the upper limit of the difference is {weakest.high:.3f}"
     if weakest.low >= -MARGIN and weakest.high <= MARGIN:
-        return NO_DIFFERENCE, f"{name} does as well, within {MARGIN:g}"
+        return NO_DIFFERENCE, f"{name} does equally well, to within {MARGIN:g}"
     return (
         INCONCLUSIVE,
-        f"it is not sure to beat {name}: the difference lies from {weakest.low:.3f} to {weakest.high:.3f}",
+        f"it may not beat {name}: the interval of the difference is {weakest.low:.3f} to {weakest.high:.3f}",
     )
 
 
@@ -119,12 +121,12 @@ def _explained(judgement: Judgement) -> str:
         controls = listed([_CONTROLS[each] for each in verdict.intervals])
         return (
             f"Yes, as far as this study can show. Under rules that it had never met, the generalist beat {controls}, "
-            "and it behaves differently under different rules."
+            "and it behaved differently under different rules."
         )
     if verdict.outcome == CONTRADICTED:
-        return f"No, this is not adaptation. At least as good was {control}."
+        return f"No, this is not adaptation: {control} did at least as well."
     if verdict.outcome == NO_DIFFERENCE:
-        return f"No, this is not adaptation. As good, within {points(MARGIN)}, was {control}."
+        return f"No, this is not adaptation: {control} did equally well, to within {points(MARGIN)}."
     if failures := [text for arm in (CENTRAL, WITHOUT_MEMORY) if (text := failing(judgement, arm))]:
         return f"Inconclusive: {listed(failures)}."
     limits = ends(verdict.intervals[name], signed=True)
@@ -141,16 +143,16 @@ def _constant(judgement: Judgement) -> str:
     generalist = float(own.adapted[GENERALIST].mean() - own.floor.mean()) / scale
     what = ", ".join(f"{part} {value:.2g}" for part, value in judgement.constant.items())
     text = (
-        f"A conduct that never reacts ({what}; the best of its kind on the training rules) scored {score(constant)} "
-        f"there, and the generalist {score(generalist)}."
+        f"The best policy that never reacts ({what}; chosen on the training rules) scored {score(constant)} under the "
+        f"held-out rules, and the generalist {score(generalist)}."
     )
     if constant >= generalist:
-        text += " So an untrained constant does at least as well, and beating a specialist would show nothing yet."
+        text += " So an untrained constant did at least as well, and beating a specialist shows nothing by itself."
     return text
 
 
 _CONTROLS = {
-    CONSTANT: "the best conduct that never reacts",
+    CONSTANT: "the best policy that never reacts",
     CENTRAL: "a specialist of the most typical rule",
     WITHOUT_MEMORY: "the same generalist without a memory",
 }
@@ -159,14 +161,14 @@ _CONTROLS = {
 CLAIM = Claim(
     id="adaptation",
     question="Is that adaptation?",
-    statement="What gives those trained on many rules their advantage is that they adapt to the rule in force.",
-    setting=f"{GENERALIST} at held-out rules, against {CONSTANT} (chosen on training rules), {CENTRAL} and "
-    f"{WITHOUT_MEMORY} (itself without memory)",
-    measure="[Y_generalist - Y_control] / [best reply - floor], ratio of sums, the least of the three; and how much "
-    "late conduct differs between rules",
-    thresholds="only if transfer is supported. Supported: all three lower 95% limits above 0 and conduct moves by at "
-    f"least {LEAST_MOVE}; contradicted: the weakest upper limit not above 0, or conduct does not move; no material "
-    f"difference: the weakest within +-{MARGIN}; otherwise inconclusive",
+    statement="Organizations trained on many rules owe their advantage to adapting to the rule in force.",
+    setting=f"{GENERALIST} under held-out rules, against {CONSTANT} (chosen on training rules), {CENTRAL} and "
+    f"{WITHOUT_MEMORY} (the same without a memory)",
+    measure="[Y_generalist - Y_control] / [best reply - floor], a ratio of sums, the smallest of the three; and how "
+    "much late conduct differs between rules",
+    thresholds="judged only if transfer is supported. Supported: all three lower 95% limits are above 0 and conduct "
+    f"moves by at least {LEAST_MOVE}; contradicted: the upper limit of the smallest is not above 0, or conduct moves "
+    f"by less; no material difference: both limits of the smallest are within +-{MARGIN}; otherwise inconclusive",
     judge=judge,
     answer=answer,
 )

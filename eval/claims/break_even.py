@@ -6,12 +6,14 @@ from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import (
     INCONCLUSIVE,
     MARGIN,
+    NO_DIFFERENCE,
     Claim,
     Judgement,
     Verdict,
     as_measured,
     decide,
     explain,
+    measured,
     obstacle,
     unmeasured,
 )
@@ -115,16 +117,22 @@ def answer(judgement: Judgement) -> str:
     if verdict.measure is None:
         return unmeasured(verdict)
     loss, gain = (verdict.intervals[name].estimate for name in ("loss at home", "gain away"))
-    share = percent(break_even(loss, gain))
+    share = percent(min(max(break_even(loss, gain), 0.01), 0.99))
     text = {
         "always": "However rarely rules change, the generalist is the better choice: it loses nothing at home.",
         "never": "However often rules change, the specialist is the better choice: the generalist gains nothing away.",
         "between": f"The specialist is the better choice if fewer than {share} of rounds are played under changed "
         "rules, and the generalist if more are.",
-        "reversed": "Against what one would expect, the generalist gains at home and loses away. It is the better "
+        "reversed": "Contrary to expectation, the generalist gains at home and loses away. It is the better "
         f"choice only if fewer than {share} of rounds are played under changed rules.",
     }[CASES[cases(np.array([[loss, gain]]))[0]]]
-    return f"{as_measured(judgement, text)} {_sure(verdict)}"
+    if judgement.incompetent:
+        text = as_measured(judgement, text)
+    elif verdict.outcome == INCONCLUSIVE:
+        text = f"Inconclusive. {measured(text)}"
+    elif verdict.outcome == NO_DIFFERENCE:
+        text = f"If half of the rounds are under changed rules, there is no material difference. {measured(text)}"
+    return f"{text} {_sure(verdict)}"
 
 
 def _sure(verdict: Verdict) -> str:
@@ -135,19 +143,19 @@ def _sure(verdict: Verdict) -> str:
         if low is not None and high is not None:
             parts.append(f"{who} is better if {percent(low)} to {percent(high)} of rounds are under changed rules")
     if not parts:
-        return f"At no share is either of them better with certainty ({level()})."
-    return f"With certainty ({level()}), {listed(parts)}."
+        return f"At no share does the {level()} show that either is better."
+    return f"The {level()} shows that {listed(parts)}."
 
 
 CLAIM = Claim(
     id="break_even",
     question="How often must rules change for variety to pay?",
     statement="If half of the rounds are under held-out rules, training on many rules pays more than training on one.",
-    setting=f"{GENERALIST} against {SPECIALIST}: frozen on the home rules, still learning at held-out rules",
-    measure=f"[p G - (1 - p) L] / [p (best reply - floor) away + (1 - p) at home] at p = {SHARE}, L the loss at home, "
-    "G the gain away; beside it the break-even p* = L / (L + G)",
+    setting=f"{GENERALIST} against {SPECIALIST}: frozen on the home rules, still learning under held-out rules",
+    measure=f"[p G - (1 - p) L] / [p (best reply - floor) away + (1 - p) at home] at p = {SHARE}, where L is the loss "
+    "at home and G the gain away; also the break-even share p* = L / (L + G)",
     thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
-    f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the gate of competence",
+    f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the competence gate",
     judge=judge,
     answer=answer,
 )

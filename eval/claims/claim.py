@@ -117,7 +117,7 @@ def explain(outcome: str, found: Interval, margin: float = MARGIN, null: float =
         SUPPORTED: f"the lower limit {found.low:.3f} is above {high:g}",
         CONTRADICTED: f"the upper limit {found.high:.3f} is below {low:g}",
         NO_DIFFERENCE: f"the interval {found.low:.3f} to {found.high:.3f} lies within {low:g} to {high:g}",
-        INCONCLUSIVE: f"the interval {found.low:.3f} to {found.high:.3f} reaches across {low:g} or {high:g}",
+        INCONCLUSIVE: f"the interval {found.low:.3f} to {found.high:.3f} includes {low:g} or {high:g}",
     }[outcome]
 
 
@@ -125,7 +125,7 @@ def obstacle(returns: Returns) -> str:
     """Return why no verdict on arms is possible at all; empty if one is."""
     seeds = returns.sizes[2]
     if seeds < LEAST_SEEDS:
-        return f"{seeds} training seed: nothing is known of how another would have come out"
+        return f"with {count(seeds, 'training seed')}, nothing is known about how another would have turned out"
     return ""
 
 
@@ -138,7 +138,12 @@ def as_measured(judgement: Judgement, text: str) -> str:
     """Return a sentence, marked as a measurement without a verdict if an arm of the primary contrast is incompetent."""
     if not judgement.incompetent:
         return text
-    return f"No verdict, for the reason given above. As measured, {text[0].lower()}{text[1:]}"
+    return f"No verdict, for the reason given above. {measured(text)}"
+
+
+def measured(text: str) -> str:
+    """A sentence as what was measured, where it is not what is concluded."""
+    return f"As measured, {text[0].lower()}{text[1:]}"
 
 
 def failing(judgement: Judgement, arm: str) -> str:

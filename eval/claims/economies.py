@@ -24,7 +24,7 @@ from ruleshift.eval.claims.claim import (
 from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, of_arm
 from ruleshift.eval.claims.transfer import no_scale, scale
-from ruleshift.eval.claims.wording import count, field_label, percent, points
+from ruleshift.eval.claims.wording import count, field_label, level, percent, points
 from ruleshift.eval.statistics import LEVEL, Interval, Statistic, Weights, intervals, partial_mean
 
 _OTHERS = ("home", "target", "seed", "panel")
@@ -111,9 +111,9 @@ def judge(returns: Returns) -> Verdict:
     count = returns.sizes[4]
     problem = obstacle(returns) or no_scale(returns, scale(returns))
     if not problem and (returns.best_reply - returns.floor).mean(axis=(0, 1)).min() <= 0:
-        problem = "in some economy the best replies earn no more than the floor: there is no scale"
+        problem = "in some economy the best replies earn no more than the floor, so there is no scale"
     if not problem and count < 2:
-        problem = "one economy: nothing is known of others"
+        problem = "with one economy, nothing is known about others"
     if problem:
         return Verdict(CLAIM.id, INCONCLUSIVE, problem)
     statistic = advantages(returns)
@@ -135,10 +135,10 @@ def _outcome(each: list[Interval], strict: list[Interval]) -> tuple[str, str]:
     if (low > 0).all():
         return SUPPORTED, f"ahead in each of {len(each)} economies"
     if reversed_:
-        return CONTRADICTED, f"surely behind in {reversed_} of {len(each)} economies"
+        return CONTRADICTED, f"behind in {reversed_} of {len(each)} economies, by intervals corrected for their number"
     if (low >= -MARGIN).all() and (high <= MARGIN).all():
         return NO_DIFFERENCE, f"within +-{MARGIN:g} in each of {len(each)} economies"
-    return INCONCLUSIVE, f"surely ahead in {(low > 0).sum()} of {len(each)} economies, surely behind in none"
+    return INCONCLUSIVE, f"the interval is above 0 in {(low > 0).sum()} of {len(each)} economies, and below in none"
 
 
 def _told(found: Flip | None) -> str:
@@ -146,8 +146,8 @@ def _told(found: Flip | None) -> str:
         return ""
     side = "above" if found.ahead_above else "below"
     return (
-        f"; of the economy's fields {found.field} best tells the signs apart (ahead {side} {found.cut:.3g}; as good by "
-        f"chance in {100 * found.chance:.0f} %)"
+        f"; of the economy's fields, {found.field} best separates the signs (ahead {side} {found.cut:.3g}; chance "
+        f"alone does as well in {100 * found.chance:.0f}% of cases)"
     )
 
 
@@ -175,11 +175,26 @@ def answer(judgement: Judgement) -> str:
         round(numbers[f"share_{name}"] * total) for name in ("ahead", "behind", "surely_ahead", "surely_behind")
     )
     text = (
-        f"The generalist was ahead in {ahead} of {count(total, 'economy')} (beyond doubt in {surely_ahead}) and behind "
-        f"in {behind} (beyond doubt in {surely_behind}). In the worst tenth of them, its lead averaged "
+        f"Out of {count(total, 'economy')}, the generalist was ahead in {_many(ahead, surely_ahead, 'above')} and "
+        f"behind in {_many(behind, surely_behind, 'below')}. In the worst tenth, its lead averaged "
         f"{points(numbers['worst_decile'], signed=True)}."
     )
+    if not judgement.incompetent:
+        text = f"{_SHORT[verdict.outcome]} {text}"
     return f"{as_measured(judgement, text)} {_told_apart(judgement, verdict)}".strip()
+
+
+_SHORT = {
+    SUPPORTED: "Yes.",
+    CONTRADICTED: "No. In some economies, the specialist is ahead.",
+    NO_DIFFERENCE: "No. There is no material difference in any economy.",
+    INCONCLUSIVE: "Inconclusive.",
+}
+
+
+def _many(number: int, sure: int, side: str) -> str:
+    """Say how many economies there are, and in how many the interval agrees: `3 (the 95% interval is above 0 in 2)`."""
+    return f"{number} (the {level()} is {side} 0 in {sure})" if number else "none"
 
 
 def _told_apart(judgement: Judgement, verdict: Verdict) -> str:
@@ -190,7 +205,7 @@ def _told_apart(judgement: Judgement, verdict: Verdict) -> str:
     side = "above" if found.ahead_above else "below"
     chance = "" if found.chance <= 0.05 else f", though chance alone does as well in {percent(found.chance)} of cases"
     return (
-        f"What tells these economies apart best is {field_label(found.field)}: the generalist is ahead where it is "
+        f"What best separates these economies is {field_label(found.field)}: the generalist is ahead where it is "
         f"{side} {found.cut:.3g}{chance}."
     )
 
@@ -198,12 +213,13 @@ def _told_apart(judgement: Judgement, verdict: Verdict) -> str:
 CLAIM = Claim(
     id="economies",
     question="Does it hold in every economy?",
-    statement="Those trained on many rules are ahead after the change in every economy.",
-    setting=f"{GENERALIST} against {SPECIALIST} at held-out rules, economy by economy",
-    measure="Delta within each economy; share of each sign, mean of the worst tenth, field that separates the signs",
+    statement="After the rule changes, organizations trained on many rules earn more in every economy.",
+    setting=f"{GENERALIST} against {SPECIALIST} under held-out rules, economy by economy",
+    measure="Delta within each economy; also the share of economies with each sign, the mean of the worst tenth, and "
+    "the field of the economy that best separates the signs",
     thresholds="supported: every lower 95% limit above 0; contradicted: an upper limit, corrected for the number of "
-    f"economies, below 0; no material difference: all within +-{MARGIN}; otherwise inconclusive, as when an arm fails "
-    "the gate of competence",
+    f"economies, below 0; no material difference: all limits within +-{MARGIN}; otherwise inconclusive, as when an arm "
+    "fails the competence gate",
     judge=judge,
     answer=answer,
 )

@@ -133,11 +133,11 @@ CLAIM = Claim(
     id="head_start",
     question="Did the specialists learn faster?",
     statement="Organizations trained on one rule learn that rule faster than those trained on many.",
-    setting=f"{SPECIALIST} against {GENERALIST} on the home rules, policies kept in training, in the focal seat",
-    measure="difference of the mean heights of the learning curves, from floor (0) to best reply (1), ratio of sums; "
-    f"beside it the steps to {THRESHOLD} of the way",
+    setting=f"{SPECIALIST} against {GENERALIST} on the home rules: policies saved during training, in the focal seat",
+    measure="difference between the mean heights of the learning curves, on a scale from the floor (0) to the best "
+    f"reply (1), a ratio of sums; also the agent-steps until a curve reaches {THRESHOLD}",
     thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
-    f"difference: within +-{MARGIN}; otherwise inconclusive, as when the specialist fails the gate of competence",
+    f"difference: within +-{MARGIN}; otherwise inconclusive, as when the specialist fails the competence gate",
     judge=judge,
     answer=answer,
 )

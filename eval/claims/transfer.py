@@ -47,7 +47,11 @@ def no_scale(returns: Returns, denominator: np.ndarray) -> str:
     sizes = returns.sizes
     rows: list[Weights] = [equal(sizes), *(leave_out(sizes, axis) for axis, size in enumerate(sizes) if size > 1)]
     lowest = min(float(mean(denominator, weights).min()) for weights in rows)
-    return "" if lowest > 0 else f"the best replies earn no more than the floor ({lowest:.3g}): there is no scale"
+    return (
+        ""
+        if lowest > 0
+        else f"the best replies earn no more than the floor (difference {lowest:.3g}), so there is no scale"
+    )
 
 
 def judge(returns: Returns) -> Verdict:
@@ -82,9 +86,8 @@ def answer(judgement: Judgement) -> str:
     if verdict.outcome == NO_DIFFERENCE:
         return f"Neither. T{scored} ({interval_}), and a difference of less than {points(MARGIN)} counts as none."
     if verdict.outcome == INCONCLUSIVE:
-        return (
-            f"Inconclusive. T{scored}, but the {level()} runs from {ends(found, swapped=swapped, signed=True)} points."
-        )
+        limits = ends(found, signed=True)
+        return f"Inconclusive. T{scored}, but the {level()} of the difference runs from {limits} points."
     winner, loser = ("generalist", "specialist") if verdict.outcome == SUPPORTED else ("specialist", "generalist")
     return (
         f"The {winner}. While both kept learning under the new rule, it scored {points(abs(found.estimate))} higher "
@@ -110,10 +113,11 @@ CLAIM = Claim(
     id="transfer",
     question="Who earns more after the rule change?",
     statement="After the rule changes, organizations trained on many rules earn more than those trained on one.",
-    setting=f"{GENERALIST} against {SPECIALIST} at held-out rules, both learning there for {{phase}} of the budget",
+    setting=f"{GENERALIST} against {SPECIALIST} under held-out rules, where both keep learning for {{phase}} of their "
+    "training budget",
     measure="Delta = sum over h, g, s, p, e of [Y_generalist - Y_specialist] / sum of [best reply - floor]",
     thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
-    f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the gate of competence",
+    f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the competence gate",
     judge=judge,
     answer=answer,
 )

@@ -66,7 +66,7 @@ class Comparison:
         lines = [f"A: {first}, B: {second}. They differ in {count} {'field' if count == 1 else 'fields'}."]
         for each in self.differences:
             moot = all(idle(each.field, rule) for rule in self.rules)
-            lines.append(f"  {each.field}{' (without effect under either)' if moot else ''}")
+            lines.append(f"  {each.field}{' (no effect under either rule)' if moot else ''}")
             for letter, value in (("A", each.first), ("B", each.second)):
                 text = wrap(f"{letter}  {phrase(each.field, value)}", _WIDTH - 4, subsequent_indent="   ")
                 lines += [f"    {line}" for line in text]
@@ -74,7 +74,7 @@ class Comparison:
 
     def _rewarded(self) -> list[str]:
         """Lines on how the odds respond to signals, and on the conduct that earns the most."""
-        lines = [_row("What multiplies the odds of being chosen, by how much:", "A", "B")]
+        lines = [_row("What multiplies the odds of being chosen, and by how much:", "A", "B")]
         lines += [_row(f"  {label}", *map(_times, answers)) for label, answers in odds_answers(self.rules)]
         lines.append(_row("The best constant conduct among scripted rivals:", "A", "B"))
         for axis, (name, levels) in enumerate(AXES.items()):
@@ -84,20 +84,24 @@ class Comparison:
 
     def _profiles(self) -> list[str]:
         """Bars for the terminal: the share of the best profit that the best conduct with each level keeps."""
-        lines = ["What the best conduct with each level keeps of the best profit:", f"{'':21}{'A':<{_BAR + 8}}B"]
+        lines = [
+            "Share of the best profit that is left when one part of conduct is fixed:",
+            f"{'':21}{'A':<{_BAR + 7}}B",
+        ]
         for axis, (name, levels) in enumerate(AXES.items()):
             shares = [each.kept(axis) for each in self.returns]
             for index, level in enumerate(levels):
-                bars = (f"{_bar(share[index])} {100 * max(share[index], 0.0):4.0f} %" for share in shares)
+                bars = (f"{_bar(share[index])} {100 * max(share[index], 0.0):4.0f}%" for share in shares)
                 lines.append(f"  {name if index == 0 else '':<11}{_word(level):<8}{' '.join(bars)}")
         return lines
 
     def _apart(self) -> list[str]:
-        lines = [f"Distance of their matching: {self.distance:.3f} (mean total variation; 0: alike, 1: never alike)."]
+        distance = f"{self.distance:.3f} (mean total variation; 0: alike, 1: never alike)"
+        lines = [f"Distance between their matchings: {distance}."]
         for letter, other, lost, own in zip("AB", "BA", self.regrets, self.returns, strict=True):
             best = float(own.profit.max())
-            share = f", {100 * lost / best:.0f} % of what can be earned there" if best > 0 else ""
-            lines.append(f"The best conduct for {other} loses {lost:.3f} a round under {letter}{share}.")
+            share = f", {100 * lost / best:.0f}% of what can be earned there" if best > 0 else ""
+            lines.append(f"Under {letter}, the best conduct for {other} loses {lost:.3f} per round{share}.")
         return lines
 
 

@@ -64,7 +64,7 @@ def draw_contrast(comparison: Comparison, path: Path) -> None:
             _profile(axes, comparison, name)
         panels[1].set_ylabel("share of the best profit kept")
         bars = [matplotlib.patches.Patch(color=colour) for colour in COLOURS]
-        best = [f"at best {each.profit.max():.3f} a round" for each in comparison.returns]
+        best = [f"at best {each.profit.max():.3f} per round" for each in comparison.returns]
         names = [f"{name} ({earned})" for name, earned in zip(comparison.names, best, strict=True)]
         figure.legend(bars, names, loc="outside upper left", ncols=2, fontsize=11)
         metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
@@ -98,5 +98,5 @@ def _profile(axes: Axes, comparison: Comparison, name: str) -> None:
     for index, (found, colour, marker) in enumerate(zip(comparison.returns, COLOURS, MARKERS, strict=True)):
         kept = np.maximum(found.kept(axis), -0.05)
         axes.plot(levels, kept, color=colour, marker=marker, markersize=5, linewidth=1.8, zorder=3 - index)
-    axes.set(ylim=(-0.08, 1.08), xlabel=f"{name}, a share of the value" if name == "ask" else name)
+    axes.set(ylim=(-0.08, 1.08), xlabel=f"{name}, as a share of the value" if name == "ask" else name)
     axes.set_title(f"what the {name} earns", loc="left", fontsize=11)

@@ -166,9 +166,9 @@ def profile_figure(profiles: dict[str, list[Interval]]) -> str:
             if primary:
                 low, high = ([getattr(each, end) for each in found] for end in ("low", "high"))
                 axes.fill_between(THRESHOLDS, low, high, color=_colour(arm), alpha=0.15, lw=0)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol="%"))
-        axes.set(xlabel="score (100%: best reply)", ylabel="share of runs above it", xlim=(0, THRESHOLDS[-1]))
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=""))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol="%"))
+        axes.set(xlabel="score (100: best reply)", ylabel="share of runs above this score", xlim=(0, THRESHOLDS[-1]))
         return done()
 
 
@@ -186,8 +186,8 @@ def dose_figure(findings: Findings) -> str:
                     linewidths=1.3, edgecolors=COLOURS[arm], facecolors="none" if inside else COLOURS[arm],
                 )  # fmt: skip
         axes.axhline(0, color="#9aa0a6", linewidth=1)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol="%"))
-        axes.set(xlabel="distance of the target from the home rule", ylabel="short of the best reply")
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=""))
+        axes.set(xlabel="distance between the target and the home rule", ylabel="points short of the best reply")
         return done()
 
 

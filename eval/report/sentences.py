@@ -33,7 +33,7 @@ def incompetence(findings: Findings) -> str:
     text = listed(parts)
     return (
         f"{text[0].upper()}{text[1:]}. An organization has to score at least {score(LEAST)} on every rule that it was "
-        "trained on. So nothing is concluded about what it does under other rules; a larger budget may show more."
+        "trained on. So nothing is concluded about what it does under other rules. A larger budget may show more."
     )
 
 
@@ -44,8 +44,8 @@ def what_intervals_cover(findings: Findings) -> str:
     varied = [count(size, name) for name, size in sizes.items() if size > 1]
     fixed = [name for name, size in sizes.items() if size == 1]
     if not varied:
-        return "Nothing varies in this study, so no interval is known."
-    text = f"The intervals resample {listed(varied)}, all of them crossed."
+        return "Nothing varies in this study, so there are no intervals."
+    text = f"The intervals resample {listed(varied)}, which are fully crossed."
     return text + (f" There was only one {listed(fixed)}, so they say nothing about others." if fixed else "")
 
 
@@ -61,8 +61,8 @@ def what_it_could_find(findings: Findings) -> str:
     ]
     return (
         f"A study of this size has an interval of about ±{half_width} points. It finds a "
-        f"true advantage {listed(parts)} points. These figures were fixed before the study ran, from the variance "
-        "components of a first run of quick. So “inconclusive” from a small study does not mean that there is nothing "
+        f"true advantage {listed(parts)} points. These figures were fixed before the study ran, and rest on the "
+        "variance components of a first run of quick. If a small study is inconclusive, there may still be something "
         "to find."
     )
 
@@ -71,8 +71,8 @@ def limits(findings: Findings) -> list[str]:
     """List what does not follow from this study."""
     preset = findings.design.preset
     return [
-        f"{what_intervals_cover(findings)} They speak of rules and economies like these. How often such intervals hold "
-        "the truth was measured by simulation, under various variance components.",
+        f"{what_intervals_cover(findings)} They speak of rules and economies like these. How often such intervals "
+        "contain the truth was measured by simulation, with various variance components.",
         f"The best reply is a learner with {preset.best_reply_steps:,} agent-steps, not an optimum; natives have "
         f"{preset.native_steps:,}. Where these learned little, scores mean little.",
         "One organization is scored in each market. The others neither learn nor react beyond what their policies do, "
@@ -87,8 +87,8 @@ def moves(findings: Findings) -> str:
     if GENERALIST not in findings.returns.conduct:
         return ""
     moved = conduct_moves(findings.returns.conduct[GENERALIST])
-    enough = "which is enough" if moved >= LEAST_MOVE else "which is too little"
+    enough = "enough" if moved >= LEAST_MOVE else "too little"
     return (
         "Of the three parts of the generalist's late conduct, the one that differs most between held-out rules has a "
-        f"standard deviation of {number(moved)} beyond noise; adaptation requires {LEAST_MOVE:g}, {enough}."
+        f"standard deviation of {number(moved)} beyond noise. This is {enough}: adaptation requires {LEAST_MOVE:g}."
     )

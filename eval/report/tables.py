@@ -160,7 +160,7 @@ def contrasts(findings: Findings) -> list[Line]:
 
 
 def _role(arm: str) -> str:
-    return {adaptation.WITHOUT_MEMORY: " (itself without memory)"}.get(arm, "")
+    return {adaptation.WITHOUT_MEMORY: " (no memory)"}.get(arm, "")
 
 
 def budgets(findings: Findings) -> list[Line]:
@@ -169,7 +169,13 @@ def budgets(findings: Findings) -> list[Line]:
     for budget in sorted({1.0, *findings.design.preset.budgets}):
         own = findings.returns if budget == 1.0 else returns_of(findings.numbers, budget)
         if GENERALIST in own.adapted and SPECIALIST in own.adapted:
-            lines.append(Line(f"{budget:g} times the budget", transfer.judge(own).measure, strong=budget == 1.0))
+            lines.append(
+                Line(
+                    "the study's budget" if budget == 1 else f"{budget:g} times the budget",
+                    transfer.judge(own).measure,
+                    strong=budget == 1.0,
+                )
+            )
     return lines
 
 

@@ -1,4 +1,4 @@
-"""The command line. Commands are dataclasses, their fields the options; what they need is imported when they run."""
+"""The command line. Commands are dataclasses and their fields the options; imports happen when a command runs."""
 
 import os
 import sys
@@ -26,14 +26,14 @@ _TRACEBACK = "RULESHIFT_TRACEBACK"
 class Train:
     """Train a policy on one rule (arm `fixed`) or on a structure, a distribution over rules (arm `randomized`).
 
-    The other arms: `fixed+nuisance`, `central` (the one rule nearest to all that a structure trains), and `aware` (the
-    rules of a structure, disclosed). NAME`+memory` remembers the last rounds, NAME`+recurrent` has an LSTM (which needs
-    sb3-contrib). All but `fixed` meet many economies and rivals. A scenario stands for its first rule, and under
-    `fixed` for its economy.
+    The other arms are `fixed+nuisance`, `central` (the one rule nearest to all that a structure trains) and `aware`
+    (the rules of a structure, disclosed). NAME`+memory` remembers the last rounds, and NAME`+recurrent` has an LSTM,
+    which needs sb3-contrib. All arms except `fixed` meet many economies and rivals. A scenario can take the place of a
+    rule: the arm trains on its first rule and, if it is `fixed`, in its economy.
 
-    Half of the seats learn with one shared policy; scripted organizations hold the others. Leaves the policy
-    (policy.safetensors, policy.json) and TensorBoard logs in the folder OUT. Started again with the same options, an
-    interrupted run goes on and ends with the same weights.
+    Half of the seats learn with one shared policy, and scripted organizations hold the others. The policy
+    (policy.safetensors, policy.json) and TensorBoard logs are written to the folder OUT. If an interrupted run is
+    started again with the same options, it continues and ends with the same weights.
     """
 
     rule: RuleArgument
@@ -45,9 +45,9 @@ class Train:
     steps: int = 1_000_000
     """Agent-steps of training."""
     seed: int = 0
-    """Of the markets and the learner, 0 to 2**32 - 1."""
+    """Seed of the markets and the learner, 0 to 2**32 - 1."""
     mechanisms: tuple[str, ...] = ()
-    """Mechanisms of your own that rules name, as module:function."""
+    """Your own mechanisms that rules name, as module:function."""
 
     def run(self) -> None:
         from ruleshift.train import TrainingPlan, train, variant
@@ -69,25 +69,25 @@ class Train:
 class Evaluate:
     """Score a policy in one seat among frozen rivals, with and without a change of the rule.
 
-    The shifted market and its unshifted twin share all noise, so that their difference is the change's.
+    The shifted market and its unshifted twin share all noise, so they differ only by what the change does.
     """
 
     policy: FolderArgument
     """Folder of a trained policy."""
     rule: str = "price_board"
-    """Rule that the market begins with: a name or the path of a .toml file."""
+    """Rule that the market starts with: a name or the path of a .toml file."""
     shift_to: str | None = None
-    """Rule that it changes to; none without it."""
+    """Rule that it changes to; if left out, the rule stays."""
     at: int = 50
     """Rounds played before the change."""
     markets: int = 64
     """Markets to average over."""
     seed: int = 1_000_000
-    """Of the markets; one that the policy was not trained on."""
+    """Seed of the markets; use one that the policy was not trained on."""
     deterministic: bool = False
-    """Play mean actions in place of sampled ones."""
+    """Play mean actions instead of sampled ones."""
     mechanisms: tuple[str, ...] = ()
-    """Mechanisms of your own that rules name, as module:function."""
+    """Your own mechanisms that rules name, as module:function."""
 
     def run(self) -> None:
         from ruleshift.eval import evaluate
@@ -99,9 +99,9 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Study:
-    """Train arms, shift the rule on them, judge, and write report.html and results.csv.
+    """Train the arms, change the rule, judge the claims, and write report.html and results.csv.
 
-    Interrupted and started again, a study goes on where it stopped and ends with the same results.
+    An interrupted study that is started again continues where it stopped and ends with the same results.
     """
 
     preset: str = "quick"
@@ -109,7 +109,7 @@ class Study:
     out: Path = Path("results/quick")
     """Folder of the study."""
     workers: int | None = None
-    """Processes, one core each; as many as there are cores by default."""
+    """Processes, one core each; by default as many as there are cores."""
 
     def run(self) -> None:
         from ruleshift.eval import study
@@ -120,29 +120,29 @@ class Study:
 
 @dataclass(frozen=True)
 class References:
-    """Train the natives and best replies that a preset needs and that do not come with the suite, and put them there.
+    """Train the natives and best replies that a preset needs and that the suite lacks, and add them to it.
 
-    They are the frozen panel and the scale of every study; studies train those that are missing by themselves.
+    They are the frozen panel and the scale of every study. A study trains by itself any that are missing.
     """
 
     preset: str = "standard"
     """Name of a preset, or the path of a study's .toml file."""
     out: Path = Path("results/references")
-    """Folder to work in; interrupted and started again, it goes on."""
+    """Folder to work in; an interrupted run that is started again continues there."""
     workers: int | None = None
-    """Processes, one core each; as many as there are cores by default."""
+    """Processes, one core each; by default as many as there are cores."""
 
     def run(self) -> None:
         from ruleshift.eval import make_references
 
         _say_if_compiling()
         made = make_references(self.preset, self.out, workers=self.workers)
-        print("\n".join(made) if made else "nothing is missing")
+        print("\n".join(made) if made else "no reference is missing")
 
 
 @dataclass(frozen=True)
 class Report:
-    """Write report.html anew from the cells of a finished study."""
+    """Rewrite report.html from the cells of a finished study."""
 
     folder: FolderArgument
     """Folder of the study."""
@@ -155,21 +155,22 @@ class Report:
 
 @dataclass(frozen=True)
 class Validate:
-    """Ask the market for every known answer of theory; leaves validation.html and validation.csv.
+    """Compare the market with every known answer, and write validation.html and validation.csv.
 
-    Exits with 1 where an answer fails. Interrupted and started again, it goes on with what is missing.
+    The exit status is 1 if an answer fails. An interrupted validation that is started again continues with what is
+    missing.
     """
 
     out: Path = Path("results/validation")
     """Folder of the validation."""
     only: tuple[str, ...] = ()
-    """Ids of the answers to ask for; all of them without it."""
+    """Ids of the answers to ask for; by default all of them."""
     extensions: tuple[str, ...] = ()
     """Modules of your own that register further answers."""
     listing: Annotated[bool, arg(name="list")] = False
-    """Print the answers, with their ids and rough times on one core, and do nothing else."""
+    """Only print the answers, with their ids and rough times on one core."""
     workers: int | None = None
-    """Processes, one core each; at most two by default."""
+    """Processes, one core each; by default at most two."""
 
     def run(self) -> int:
         from ruleshift.eval.extensions import load_extensions
@@ -197,7 +198,7 @@ class Validate:
 
 @dataclass(frozen=True)
 class ListRules:
-    """Name the rules that come with the suite, with the kind of platform that each stylizes."""
+    """List the rules that come with the suite, with the kind of platform that each stylizes."""
 
     def run(self) -> None:
         from ruleshift.envs import list_rules, load_rule
@@ -210,7 +211,7 @@ class ListRules:
 
 @dataclass(frozen=True)
 class ShowRule:
-    """Print a rule as a TOML file: redirect it to a file, change it, and name the file in place of a rule."""
+    """Print a rule as a TOML file. Redirect it to a file, edit it, and use the file's path in place of a name."""
 
     rule: RuleArgument
     """A name, or the path of a .toml file."""
@@ -223,9 +224,9 @@ class ShowRule:
 
 @dataclass(frozen=True)
 class CompareRules:
-    """Say how two rules differ, in words; what each rewards, as measured; and how far apart they are. Takes seconds.
+    """Say how two rules differ, what each rewards as measured, and how far apart they are. Takes seconds.
 
-    What a rule rewards is what 400 constant conducts earn in one seat among scripted organizations.
+    What a rule rewards is measured by what 400 constant policies earn in one seat among scripted organizations.
     """
 
     first: RuleArgument
@@ -233,9 +234,9 @@ class CompareRules:
     second: RuleArgument
     """A name, or the path of a .toml file."""
     picture: Path | None = None
-    """Draw what they reward side by side, too, into a file that ends in .png or .svg."""
+    """Also draw what they reward side by side, into a file whose name ends in .png or .svg."""
     mechanisms: tuple[str, ...] = ()
-    """Mechanisms of your own that rules name, as module:function."""
+    """Your own mechanisms that rules name, as module:function."""
 
     def run(self) -> None:
         from ruleshift.eval import compare_rules, save_picture
@@ -265,7 +266,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class ListScenarios:
-    """Name the scenarios that come with the suite, with the platform that each stylizes."""
+    """List the scenarios that come with the suite, with the platform that each stylizes."""
 
     def run(self) -> None:
         from ruleshift.envs import list_scenarios, load_scenario
@@ -278,7 +279,7 @@ class ListScenarios:
 
 @dataclass(frozen=True)
 class ShowScenario:
-    """Print a scenario as a TOML file, with figures and sources: redirect it, change it, and name the file."""
+    """Print a scenario as a TOML file, with figures and sources. Redirect it, edit it, and use the file's path."""
 
     scenario: ScenarioArgument
     """A name, or the path of a .toml file."""
@@ -293,20 +294,20 @@ class ShowScenario:
 
 @dataclass(frozen=True)
 class RunScenario:
-    """Play a scenario's change of rule and its unchanged twin, and print what differs, with standard errors."""
+    """Play a scenario and its twin without the change of rule, and print how they differ, with standard errors."""
 
     scenario: ScenarioArgument
     """A name, or the path of a .toml file."""
     policy: Path | None = None
-    """Folder of a trained policy, which takes half of the seats; scripted organizations play the others."""
+    """Folder of a trained policy, which takes half of the seats; scripted organizations hold the others."""
     markets: int = 64
     """Markets to average over."""
     seed: int = 1_000_000
-    """Of the markets; one that the policy was not trained on."""
+    """Seed of the markets; use one that the policy was not trained on."""
     out: Path | None = None
-    """Folder for the table as SCENARIO.csv."""
+    """Folder in which to write the table as SCENARIO.csv."""
     mechanisms: tuple[str, ...] = ()
-    """Mechanisms of your own that rules name, as module:function."""
+    """Your own mechanisms that rules name, as module:function."""
 
     def run(self) -> None:
         from ruleshift.eval import run_scenario
@@ -321,7 +322,7 @@ class RunScenario:
 
 @dataclass(frozen=True)
 class Scenarios:
-    """List, show or run scenarios: platforms stylized, each with a change of its rule that is on record."""
+    """List, show or run scenarios: stylized platforms, each with a documented change of its rule."""
 
     command: (
         Annotated[ListScenarios, subcommand("list")]
@@ -340,27 +341,27 @@ class Play:
     rule: RuleArgument = "price_board"
     """Name of a rule, a structure or a scenario, or the path of its .toml file."""
     policy: Path | None = None
-    """Folder of a trained policy, which takes half of the seats; scripted organizations play the others."""
+    """Folder of a trained policy, which takes half of the seats; scripted organizations hold the others."""
     shift_to: str | None = None
-    """Rule that the market changes to in mid-episode, in place of a scenario's changes."""
+    """Rule that the market changes to in mid-episode, instead of a scenario's changes."""
     at: int | None = None
-    """Rounds played before the change; half of the episode by default."""
+    """Rounds played before the change; by default half of the episode."""
     rounds: int | None = None
-    """Length of the episode; the scenario's, or 100."""
+    """Length of the episode; by default the scenario's, or 100."""
     organizations: int | None = None
-    """Seats in the market; the scenario's, or 8."""
+    """Seats in the market; by default the scenario's, or 8."""
     jobs: int | None = None
-    """Jobs posted each round; the scenario's, or 8."""
+    """Jobs posted each round; by default the scenario's, or 8."""
     kinds: int | None = None
-    """Kinds of job; the scenario's, or 3."""
+    """Kinds of job; by default the scenario's, or 3."""
     seed: int = 0
-    """Of the market, 0 to 2**32 - 1."""
+    """Seed of the market, 0 to 2**32 - 1."""
     pause: float = 0.2
     """Seconds between rounds."""
     save: Path | None = None
-    """Save in place of showing: a file that ends in .gif, or a folder for PNG frames."""
+    """Save instead of showing: a file whose name ends in .gif, or a folder for PNG frames."""
     mechanisms: tuple[str, ...] = ()
-    """Mechanisms of your own that rules name, as module:function."""
+    """Your own mechanisms that rules name, as module:function."""
 
     def run(self) -> None:
         from ruleshift.envs.render import save_frames, save_gif
@@ -458,7 +459,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-_RESUMES = dict.fromkeys((Train, Study, References, Validate), "; the same command goes on from here")
+_RESUMES = dict.fromkeys((Train, Study, References, Validate), "; run the same command to continue")
 
 
 def _one_line(error: Exception) -> str:
@@ -493,7 +494,7 @@ def _say_if_compiling() -> None:
     from ruleshift.envs.compile import CACHE_DIRECTORY
 
     if not CACHE_DIRECTORY or not any(Path(CACHE_DIRECTORY).rglob("*.nbi")):
-        print("compiling the market, once: about a minute", file=sys.stderr)
+        print("compiling the market; this happens once and takes about a minute", file=sys.stderr)
 
 
 def _first_sentence(text: str) -> str:
