@@ -8,6 +8,7 @@ import numpy as np
 from ruleshift.eval.statistics import Sizes
 
 AWAY, AT_HOME = ("home", "target", "seed", "panel", "economy"), ("home", "seed", "panel", "economy")
+"""Axes of the returns of an arm at held-out targets, and on the home rules."""
 _AXES: dict[str, tuple[str, ...]] = {
     "adapted": AWAY, "frozen": AWAY, "home": AT_HOME, "gate": AT_HOME, "curves": ("step", *AT_HOME),
     "conduct": ("part", *AWAY), "curve_steps": ("step",),

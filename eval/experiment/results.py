@@ -21,6 +21,7 @@ COLUMNS = (
     "arm", "home_rule", "target_rule", "seed", "panel", "economy", "budget", "protocol", "steps",
     "inside_training_support", "measure", "value",
 )  # fmt: skip
+"""Columns of `results.csv`."""
 
 
 def read_entries(folder: Folder, design: Design) -> Iterator[tuple[Cell, Entry]]:

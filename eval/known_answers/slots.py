@@ -19,6 +19,7 @@ from ruleshift.eval.known_answers.setting import Opened, bare, conduct, plain_ru
 VALUES, CLICKS, UNIT = (10.0, 4.0, 2.0), (200.0, 100.0), 150.0
 """Each bidder's value per click, clicks of each slot, and clicks per unit of job value."""
 PAYMENTS = {"next_bid": (800.0, 200.0), "externality": (600.0, 200.0)}
+"""Published payments of the first two bidders, by how promotion is charged."""
 
 
 def slots(charge: str, organizations: int, jobs: int, markets: int) -> Market:

@@ -20,7 +20,9 @@ from ruleshift.eval.known_answers.report import write_validation
 from ruleshift.eval.known_answers.result import Result
 
 COLUMNS = ("id", "quantity", "sense", "expected", "measured", "standard_error", "tolerance", "verdict")
+"""Columns of `validation.csv`."""
 RECORD, TRAINED = "validation.json", "trained"
+"""Names of the record's file and of the folder of trained policies in the folder of a validation."""
 
 
 @dataclass(frozen=True)
