@@ -9,7 +9,7 @@ import numpy as np
 
 from ruleshift.envs import layout as at
 from ruleshift.envs.enumerations import DEMAND, DEMANDS, LEARNING, SHARE, SHARES, SHOCK_LAW, SHOCK_LAWS
-from ruleshift.envs.fields import Choice, Count, Number, Range, check_fields, option
+from ruleshift.envs.fields import Count, Number, OneOf, Range, check_fields, option
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Economy:
     outside_ask: float = option(0.75, Number(0.02, 1.25))
     """Ask of the reference organization; the higher, the dearer the alternative to the platform."""
 
-    learning: str = option("endogenous", Choice(*LEARNING))
+    learning: str = option("endogenous", OneOf(*LEARNING))
     """Capability grows by participation, or is drawn once, ex ante."""
     progress_ratio: float = option(0.8, Number(0.5, 1))
     """Unit cost after a doubling of experience over unit cost before it (Wright 1936)."""
@@ -60,7 +60,7 @@ class Economy:
     infrastructure_gain: float = option(0.3, Number(0, 10))
     """g in base cost * (1 + infrastructure)**-g."""
 
-    shock_law: str = option("uniform", Choice(*SHOCK_LAWS))
+    shock_law: str = option("uniform", OneOf(*SHOCK_LAWS))
     """Law of the private cost shock of each organization, kind and round."""
     shock_mean: float = option(0.0, Number(-10, 10))
     """Mean of the shock, a share of the job's value."""
@@ -69,7 +69,7 @@ class Economy:
 
     value_spread: float = option(0.5, Number(0, 1))
     """Job values are uniform on 1 - spread .. 1 + spread."""
-    demand: str = option("random", Choice(*DEMANDS))
+    demand: str = option("random", OneOf(*DEMANDS))
     """Kinds of the jobs posted: drawn evenly, or job j is of kind j mod K, in random order of arrival."""
     demand_drift: float = option(0.0, Number(0, 1))
     """How far the mix of kinds moves (random demand only): kind k has weight 1 + demand_drift * wave(t / drift_period
@@ -78,7 +78,7 @@ class Economy:
     """How far job values move: all are multiplied by 1 + value_drift * wave(t / drift_period)."""
     drift_period: int = option(50, Count(2, 1_000_000))
     """Rounds after which drifts repeat."""
-    shares: str = option("sampled", Choice(*SHARES))
+    shares: str = option("sampled", OneOf(*SHARES))
     """Each job goes to the organization drawn, or is divided among all by their odds (divisible demand)."""
 
     quality_capability: float = option(0.4, Number(0, 1))
