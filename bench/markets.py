@@ -35,13 +35,13 @@ def bare_kernel_block(rule: str | Rule | Structure, markets: int, economy: Econo
     observations = market.reset(seed=seed)
     rewards, ended = np.empty(observations.shape[:2], np.float32), np.empty_like(observations)
     market.step(actions[0])
-    home, plan, turn = market._handles[0], market._plan_handle, np.zeros(1, np.int64)
+    buffers, rules, next_market = market._handles[0], market._rules_handle, np.zeros(1, np.int64)
 
     def block() -> int:
         for number, action in enumerate(actions):
             last = number == STEPS - 1
-            turn[0] = 0
-            market_round.play(turn, number, 0, last, home, plan, plan, action, observations, rewards, ended)
+            next_market[0] = 0
+            market_round.play(next_market, number, 0, last, buffers, rules, rules, action, observations, rewards, ended)
         return STEPS * markets * market.organizations
 
     return block
