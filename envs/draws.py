@@ -25,7 +25,7 @@ Piece = tuple[Any, Any]
 
 
 @dataclass(frozen=True)
-class Choice:
+class Categorical:
     """One of a few values, each equally likely."""
 
     values: tuple[Any, ...]
@@ -99,7 +99,7 @@ class Dirichlet:
         return ((low, tuple(most if name in self.signals else 0.0 for name in SIGNALS)),)
 
 
-Draw = Choice | Uniform | Dirichlet
+Draw = Categorical | Uniform | Dirichlet
 
 
 def unchecked(instance: Any, changes: dict[str, Any]) -> Any:
@@ -117,7 +117,7 @@ def read_draw(field: str, given: Any, where: str) -> Draw:
     """
     kind = _kind(field, where)
     if not isinstance(given, dict):
-        return Choice((_checked(field, kind, given, where),))
+        return Categorical((_checked(field, kind, given, where),))
     if len(given.keys() - {"least"}) != 1 or not given.keys() <= {*LAWS, "least"}:
         raise ValueError(f"{where} is {given!r}; it must be a value, or one of {', '.join(LAWS)}")
     law = next(key for key in given if key != "least")
@@ -126,7 +126,7 @@ def read_draw(field: str, given: Any, where: str) -> Draw:
     if law == "choice":
         if not isinstance(given["choice"], list) or not given["choice"]:
             raise ValueError(f"{where}: choice is {given['choice']!r}; it must be a list that is not empty")
-        return Choice(tuple(_checked(field, kind, each, f"{where}: choice") for each in given["choice"]))
+        return Categorical(tuple(_checked(field, kind, each, f"{where}: choice") for each in given["choice"]))
     if not isinstance(kind, Number):
         raise ValueError(f"{where}: {law} draws numbers with decimals; for this field use choice")
     return Uniform(_intervals(law, given[law], kind, where), law == "log_uniform")

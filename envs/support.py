@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations, product
 from typing import Any, Protocol
 
-from ruleshift.envs.draws import SIGNALS, WEIGHTS, Choice, Piece
+from ruleshift.envs.draws import SIGNALS, WEIGHTS, Categorical, Piece
 from ruleshift.envs.rule import Rule
 
 Support = dict[str, tuple[Piece, ...]]
@@ -34,7 +34,7 @@ class Parted(Protocol):
 def supports(structure: Parted, part: str) -> list[Support]:
     """What each alternative of a part may draw, of every field; those that it does not draw are the base's."""
     base: Support = {name: ((value, value),) for name, value in structure.base.flat().items() if WEIGHTS not in name}
-    base[WEIGHTS] = Choice((structure.base.scoring.weights,)).pieces
+    base[WEIGHTS] = Categorical((structure.base.scoring.weights,)).pieces
     return [base | {name: draw.pieces for name, draw in draws.items()} for draws in structure.parts[part].alternatives]
 
 

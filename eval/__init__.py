@@ -1,7 +1,7 @@
-"""What is asked: one policy under a shift, a study of arms with its report, rules side by side, known answers.
+"""Evaluation: a policy under a shift, studies of arms with their reports, comparisons of rules, and known answers.
 
-The rooms are `compare` (rules), `jobs` (long work), `claims` (verdicts), `experiment` (studies), `report` and
-`known_answers`; the modules beside them are what users call. Nothing below imports from here.
+The packages are `compare` (rules), `jobs` (long work), `claims` (verdicts), `experiment` (studies), `report` and
+`known_answers`. The modules hold the functions that users call; the packages import nothing from this file.
 """
 
 from ruleshift.eval.compare.compare import Comparison, Difference, compare_rules

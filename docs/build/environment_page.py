@@ -95,7 +95,7 @@ LEDGER = {
     "paid": Part(
         -math.inf, math.inf, "mean job values", "what clients paid for its jobs; an externality may be below 0"
     ),
-    "commission": Part(0, math.inf, "mean job values", "what the platform kept of that"),
+    "commission": Part(-math.inf, math.inf, "mean job values", "what the platform kept of that"),
     "cost": Part(-math.inf, math.inf, "mean job values", "of serving; a shock may take it below 0"),
     "charge": Part(0, math.inf, "mean job values", "for promotion"),
     "profit": Part(-math.inf, math.inf, "mean job values", "paid - commission - cost - charge: the reward"),
@@ -108,10 +108,12 @@ LEDGER = {
 
 MEASURE = {
     "served": Part(0, 1, "share of the jobs posted", "jobs that an organization of the market served"),
-    "surplus": Part(-math.inf, math.inf, "mean job values a job posted", "clients': value * quality - payment"),
-    "profit": Part(-math.inf, math.inf, "mean job values a job posted", "the organizations'"),
-    "revenue": Part(0, math.inf, "mean job values a job posted", "the platform's: commission and promotion charges"),
-    "welfare": Part(-math.inf, math.inf, "mean job values a job posted", "surplus + profit + revenue"),
+    "surplus": Part(-math.inf, math.inf, "mean job values per job posted", "clients': value * quality - payment"),
+    "profit": Part(-math.inf, math.inf, "mean job values per job posted", "the organizations'"),
+    "revenue": Part(
+        -math.inf, math.inf, "mean job values per job posted", "the platform's: commission and promotion charges"
+    ),
+    "welfare": Part(-math.inf, math.inf, "mean job values per job posted", "surplus + profit + revenue"),
     "price": Part(-math.inf, math.inf, "share of value", "payments over values of the jobs served"),
     "quality": Part(0, 1, "1 is perfect", "mean over the jobs served"),
     "ask": Part(0, 1.25, "share of the job's value", "mean over organizations"),
