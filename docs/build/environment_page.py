@@ -108,10 +108,10 @@ LEDGER = {
 
 MEASURE = {
     "served": Part(0, 1, "share of the jobs posted", "jobs that an organization of the market served"),
-    "surplus": Part(-math.inf, math.inf, "mean job values a job posted", "clients': value * quality - payment"),
-    "profit": Part(-math.inf, math.inf, "mean job values a job posted", "the organizations'"),
-    "revenue": Part(0, math.inf, "mean job values a job posted", "the platform's: commission and promotion charges"),
-    "welfare": Part(-math.inf, math.inf, "mean job values a job posted", "surplus + profit + revenue"),
+    "surplus": Part(-math.inf, math.inf, "mean job values per job posted", "clients': value * quality - payment"),
+    "profit": Part(-math.inf, math.inf, "mean job values per job posted", "the organizations'"),
+    "revenue": Part(0, math.inf, "mean job values per job posted", "the platform's: commission and promotion charges"),
+    "welfare": Part(-math.inf, math.inf, "mean job values per job posted", "surplus + profit + revenue"),
     "price": Part(-math.inf, math.inf, "share of value", "payments over values of the jobs served"),
     "quality": Part(0, 1, "1 is perfect", "mean over the jobs served"),
     "ask": Part(0, 1.25, "share of the job's value", "mean over organizations"),
