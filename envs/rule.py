@@ -311,7 +311,7 @@ class Rule:
         return np.array([values[name] for name in at.FEATURES], dtype=np.float32)
 
     def row(self) -> np.ndarray:
-        """Return the rule as the kernel reads it: float64 (RULE_ROW,), by the positions in `layout`, perhaps with inf."""
+        """Return the rule as the kernel reads it: float64 (RULE_ROW,), by the positions in `layout`."""
         row = np.zeros(at.RULE_ROW)
         row[at.W_PRICE : at.W_PROXIMITY + 1] = list(vars(self.scoring.weights).values())
         row[at.AMPLIFICATION] = self.scoring.amplification
