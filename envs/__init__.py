@@ -1,7 +1,7 @@
-"""The market: what organizations live in.
+"""The market that organizations live in.
 
-Here belongs what a rule, an economy and a schedule say, the round that they are played by, and its views; whoever acts
-in a market, learns or is compared does not. Nothing else of ruleshift is imported.
+This package holds rules, economies and schedules, the round by which they are played, and its PettingZoo view. Agents,
+training and evaluation belong to the other packages of ruleshift, none of which is imported here.
 """
 
 import importlib
@@ -27,7 +27,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The views load PettingZoo only when they are asked for."""
+    """Import a view on first access, so that PettingZoo is loaded only when it is needed."""
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f"{__name__}.{_LATE[name] or name}")

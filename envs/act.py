@@ -1,4 +1,4 @@
-"""Act: actions in the box become economic units. The one place where they do.
+"""Act: the one place where actions in the box become economic units.
 
 `ask = (a + 1) / 2 * 1.25`, `effort` and `promotion = (a + 1) / 2`, `focus = softmax(3 a)` over the K kinds.
 """
@@ -15,9 +15,9 @@ FOCUS_SCALE = 3.0
 
 @inlined
 def act(actions, outcome, total):
-    """Write ask, effort, promotion, focus and clipped of `outcome` from actions (N, 3 + K); clip to the box.
+    """Write `ask`, `effort`, `promotion`, `focus` and `clipped` of `outcome` from actions (N, 3 + K).
 
-    `total` (N,) is scratch.
+    Actions are clipped to the box, and `clipped` counts the numbers outside it. `total` (N,) is scratch memory.
     """
     organizations, size = actions.shape
     kinds = size - ACTION.focus
@@ -41,7 +41,7 @@ def act(actions, outcome, total):
 
 @jit
 def all_finite(actions):
-    """Whether there is no NaN and no infinity among actions (B, N, 3 + K)."""
+    """Return whether actions (B, N, 3 + K) hold neither NaN nor infinity."""
     flat = actions.reshape(actions.size)
     finite = True
     for index in range(len(flat)):
@@ -62,10 +62,11 @@ def to_action(
     focus: np.ndarray | float = 0.0,
     kinds: int = 3,
 ) -> np.ndarray:
-    """The inverse: economic units (scalars or (n,)) to actions, float32 (n, 3 + K).
+    """Convert economic units to actions, float32 (n, 3 + K): the inverse of `act`.
 
-    `focus` holds K numbers in [-1, 1] for each organization (a scalar is even attention): the box's own, of which
-    `act` takes the softmax. The ask is at most what is given, and short of it by rounding only.
+    `ask` (a share of the job's value, 0 .. 1.25), `effort` and `promotion` (0 .. 1) are scalars or (n,). `focus` is
+    (n, K) or (K,), in [-1, 1], and `act` takes its softmax; a scalar means even attention. The ask of an action is
+    never above the one given, and below it only by rounding.
 
     >>> to_action(ask=0.625, effort=1, promotion=0, kinds=2)
     array([[ 0.,  1., -1.,  0.,  0.]], dtype=float32)
@@ -74,7 +75,7 @@ def to_action(
     actions = np.empty((len(ask), ACTION.focus + kinds), np.float32)
     asks = actions[:, ACTION.ask]
     asks[:] = ask * (2 / MAX_ASK) - 1
-    above = (asks.astype(np.float64) + 1) * 0.5 * MAX_ASK > ask  # rounded up, a reserve would be missed
+    above = (asks.astype(np.float64) + 1) * 0.5 * MAX_ASK > ask  # rounding up could exceed a reserve
     asks[above] = np.nextafter(asks[above], np.float32(-1))
     actions[:, ACTION.effort] = effort * 2 - 1
     actions[:, ACTION.promotion] = promotion * 2 - 1

@@ -1,4 +1,4 @@
-"""Blend: a rule between two others, for rules that drift."""
+"""Blend: rules that lie between two others, for drifts."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,11 +11,12 @@ _UNBOUNDED = ("scoring.amplification", "scoring.logit_scale", "feedback.prior")
 
 
 def between(first: Rule, last: Rule, share: float) -> Rule:
-    """The rule that lies `share` (0 .. 1) of the way from one to another.
+    """Return the rule that lies `share` (0 .. 1) of the way from one rule to another.
 
-    Numbers move linearly, whole numbers to the nearest; those without a natural upper end (amplification,
-    logit_scale, prior) as x / (1 + x), which takes a lottery to a ranking in finite steps. Weights go on summing to 1.
-    Words, and lists of different lengths, switch in the middle; so do the parameters of another mechanism.
+    Numbers move linearly, and whole numbers are rounded to the nearest. Numbers without a natural upper bound
+    (amplification, logit_scale, prior) move linearly in x / (1 + x), so that a lottery becomes a ranking in finitely
+    many steps. Weights still sum to 1. Words and lists of different lengths switch halfway, and if the mechanisms
+    differ, so does all of `matching`.
 
     >>> from ruleshift.envs import load_rule
     >>> between(load_rule("dispatch_lottery"), load_rule("sealed_tender"), 0.75).scoring.amplification

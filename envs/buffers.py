@@ -1,4 +1,4 @@
-"""Buffers of the kernel: what markets keep, what a round leaves from stage to stage, and what a stage works in."""
+"""Buffers of the kernel: what markets keep, what a round passes from stage to stage, and scratch memory."""
 
 from collections import namedtuple
 from typing import Annotated, Any, NamedTuple
@@ -29,59 +29,59 @@ _Features = Annotated[np.ndarray, types.Array(types.float32, 3, "C")]
 
 
 class Arrays(NamedTuple):
-    """What the markets keep. B markets, N organizations, J jobs, K kinds."""
+    """What the markets keep, for B markets of N organizations, J jobs and K kinds."""
 
-    keys: _Keys  # (B, 2), the generator's
-    economy: Floats1  # (ECONOMY_ROW,)
+    keys: _Keys  # (B, 2), keys of the random generator
+    economy: Floats1  # (ECONOMY_ROW,), see `Economy.row`
     calendar: Floats2  # (P, 1 + K), see `Economy.calendar`
-    state: Floats3  # (B, 6 + 5K, N)
-    outcomes: Floats3  # (B, 13 + 2K, N)
-    job_kinds: Integers2  # (B, J), the board now posted
-    job_values: Floats2  # (B, J)
-    served_kinds: Integers2  # (B, J), the board of the round last played
-    served_values: Floats2  # (B, J)
-    winners: Integers2  # (B, J)
-    payments: Floats2  # (B, J)
-    measures: Floats2  # (B, M), of the round last played
-    totals: Floats2  # (B, M), over the episode so far
-    faults: Integers1  # (B,), assignments that a mechanism got wrong
-    history: Floats3  # (B, H, 8 + 2N), what was disclosed in the last H rounds; H is 0 where nothing is late
+    state: Floats3  # (B, 6 + 5K, N), see `layout.State`
+    outcomes: Floats3  # (B, 13 + 2K, N), see `layout.Outcome`
+    job_kinds: Integers2  # (B, J), kinds of the jobs now posted
+    job_values: Floats2  # (B, J), values of the jobs now posted, in mean job values
+    served_kinds: Integers2  # (B, J), kinds of the jobs of the last round
+    served_values: Floats2  # (B, J), values of the jobs of the last round, in mean job values
+    winners: Integers2  # (B, J), organization that served each job of the last round, or -1
+    payments: Floats2  # (B, J), what clients paid in the last round, in mean job values
+    measures: Floats2  # (B, M), measures of the last round
+    totals: Floats2  # (B, M), sums of the measures over the episode so far
+    faults: Integers1  # (B,), invalid assignments by a mechanism
+    history: Floats3  # (B, H, 8 + 2N), what was disclosed in the last H rounds; H is 0 if disclosure has no delay
 
 
 class EpisodeRules(NamedTuple):
-    """The rules of an episode: in market b, `[s, b]` is the first rule for s = 0, then that of shift s - 1."""
+    """The rules of an episode: in market b, `[0, b]` is the first rule and `[s, b]` the rule of shift s - 1."""
 
-    rows: Floats3  # (S, B, RULE_ROW)
-    features: _Features  # (S, B, len(FEATURES))
-    addresses: Integers2  # (S, B), the mechanisms
-    stages: Integers2  # (T, B), which rule is in force
-    notices: Floats2  # (T, B), how near an announced shift is
+    rows: Floats3  # (S, B, RULE_ROW), see `Rule.row`
+    features: _Features  # (S, B, len(FEATURES)), see `Rule.features`
+    addresses: Integers2  # (S, B), machine addresses of the mechanisms
+    stages: Integers2  # (T, B), index s of the rule in force in each round
+    notices: Floats2  # (T, B), how near an announced shift is, in [0, 1]
 
 
 class RoundBuffers(NamedTuple):
-    """What the stages of a round leave for later ones, for the b markets of a block."""
+    """What each stage of a round leaves for later ones, for the b markets of a block."""
 
-    log_odds: Floats3  # (b, K, N + 1)
-    margin: Floats2  # (b, J), and so are the three below: see `mechanisms.Match`
-    price: Floats2
-    bid: Floats2
-    qualities: Floats2  # of the jobs served
+    log_odds: Floats3  # (b, K, N + 1), see `mechanisms.Problem`
+    margin: Floats2  # (b, J), see `mechanisms.Match`
+    price: Floats2  # (b, J), see `mechanisms.Match`
+    bid: Floats2  # (b, J), see `mechanisms.Match`
+    qualities: Floats2  # (b, J), qualities of the jobs served, in [0, 1]
 
 
 class ThreadBuffers(NamedTuple):
-    """All that one thread reads and writes: the markets' arrays, and memory of its own."""
+    """Everything that one thread reads and writes: the markets' arrays, and memory of its own."""
 
     arrays: Annotated[Arrays, compiled_type(Arrays)]
     round: Annotated[RoundBuffers, compiled_type(RoundBuffers)]
-    staging: _Observations  # (TOGETHER, F), observations on their way out
-    floats: Floats1  # this and the next are carved into a `Scratch`
-    integers: Integers1
+    staging: _Observations  # (TOGETHER, F), observations before they are streamed out
+    floats: Floats1  # memory from which `carve` cuts a `Scratch`
+    integers: Integers1  # memory from which `carve` cuts a `Scratch`
 
 
 Scratch = namedtuple(
     "Scratch",
     [
-        "perturbed", "costs", "qualities",  # (K, N); the first serves as shares, too
+        "perturbed", "costs", "qualities",  # (K, N); `perturbed` also holds expected shares
         "uniforms",  # (4, max(J, N) or more)
         "draws",  # (4, max(J, N, K N / 4) or more)
         "common", "mean", "noise",  # (N,)
@@ -91,25 +91,25 @@ Scratch = namedtuple(
         "preferences",  # (N, K) int64
         "capacities", "load",  # (N,) int64
         "order", "spare",  # (max(N, K),) int64
-        "floats", "integers",  # the mechanism's own
+        "floats", "integers",  # scratch memory of the mechanism
     ],
 )  # fmt: skip
-"""What one stage works in, for one market; nothing in it lasts."""
+"""Scratch memory of one stage for one market; later stages cannot rely on its content."""
 
 _BLOCK_BYTES, _LARGEST_BLOCK = 200_000, 16
 
 
 def block_size(markets: int, n: int, j: int, k: int) -> int:
-    """How many markets go through a stage of the round together: as many as fit into a core's second-level cache.
+    """Return how many markets go through a stage of the round together: as many as fit into the second-level cache.
 
-    A round is far more machine code than the first-level cache holds; a block shares the loading of each stage.
+    The machine code of a round exceeds the first-level cache, and a block loads the code of each stage only once.
     """
     bytes_each = 8 * (n * (40 + 12 * k) + 8 * j)
     return max(1, min(markets, _LARGEST_BLOCK, _BLOCK_BYTES // bytes_each))
 
 
 def round_buffers(markets: int, n: int, j: int, k: int) -> RoundBuffers:
-    """Fresh buffers for the blocks of so many markets of n organizations, j jobs and k kinds."""
+    """Return fresh buffers for the blocks of `markets` markets of n organizations, j jobs and k kinds."""
     size = block_size(markets, n, j, k)
     return RoundBuffers(np.empty((size, k, n + 1)), *(np.empty((size, j)) for _ in range(4)))
 
@@ -125,9 +125,10 @@ def _write(value, words):
 
 
 def handle(value: Any) -> np.ndarray:
-    """`ThreadBuffers` or `EpisodeRules` as machine words, int64 (512,), for `buffers_of` or `rules_of` in a kernel.
+    """Return `ThreadBuffers` or `EpisodeRules` as machine words, int64 (512,), for `buffers_of` or `rules_of`.
 
-    To hand over an array costs a call a tenth of a microsecond, and there are dozens. A handle keeps nothing alive.
+    Passing an array to a kernel takes a tenth of a microsecond, and there are dozens of them. A handle does not keep
+    its arrays alive.
     """
     words = np.zeros(_WORDS, np.int64)
     _write(value, words)
@@ -135,7 +136,7 @@ def handle(value: Any) -> np.ndarray:
 
 
 def scratch_sizes(n: int, j: int, k: int, floats: int, integers: int) -> tuple[int, int]:
-    """Numbers of float64 and int64 that `carve` needs, with these many for the mechanism."""
+    """Return how many float64 and int64 numbers `carve` needs if the mechanism needs `floats` and `integers`."""
     drawn = 4 * padded(max(j, n)) + 4 * padded(max(j, n, -(-k * n // 4)))
     by_one = 3 * k * n + 3 * n + 3 * k + len(PUBLIC_STATISTICS)
     return by_one + drawn + floats, 2 * k * n + 2 * n + 2 * max(n, k) + integers
@@ -143,7 +144,7 @@ def scratch_sizes(n: int, j: int, k: int, floats: int, integers: int) -> tuple[i
 
 @inlined
 def carve(floats, integers, n, j, k):
-    """The `Scratch` of one thread, cut out of its memory, of which `scratch_sizes` says how much is needed."""
+    """Cut the `Scratch` of one thread out of its memory, whose sizes `scratch_sizes` gives."""
     longest, kn = max(n, k), k * n
     jobs = -(-max(j, n) // LANES) * LANES
     calls = -(-max(j, n, -(-kn // 4)) // LANES) * LANES

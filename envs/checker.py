@@ -1,16 +1,17 @@
-"""`check_market`: does a PettingZoo market keep its promises, in every round?
+"""`check_market`: check that a PettingZoo market keeps its promises in every round.
 
-The official checkers read one step, or neither bounds nor NaN. This one plays whole episodes and reads all of them.
-The contract, for a market of anybody's:
+The official checkers read a single step, or check neither bounds nor NaN. This one plays whole episodes and checks
+every round. The contract, which anybody's market can be held to:
 
 - a ParallelEnv with Box spaces, float32, and an attribute `economy` with `organizations`, `jobs`, `capacity`, `rounds`;
 - `reset(seed=s)` starts the first episode of s, `reset()` the next one; the same seed gives the same bits;
 - the episode is truncated for all after exactly `economy.rounds` rounds, and nobody terminates;
-- infos hold the same numbers in every round, with at least `LEDGER_KEYS`; reward = paid - commission - cost - charge;
-- nobody serves more than `capacity` jobs, nor all together more than `jobs`, and whole ones, unless the economy says
-  `shares="expected"`; amounts (costs apart) are not negative;
+- infos hold numbers under the same keys in every round, with at least `LEDGER_KEYS`, and the reward is
+  paid - commission - cost - charge;
+- no organization serves more than `capacity` jobs, and all of them together no more than `jobs`; these are whole
+  numbers unless the economy has `shares="expected"`; no amount except the cost is negative;
 - finite actions outside the box are clipped, and `clipped` counts them; anything else is refused with a ValueError or
-  TypeError that names the agent, and a step after the end with a RuntimeError, the state untouched;
+  TypeError that names the agent, and a step after the end with a RuntimeError; neither changes the state;
 - what a call returns belongs to the caller: it never changes later, and writing into it changes nothing.
 """
 
@@ -30,12 +31,12 @@ _TOLERANCE = 1e-5
 
 
 class MarketError(AssertionError):
-    """A market breaks the contract; the message names episode, round, agent and what is wrong."""
+    """Raised if a market breaks the contract; names the episode, the round, the agent and what is wrong."""
 
 
 @dataclass
 class Step:
-    """What one call of `reset` (round 0) or `step` returned; `copies` are copies of the observations made at once."""
+    """What one call of `reset` (round 0) or `step` returned, with copies of observations and infos made at once."""
 
     where: str
     round: int
@@ -46,20 +47,20 @@ class Step:
     infos: dict[str, dict[str, Any]]
     copies: dict[str, np.ndarray]
     copied_infos: dict[str, dict[str, Any]]
-    outside: dict[str, int]  # numbers of each agent's action that lay outside the box
+    outside: dict[str, int]  # how many numbers of each agent's action lay outside the box
 
 
 def check_market(market: Any, *, episodes: int = 2, seed: int = 0) -> None:
-    """Play a market several times over and read every round.
+    """Play a market several times and check every round.
 
     Args:
-        market: a ParallelEnv, or a function that makes one (then separate instances are compared, too).
-        episodes: episodes played in each run.
-        seed: of the market, and of the actions.
+        market: a ParallelEnv, or a function that makes one (then separate instances are compared as well).
+        episodes: number of episodes in each run.
+        seed: seed of the market and of the actions.
 
     Raises:
-        TypeError: not a parallel market.
-        MarketError: the first broken promise.
+        TypeError: if the market is not a parallel environment with an attribute `economy`.
+        MarketError: if the market breaks the contract; says where it first does.
     """
     if isinstance(market, AECEnv):
         raise TypeError("check_market: give the parallel market, not its AEC view")
@@ -87,9 +88,9 @@ def check_market(market: Any, *, episodes: int = 2, seed: int = 0) -> None:
 def _play(
     env: Any, seed: int, episodes: int, before: Callable[[Any, Step], None] | None = None, actions: int | None = None
 ) -> list[Step]:
-    """All steps of the episodes, each checked; `before` is called ahead of each step with the last one.
+    """Play the episodes, check each step and return them all; `before` is called ahead of each step with the last one.
 
-    Every episode has the same actions, drawn from the seed `actions` (None: `seed`).
+    Every episode has the same actions, drawn from the seed `actions`, or from `seed` if that is None.
     """
     steps: list[Step] = []
     for step in _steps(env, seed, episodes, before, seed if actions is None else actions):
@@ -190,7 +191,7 @@ def _check_info(where: str, info: Any, last: dict[str, Any] | None) -> None:
 
 
 def _check_fresh(step: Step, last: Step | None) -> None:
-    """No container handed out twice, no two observations of this round and the last one in the same memory."""
+    """Check that no container is handed out twice and no observations of this and the last round share memory."""
     owners = [(step.where, agent, array) for agent, array in step.observations.items()]
     if last is not None:
         for name in ("observations", "rewards", "terminations", "truncations", "infos"):
@@ -281,11 +282,11 @@ def _check_refused(env: Any, where: str, actions: Any, errors: Any, naming: str 
         raise MarketError(f"{where}: step was not refused, expected {wanted}")
 
 
-_MARK = "__all__"  # the key that a well-known trainer adds to the dicts that it gets
+_MARK = "__all__"  # the key that a well-known trainer adds to the dicts that it receives
 
 
 def _scribble(env: Any, step: Step) -> None:
-    """What some trainers do with what they get."""
+    """Write into everything that was returned, as some trainers do."""
     for agent in env.possible_agents:
         step.observations[agent][:] = -1.0
         step.infos[agent][_MARK] = 0.0
@@ -298,7 +299,7 @@ def _scribble(env: Any, step: Step) -> None:
 
 
 def _provoke(env: Any, step: Step) -> None:
-    """Hand in what must be refused, one thing a round."""
+    """Hand in actions that must be refused: all kinds of them after a reset, then one kind per round."""
     agent = env.possible_agents[-1]
     good = _any_actions(env)
     size = len(good[agent])
@@ -322,7 +323,7 @@ def _any_actions(env: Any) -> dict[str, np.ndarray]:
 
 
 def _draw_actions(env: Any, random: np.random.Generator, reach: float) -> dict[str, np.ndarray]:
-    """Uniform within `reach` times the box, which is -1 .. 1."""
+    """Draw actions uniformly from `reach` times the box, which is -1 .. 1."""
     return {
         agent: random.uniform(-reach, reach, env.action_space(agent).shape).astype(np.float32)
         for agent in env.possible_agents

@@ -1,9 +1,9 @@
-"""How kernels are compiled, cached and called. The only file that knows the inside of numba.
+"""How kernels are compiled, cached and called. No other file relies on the internals of numba.
 
-Kernels are module-level functions under `jit`: without the GIL, without fast-math (LLVM may neither reorder nor fuse
-floating point, so that the bits do not depend on the machine), and cached on disk. A cache entry is a pickle and does
-not notice a change of a callee in another file; so the cache directory is private to the user and named by a digest
-of every source file of `envs` and of the versions that compile them.
+Kernels are module-level functions under `jit`. They run without the GIL and without fast-math (LLVM may neither reorder
+nor fuse floating-point operations, so that results do not depend on the machine), and they are cached on disk. A cache
+entry is a pickle, and numba does not notice when a callee in another file changes. Therefore the cache directory is
+private to the user, and its name is a digest of all source files of `envs` and of the versions that compile them.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ _KEPT_CACHES = 4
 
 
 def sources_digest() -> str:
-    """Sixteen hexadecimal digits of all of `envs/` and of the versions that its kernels are compiled by."""
+    """Return sixteen hexadecimal digits that identify the sources of `envs/` and the versions that compile them."""
     digest = hashlib.sha256()
     for part in (numba.__version__, llvmlite.__version__, platform.python_version()):
         digest.update(part.encode())
@@ -39,7 +39,7 @@ def sources_digest() -> str:
 
 
 def _private_cache() -> str:
-    """The cache directory, mode 0700 and owned by the user; '' where there can be none."""
+    """Return the cache directory, of mode 0700 and owned by the user, or '' if there cannot be one."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ruleshift"
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -67,15 +67,18 @@ CACHE_DIRECTORY = _private_cache()
 def jit(function: Callable[..., Any]) -> Any:
     """Compile `function` on its first call: no GIL, IEEE arithmetic as written, cached in `CACHE_DIRECTORY`.
 
-    No reference is counted either (`_nrt=False`): counting is atomic, cost a third of a round and made threads wait
-    for each other. So a kernel allocates nothing, and returns no array to Python.
+    References are not counted (`_nrt=False`): the atomic counters took a third of a round and made threads wait for
+    each other. So a kernel must not allocate memory, nor return an array to Python.
     """
     return _decorated(function, forceinline=False)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """Like `jit`, always inlined into its callers: a loop around it can be vectorized, and no array of a view is
-    passed on the stack (which cost as much as the round's own work)."""
+    """Compile `function` like `jit`, but always inline it into its callers.
+
+    A loop around it can then be vectorized, and arrays of a view are not passed on the stack, which took as long as
+    the round itself.
+    """
     return _decorated(function, forceinline=True)
 
 
@@ -91,10 +94,10 @@ def _decorated(function: Callable[..., Any], forceinline: bool) -> Any:
 
 
 def freeze(dispatcher: Any, *arguments: Any) -> Any:
-    """Compile a kernel for the types of `arguments` and for nothing else.
+    """Compile a kernel for the types of `arguments` and for no others.
 
-    A strided array or another dtype would silently compile the whole kernel once more, for seconds; from here on it
-    raises TypeError at once.
+    A strided array or another dtype would otherwise compile the whole kernel again, silently and for seconds. After
+    this call it raises TypeError at once.
     """
     dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments))
     dispatcher.disable_compile()
@@ -107,11 +110,11 @@ Integers2 = Annotated[np.ndarray, types.Array(types.int64, 2, "C")]
 Floats1 = Annotated[np.ndarray, types.Array(types.float64, 1, "C")]
 Floats2 = Annotated[np.ndarray, types.Array(types.float64, 2, "C")]
 Floats3 = Annotated[np.ndarray, types.Array(types.float64, 3, "C")]
-"""Types of the fields of named tuples that kernels are compiled for: C-contiguous arrays of so many dimensions."""
+"""Types of the fields of the named tuples that kernels take: C-contiguous arrays of 1, 2 or 3 dimensions."""
 
 
 def compiled_type(kind: Any) -> Any:
-    """The numba type of an annotation such as `Floats2`, or of a NamedTuple all of whose fields have such ones."""
+    """Return the numba type of an annotation such as `Floats2`, or of a NamedTuple whose fields have such types."""
     if hasattr(kind, "__metadata__"):
         return kind.__metadata__[0]
     fields = tuple(compiled_type(each) for each in get_type_hints(kind, include_extras=True).values())
@@ -119,9 +122,12 @@ def compiled_type(kind: Any) -> Any:
 
 
 def address_of(function: Callable[..., Any], signature: Any) -> int:
-    """The machine address of `function` (plain Python or already compiled), compiled for one fixed signature.
+    """Return the machine address of `function` (plain Python or already compiled), compiled for a fixed signature.
 
-    The dispatcher is kept alive in `_ALIVE`: an address outlives no library.
+    The dispatcher is kept alive in `_ALIVE`, because the address is valid only as long as its library is loaded.
+
+    Raises:
+        TypeError: if the function does not return what the signature says.
     """
     dispatcher = function if isinstance(function, numba.core.dispatcher.Dispatcher) else _uncached(function)
     dispatcher.compile(signature)
@@ -140,7 +146,7 @@ def _uncached(function: Callable[..., Any]) -> Any:
 
 
 def calls_through_address(signature: Any) -> Any:
-    """An intrinsic `call(address, *arguments)` that calls what `address_of` returned for the same `signature`."""
+    """Return an intrinsic `call(address, *arguments)` for addresses that `address_of` gave for this `signature`."""
 
     @intrinsic
     def call(typing_context, address, *arguments):  # type: ignore[no-untyped-def]
@@ -161,7 +167,7 @@ def calls_through_address(signature: Any) -> Any:
 
 @intrinsic
 def float_bits(typing_context, value):  # type: ignore[no-untyped-def]
-    """The bits of a float64 as int64."""
+    """Return the bits of a float64 as int64."""
 
     def generate(context, builder, _signature, values):  # type: ignore[no-untyped-def]
         return builder.bitcast(values[0], ir.IntType(64))
@@ -171,7 +177,7 @@ def float_bits(typing_context, value):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def bits_float(typing_context, value):  # type: ignore[no-untyped-def]
-    """The float64 that has these int64 bits."""
+    """Return the float64 that has these int64 bits."""
 
     def generate(context, builder, _signature, values):  # type: ignore[no-untyped-def]
         return builder.bitcast(values[0], ir.DoubleType())
@@ -181,7 +187,7 @@ def bits_float(typing_context, value):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def fetch_add(typing_context, counter, amount):  # type: ignore[no-untyped-def]
-    """Add to the first number of int64 memory that threads share, in one indivisible step; gives what was there."""
+    """Add to the first number of int64 memory that threads share, atomically; returns the number before."""
 
     def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
         pointer = context.make_array(signature.args[0])(context, builder, values[0]).data
@@ -192,7 +198,7 @@ def fetch_add(typing_context, counter, amount):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def matrix(typing_context, memory, start, rows, columns):  # type: ignore[no-untyped-def]
-    """A piece of one-dimensional memory, from index `start`, as a C-contiguous (rows, columns) array, unchecked."""
+    """Return one-dimensional memory from index `start` on as a C-contiguous (rows, columns) array, unchecked."""
     kind = types.Array(memory.dtype, 2, "C")
 
     def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
@@ -216,7 +222,7 @@ def matrix(typing_context, memory, start, rows, columns):  # type: ignore[no-unt
 
 @intrinsic
 def piece(typing_context, memory, start, length):  # type: ignore[no-untyped-def]
-    """`memory[start : start + length]` of one-dimensional memory, unchecked: a slice that costs nothing."""
+    """Return `memory[start : start + length]` of one-dimensional memory: a slice at no cost, unchecked."""
     kind = types.Array(memory.dtype, 1, "C")
 
     def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
@@ -234,7 +240,7 @@ def piece(typing_context, memory, start, length):  # type: ignore[no-untyped-def
 
 @intrinsic
 def prefetch(typing_context, index, *columns):  # type: ignore[no-untyped-def]
-    """Begin to load `column[index]` of one-dimensional arrays into the cache; an index outside them does no harm."""
+    """Start loading `column[index]` of one-dimensional arrays into the cache; any index is safe."""
 
     def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
         option, anywhere = ir.IntType(32), ir.IntType(8).as_pointer()
@@ -252,9 +258,12 @@ def prefetch(typing_context, index, *columns):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def stream(typing_context, source, count, target, first):  # type: ignore[no-untyped-def]
-    """Copy rows 0 to `count` of `source` into `target` from row `first` on, past the caches: both float32 (.., F), and
-    what is written is not read soon. `settle` has to follow before another thread may read it."""
-    line, mark = 8, 32  # numbers and bytes of a vector
+    """Copy the first `count` rows of `source` into `target` from row `first` on, bypassing the caches.
+
+    Both are float32 (..., F), and the rows should not be read again soon. Call `settle` before another thread reads
+    them.
+    """
+    line, mark = 8, 32  # how many numbers and how many bytes a vector holds
 
     def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
         here = context.make_array(signature.args[0])(context, builder, values[0])
@@ -288,7 +297,7 @@ def stream(typing_context, source, count, target, first):  # type: ignore[no-unt
 
 @intrinsic
 def settle(typing_context):  # type: ignore[no-untyped-def]
-    """Wait until what was streamed has arrived."""
+    """Wait until everything that was streamed has been written."""
 
     def generate(context, builder, _signature, values):  # type: ignore[no-untyped-def]
         builder.fence("seq_cst")
@@ -299,7 +308,7 @@ def settle(typing_context):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def write_down(typing_context, value, words):  # type: ignore[no-untyped-def]
-    """Write a value (a tuple of arrays) as machine words into int64 memory; `reader` reads it again."""
+    """Write a value (a tuple of arrays) as machine words into int64 memory, from which `reader` can read it."""
 
     def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
         target = context.make_array(signature.args[1])(context, builder, values[1]).data
@@ -311,7 +320,7 @@ def write_down(typing_context, value, words):  # type: ignore[no-untyped-def]
 
 
 def reader(kind: Any) -> Any:
-    """An intrinsic `read(words)`: the value of this numba type that `write_down` left there."""
+    """Return an intrinsic `read(words)` that gives the value of this numba type which `write_down` wrote there."""
 
     @intrinsic
     def read(typing_context, words):  # type: ignore[no-untyped-def]

@@ -1,4 +1,4 @@
-"""Deliver: what serving costs, the quality that clients get, and the organizations' profit."""
+"""Deliver: the cost of serving, the quality that clients receive, and the organizations' profit."""
 
 from ruleshift.envs import layout as at
 from ruleshift.envs.compile import inlined, prefetch
@@ -8,20 +8,20 @@ from ruleshift.envs.order import AHEAD, FAR
 
 @inlined
 def cost_share(base_cost, effort_cost, state, outcome, k, i):
-    """Cost of a job of kind k to organization i, a share of its value."""
+    """Return the cost of serving a job of kind k for organization i, as a share of the job's value."""
     base = base_cost * (1.0 - state.capability[k, i]) * state.relief[i]
     return base + effort_cost * outcome.effort[i] + state.shock[k, i]
 
 
 @inlined
 def expected_quality(weight, state, outcome, k, i):
-    """Quality of a job of kind k by organization i, before noise."""
+    """Return the quality, before noise, of a job of kind k served by organization i, in [0, 1]."""
     return weight * state.capability[k, i] + (1.0 - weight) * outcome.effort[i]
 
 
 @inlined
 def _draw_noise(key, round_, episode, width, draws, noise):
-    """Uniform noise of this half-width, a number a job."""
+    """Write uniform noise of half-width `width` into `noise` (J,)."""
     if width == 0.0:
         noise[:] = 0.0
         return
@@ -32,7 +32,7 @@ def _draw_noise(key, round_, episode, width, draws, noise):
 
 @inlined
 def deliver(key, round_, episode, economy, state, winner, kinds, values, outcome, qualities, draws):
-    """Write qualities (J,) in [0, 1], and cost, won, served, quality and profit of `outcome`."""
+    """Write qualities (J,) in [0, 1] and `cost`, `won`, `served`, `quality` and `profit` of `outcome`; update cash."""
     outcome.cost[:] = 0.0
     outcome.served[:] = 0.0
     outcome.quality[:] = 0.0

@@ -1,4 +1,4 @@
-"""Disclose: what each organization is shown before it acts, written straight into the learner's float32 array."""
+"""Disclose: what each organization observes before it acts, written directly into the learner's float32 array."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ruleshift.envs.order import FAR, copy
 
 _BOUND = 10.0
 TOGETHER = 64
-"""Observations written together: they stay in the cache while one field after the other is."""
+"""How many observations are written together: few enough to stay in the cache while field after field is written."""
 
 
 @inlined
@@ -21,7 +21,10 @@ def _clip(value):
 
 @inlined
 def sum_board(kinds, values, count, mean):
-    """Jobs and mean value by kind: count (K,) relative to an even split, mean (K,) 0 where there is none."""
+    """Write the jobs of each kind, `count` (K,), relative to an even split, and their mean values, `mean` (K,).
+
+    The mean of a kind without jobs is 0.
+    """
     count[:] = 0.0
     mean[:] = 0.0
     for j in range(len(kinds)):
@@ -35,9 +38,9 @@ def sum_board(kinds, values, count, mean):
 
 @inlined
 def sum_public(state, outcome, mean_capability, public):
-    """The public statistics (6,): winners' mean signals less everyone's, in the order of PUBLIC_STATISTICS.
+    """Write the public statistics (6,): the winners' mean signals minus everyone's, in the order of PUBLIC_STATISTICS.
 
-    Popularity is relative to the mean. All 0 where nothing was served; `mean_capability` (N,) is scratch.
+    Popularity is relative to its mean. All are 0 if nothing was served. `mean_capability` (N,) is scratch memory.
     """
     kinds, n = state.capability.shape
     mean_capability[:] = 0.0
@@ -77,7 +80,7 @@ def sum_public(state, outcome, mean_capability, public):
 
 @jit
 def blur(key, round_, episode, width, scores, public, outcome, draws):
-    """Add uniform noise of half-width `width` to the public statistics and, where they are shown, to the scores."""
+    """Add uniform noise of half-width `width` to the public statistics and, if they are disclosed, to the scores."""
     draw(key, round_, episode, NOISE, len(public), draws)
     for p in range(len(public)):
         public[p] = _clip(public[p] + width * (2.0 * draws[0, p] - 1.0))
@@ -91,7 +94,7 @@ def blur(key, round_, episode, width, scores, public, outcome, draws):
 
 @jit
 def record(past, round_, public, scores, statistics, outcome):
-    """Keep what is disclosed before a round in `past` (8 + 2N,), laid out by `layout.DISCLOSED_ROUND` and on."""
+    """Keep what is disclosed before a round in `past` (8 + 2N,), laid out by the `DISCLOSED_...` of `layout`."""
     n = len(outcome.priority)
     past[at.DISCLOSED_ROUND] = round_
     past[at.DISCLOSED_LEVEL] = LEVEL.scores if scores else (LEVEL.outcomes if public else LEVEL.opaque)
@@ -103,7 +106,7 @@ def record(past, round_, public, scores, statistics, outcome):
 
 @jit
 def recall(past, round_, public, scores, statistics, outcome):
-    """Put what was disclosed before an earlier round in place of today's; returns which of the two there is of it."""
+    """Replace today's public statistics and scores by those before an earlier round; returns whether it has each."""
     n = len(outcome.priority)
     level = past[at.DISCLOSED_LEVEL] if round_ > 0 and past[at.DISCLOSED_ROUND] == round_ else 0.0
     public, scores = public and level >= LEVEL.outcomes, scores and level >= LEVEL.scores
@@ -122,9 +125,9 @@ def disclose(
 ):  # fmt: skip
     """Write observations (N, F), in the order of `layout.observation_layout`.
 
-    In the first round of an episode there is no last outcome, and a newcomer has none: it reads 0. What all
-    organizations see alike is written once and copied; what is an organization's own is then written over it. Where
-    the observations outgrow the cache they are written into `staging` (TOGETHER, F) and streamed out of it.
+    The last outcome reads 0 in the first round of an episode and for newcomers. What all organizations see is written
+    once and copied, and then each organization's own numbers are filled in. If the observations exceed the cache, they
+    are written into `staging` (TOGETHER, F) and streamed from there.
     """
     n, kinds = len(observations), len(count)
     far = n > FAR
@@ -159,7 +162,7 @@ def disclose(
 
 @inlined
 def _write_common(level, shows_public, shows_scores, notice, count, mean, public, features, row):
-    """The board, the notice, the public statistics, the masks and the features, and 0 elsewhere, into one row."""
+    """Write the board, the notice, the public statistics, the masks and the features into one row, and 0 elsewhere."""
     kinds = len(count)
     row[:] = np.float32(0.0)
     jobs, values = column(START.jobs, kinds), column(START.values, kinds)

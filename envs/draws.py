@@ -1,8 +1,8 @@
-"""Draws: how one field of a rule is drawn, and everything that it may come out as.
+"""Draws: how one field of a rule is drawn, and which values it can take.
 
-A draw is a law and its argument, as structures write them. What it may come out as is a list of pieces, each a lowest
-and a highest value; a word is a piece of its own, the lowest and the highest at once. The weights are one field: a
-piece of theirs is the part of the simplex between two corners, one number for each signal.
+A draw is a law and its argument, as structures write them. Its possible values are a list of pieces, each with a lowest
+and a highest value; for a word the two are the same. The weights are a single field: a piece of it is the part of the
+simplex between two corners, each with one number per signal.
 """
 
 import math
@@ -21,7 +21,7 @@ LAWS = ("choice", "uniform", "log_uniform", "dirichlet")
 _ANY_WEIGHTS = Weights(price=1.0)
 
 Piece = tuple[Any, Any]
-"""Lowest and highest value: of the field, or for weights a number for each of `SIGNALS`."""
+"""Lowest and highest value of a field; for the weights, each is a tuple with one number per signal of `SIGNALS`."""
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,19 @@ class Choice:
     takes = 1
 
     def value(self, numbers: list[float]) -> Any:
-        """The value that these uniform numbers in (0, 1), as many as it `takes`, stand for."""
+        """Return the value drawn by these uniform numbers in (0, 1), of which there are `takes`."""
         return self.values[int(numbers[0] * len(self.values))]
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """The pieces that its values lie in, see `Piece`."""
+        """The pieces in which its values lie, see `Piece`."""
         plain = (tuple(vars(each).values()) if isinstance(each, Weights) else each for each in self.values)
         return tuple((each, each) for each in plain)
 
 
 @dataclass(frozen=True)
 class Uniform:
-    """Evenly over intervals, each in proportion to its length; on a logarithmic scale where `logarithmic`."""
+    """Uniform over the union of some intervals, on a logarithmic scale if `logarithmic`."""
 
     intervals: tuple[tuple[float, float], ...]
     logarithmic: bool
@@ -52,12 +52,12 @@ class Uniform:
 
     @cached_property
     def _scaled(self) -> tuple[tuple[float, float], ...]:
-        """Start and length of each interval on the scale that it is drawn on."""
+        """Start and length of each interval, on the scale on which the value is drawn."""
         scale = (lambda value: float(log(value))) if self.logarithmic else float
         return tuple((scale(low), scale(high) - scale(low)) for low, high in self.intervals)
 
     def value(self, numbers: list[float]) -> float:
-        """The value that these uniform numbers in (0, 1), as many as it `takes`, stand for."""
+        """Return the value drawn by these uniform numbers in (0, 1), of which there are `takes`."""
         left, index = numbers[0] * sum(length for _, length in self._scaled), 0
         while left > self._scaled[index][1] and index < len(self.intervals) - 1:
             left -= self._scaled[index][1]
@@ -67,24 +67,24 @@ class Uniform:
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """The pieces that its values lie in, see `Piece`."""
+        """The pieces in which its values lie, see `Piece`."""
         return self.intervals
 
 
 @dataclass(frozen=True)
 class Dirichlet:
-    """Weights drawn evenly from the simplex over some signals, each at least `least`; the others weigh 0."""
+    """Weights drawn uniformly from the simplex over some signals, each at least `least`; all others are 0."""
 
     signals: tuple[str, ...]
     least: float
 
     @property
     def takes(self) -> int:
-        """How many uniform numbers a draw uses: as many as there are signals."""
+        """Number of uniform numbers that a draw uses: one per signal."""
         return len(self.signals)
 
     def value(self, numbers: list[float]) -> Weights:
-        """The value that these uniform numbers in (0, 1), as many as it `takes`, stand for."""
+        """Return the weights drawn by these uniform numbers in (0, 1), of which there are `takes`."""
         shares = [-float(log(number)) for number in numbers]
         scale = (1 - self.least * len(shares)) / sum(shares)
         weights = dict.fromkeys(SIGNALS, 0.0)
@@ -93,7 +93,7 @@ class Dirichlet:
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """The pieces that its values lie in, see `Piece`."""
+        """The single piece in which the weights lie, see `Piece`."""
         most = 1 - self.least * (len(self.signals) - 1)
         low = tuple(self.least if name in self.signals else 0.0 for name in SIGNALS)
         return ((low, tuple(most if name in self.signals else 0.0 for name in SIGNALS)),)
@@ -103,17 +103,18 @@ Draw = Choice | Uniform | Dirichlet
 
 
 def unchecked(instance: Any, changes: dict[str, Any]) -> Any:
-    """A copy of a frozen dataclass with some fields changed to values that are known to be canonical and in range."""
+    """Return a copy of a frozen dataclass with some fields set to values that are known to be canonical and valid."""
     copy = object.__new__(type(instance))
     copy.__dict__.update(vars(instance), **changes)
     return copy
 
 
 def read_draw(field: str, given: Any, where: str) -> Draw:
-    """The draw that a structure writes for a field of a rule, by dotted name; all that it may give is in range.
+    """Return the draw that a structure gives for a field of a rule, by its dotted name.
 
     Raises:
-        ValueError: no such field or law, or a value outside the field's range; `where` names it.
+        ValueError: if there is no such field or law, or if a value could be out of the field's range; the message
+            begins with `where`.
     """
     kind = _kind(field, where)
     if not isinstance(given, dict):
@@ -133,7 +134,7 @@ def read_draw(field: str, given: Any, where: str) -> Draw:
 
 
 def _kind(field: str, where: str) -> Any:
-    """The range of a field of a rule, None for the weights."""
+    """Return the range of a field of a rule, or None for the weights."""
     head, _, name = field.partition(".")
     part = getattr(Rule(), head, None) if "." in field else None
     known = {each.name: each.metadata.get("kind") for each in fields(part)} if part is not None else {}
@@ -158,7 +159,7 @@ def _checked(field: str, kind: Any, value: Any, where: str) -> Any:
 
 
 def _intervals(law: str, given: Any, kind: Number, where: str) -> tuple[tuple[float, float], ...]:
-    """One interval `[low, high]`, or a list of them, rising."""
+    """Read one interval `[low, high]`, or a list of rising ones."""
     listed = given if isinstance(given, list) and given and all(isinstance(each, list) for each in given) else [given]
     for each in listed:
         pair = isinstance(each, list) and len(each) == 2 and not any(kind.problem(end) for end in each)

@@ -1,8 +1,8 @@
-"""A frozen set of economies, over which results are averaged so that they do not hang on one.
+"""A frozen set of economies, over which results are averaged so that they do not depend on a single one.
 
-Points of Sobol's sequence (Sobol' 1967, unscrambled, the first point left out), so that any first 2^m economies fill
-the ranges evenly, and a larger set begins with the smaller one. The ranges were fixed before any study was run. What
-the feedback of a rule decides (reputation gain, persistence) is the rule's, not the economy's.
+The economies are points of Sobol's sequence (Sobol' 1967), unscrambled and without its first point. So the first 2^m of
+them fill the ranges evenly for any m, and a larger set begins with the smaller one. The ranges were fixed before any
+study was run. Reputation gain and persistence are not among them, because they belong to the rule.
 """
 
 from collections.abc import Callable
@@ -15,9 +15,9 @@ from ruleshift.envs.economy import Economy
 from ruleshift.envs.numerics import exp, log
 
 SIZES = ((10, 1), (12, 1), (8, 2), (8, 3))
-"""Organizations and capacity at 8 jobs a round: capacity in all is 1.25, 1.5, 2 or 3 times the jobs."""
+"""Pairs of organizations and capacity at 8 jobs per round: total capacity is 1.25, 1.5, 2 or 3 times the jobs."""
 ROUNDS = (50, 100, 200)
-"""Lengths of an episode."""
+"""Lengths of an episode, in rounds."""
 
 
 def _uniform(low: float, high: float) -> Callable[[float], float]:
@@ -45,20 +45,21 @@ RANGES: dict[str, Callable[[float], Any]] = {
     "initial_reputation": _uniform(0.3, 0.7),
     "demand_drift": _uniform(0.0, 0.5),
 }
-"""How each field follows from a number in [0, 1). The last two are drawn as a nuisance only."""
+"""How each field is computed from a number in [0, 1). The last two are used only for nuisance variation."""
 _NUISANCE = ("initial_reputation", "demand_drift")
 
 
 def economy_set(count: int, first: int = 0, *, nuisance: bool = False) -> tuple[Economy, ...]:
-    """`count` economies of the frozen set, from number `first` on.
+    """Return `count` economies of the frozen set, starting with number `first`.
 
     Args:
-        count: how many, at least 1.
-        first: number of the first. Studies score on those from 0 on; arms train on those from 1,024 on.
-        nuisance: draw initial reputation and drift of demand as well.
+        count: number of economies, at least 1.
+        first: number of the first economy, from 0. Studies score on those from 0 on, and arms train on those from
+            1,024 on.
+        nuisance: whether to draw initial reputation and the drift of demand as well.
 
     Raises:
-        ValueError: a count below 1, or a first below 0.
+        ValueError: if `count` is below 1 or `first` is below 0.
     """
     if count < 1 or first < 0:
         raise ValueError(f"economy_set: {count} economies from number {first} on; at least 1, from 0 on")

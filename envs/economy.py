@@ -1,4 +1,4 @@
-"""The economy: the numbers of a market that are not its rule."""
+"""The economy: the numbers of a market that are not part of its rule."""
 
 import hashlib
 import json
@@ -17,78 +17,82 @@ class Economy:
     """Sizes, costs, demand and shocks of a market. Money is in units of the mean job value.
 
     Raises:
-        ValueError: a field of the wrong type or outside its range, named.
+        ValueError: if a field has the wrong type or is out of its range; names the field.
     """
 
     organizations: int = option(8, Count(1, 1_000_000))
-    """N, seats in the market."""
+    """N, the number of organizations (seats) in the market."""
     jobs: int = option(8, Count(1, 1_000_000))
-    """J, jobs posted each round."""
+    """J, the number of jobs posted per round."""
     kinds: int = option(3, Count(1, 1_000))
-    """K, kinds of job."""
+    """K, the number of kinds of job."""
     rounds: int = option(100, Count(1, 1_000_000))
-    """T, rounds of an episode, which then is truncated."""
+    """T, the number of rounds after which an episode is truncated."""
     capacity: int = option(3, Count(1, 1_000_000))
-    """Jobs that one organization can serve in a round."""
+    """Number of jobs that one organization can serve per round."""
     blocs: int = option(1, Count(1, 1_000))
-    """Organization i and kind k are of bloc i mod blocs and k mod blocs."""
+    """Number of blocs: organization i belongs to bloc i mod blocs, and kind k to bloc k mod blocs."""
 
     base_cost: float = option(0.5, Number(0, 10))
-    """Cost of serving at capability 0, a share of the job's value."""
+    """Cost of serving at capability 0, as a share of the job's value."""
     effort_cost: float = option(0.3, Number(0, 10))
-    """Cost of full effort, a share of the job's value."""
+    """Cost of full effort, as a share of the job's value."""
     promotion_price: float = option(0.2, Number(0, 10))
-    """Price of full promotion, in mean job values a round (or a share of the value of each job won)."""
+    """Price of full promotion, in mean job values per round, or as a share of the value of each job won; which of the
+    two depends on `Payment.charge`."""
 
     outside_share: float = option(0.1, Number(0, 0.99))
-    """Share of the jobs that leave the platform where every organization is the reference organization:
-    ask `outside_ask`, capability and reputation .5, promotion .25, mean popularity, even focus."""
+    """Share of the jobs that leave the platform if every organization is like the reference organization, which has
+    ask `outside_ask`, capability and reputation .5, promotion .25, mean popularity and even focus."""
     outside_ask: float = option(0.75, Number(0.02, 1.25))
-    """Ask of the reference organization; the higher, the dearer the alternative to the platform."""
+    """Ask of the reference organization, as a share of the job's value; the higher it is, the fewer jobs leave."""
 
     learning: str = option("endogenous", OneOf(*LEARNING))
-    """Capability grows by participation, or is drawn once, ex ante."""
+    """`endogenous`: capability grows by participation; `exogenous`: it is drawn once, ex ante."""
     progress_ratio: float = option(0.8, Number(0.5, 1))
-    """Unit cost after a doubling of experience over unit cost before it (Wright 1936)."""
+    """Unit cost after experience has doubled, relative to unit cost before (Wright 1936)."""
     depreciation: float = option(0.01, Number(0, 1))
-    """Share of experience lost a round."""
+    """Share of experience that is lost per round."""
     initial_capability: tuple[float, float] = option((0.1, 0.5), Range(0, 1))
-    """Capability without experience, drawn uniformly for each organization and kind."""
+    """Bounds between which capability without experience is drawn uniformly, for each organization and kind."""
 
     infrastructure: tuple[float, float] = option((0.0, 0.0), Range(0, 100))
-    """Infrastructure of an organization, drawn uniformly."""
+    """Bounds between which the infrastructure of each organization is drawn uniformly."""
     infrastructure_gain: float = option(0.3, Number(0, 10))
     """g in base cost * (1 + infrastructure)**-g."""
 
     shock_law: str = option("uniform", OneOf(*SHOCK_LAWS))
-    """Law of the private cost shock of each organization, kind and round."""
+    """Distribution of the private cost shock, drawn for each organization, kind and round."""
     shock_mean: float = option(0.0, Number(-10, 10))
-    """Mean of the shock, a share of the job's value."""
+    """Mean of the shock, as a share of the job's value."""
     shock_sd: float = option(0.1, Number(0, 10))
-    """Standard deviation of the shock, a share of the job's value."""
+    """Standard deviation of the shock, as a share of the job's value."""
 
     value_spread: float = option(0.5, Number(0, 1))
-    """Job values are uniform on 1 - spread .. 1 + spread."""
+    """Job values are drawn uniformly from 1 - spread .. 1 + spread."""
     demand: str = option("random", OneOf(*DEMANDS))
-    """Kinds of the jobs posted: drawn evenly, or job j is of kind j mod K, in random order of arrival."""
+    """`random`: the kind of each job is drawn; `even`: kinds are posted in equal numbers (job j is of kind j mod K), in
+    random order of arrival."""
     demand_drift: float = option(0.0, Number(0, 1))
-    """How far the mix of kinds moves (random demand only): kind k has weight 1 + demand_drift * wave(t / drift_period
-    + k / K), where wave is a triangle between -1 and 1 that starts at 0, rising."""
+    """How far the mix of kinds moves, under random demand only: in round t kind k has weight
+    1 + demand_drift * wave(t / drift_period + k / K), where wave is a triangle wave of period 1 between -1 and 1 that
+    starts at 0 and rises."""
     value_drift: float = option(0.0, Number(0, 1))
-    """How far job values move: all are multiplied by 1 + value_drift * wave(t / drift_period)."""
+    """How far job values move: in round t all are multiplied by 1 + value_drift * wave(t / drift_period)."""
     drift_period: int = option(50, Count(2, 1_000_000))
-    """Rounds after which drifts repeat."""
+    """Number of rounds after which drifts repeat."""
     shares: str = option("sampled", OneOf(*SHARES))
-    """Each job goes to the organization drawn, or is divided among all by their odds (divisible demand)."""
+    """`sampled`: each job goes to the organization drawn; `expected`: it is divided among all organizations by their
+    odds (divisible demand)."""
 
     quality_capability: float = option(0.4, Number(0, 1))
-    """Weight of capability in quality; effort has the rest."""
+    """Weight of capability in quality; the rest is the weight of effort."""
     quality_noise: float = option(0.05, Number(0, 1))
     """Half-width of the uniform noise on the quality of a job."""
     initial_reputation: float = option(0.5, Number(0.01, 1))
-    """Reputation of an organization that enters."""
+    """Reputation of an organization when it enters."""
     initial_cash: float = option(5.0, Number(0, 1e6))
-    """Cash of an organization that enters."""
+    """Cash of an organization when it enters, in mean job values."""
 
     def __post_init__(self) -> None:
         check_fields(self, "economy")
@@ -105,7 +109,7 @@ class Economy:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
     def row(self) -> np.ndarray:
-        """The economy as the kernel reads it, float64 (ECONOMY_ROW,), by the positions in `layout`."""
+        """Return the economy as the kernel reads it: float64 (ECONOMY_ROW,), by the positions in `layout`."""
         row = np.zeros(at.ECONOMY_ROW)
         share = self.outside_share
         odds = self.organizations * share / (1 - share)
@@ -141,18 +145,21 @@ class Economy:
         return row
 
     def calendar(self) -> np.ndarray:
-        """Drifts by round, float64 (rounds after which they repeat, 1 + K): the factor on values, then the cumulated
-        shares of the kinds; one row where nothing drifts."""
+        """Return the drifts of values and demand, float64 (P, 1 + K), one row per round of a period.
+
+        Each row holds the factor on job values, then the cumulative shares of the kinds. P is 1 if nothing drifts, else
+        the number of rounds after which drifts repeat, or of the episode if that is shorter.
+        """
         drifts = self.demand_drift > 0 or self.value_drift > 0
         rounds = np.arange(min(self.drift_period, self.rounds + 1) if drifts else 1)[:, None] / self.drift_period
         weights = 1 + self.demand_drift * _wave(rounds + np.arange(self.kinds) / self.kinds)
         table = np.empty((len(rounds), 1 + self.kinds))
         table[:, :1] = 1 + self.value_drift * _wave(rounds)
         table[:, 1:] = np.cumsum(weights, axis=1)
-        table[:, 1:] /= np.where(table[:, -1:] > 0, table[:, -1:], 1)  # one kind alone may have weight 0
+        table[:, 1:] /= np.where(table[:, -1:] > 0, table[:, -1:], 1)  # a single kind may have weight 0
         return table
 
 
 def _wave(phase: np.ndarray) -> np.ndarray:
-    """A triangle of period 1 between -1 and 1 that starts at 0, rising."""
+    """Return a triangle wave of period 1 between -1 and 1 that starts at 0 and rises."""
     return 1 - 4 * np.abs((phase + 0.25) % 1 - 0.5)

@@ -1,4 +1,4 @@
-"""Enter: what organizations bring to a market, and what each round brings to them: jobs and cost shocks."""
+"""Enter: the state in which organizations enter a market, and the jobs and cost shocks of each round."""
 
 import numpy as np
 
@@ -13,9 +13,10 @@ _ROOT_3 = 1.7320508075688772
 
 @jit
 def enter(key, episode, rule, economy, state, draws):
-    """Write the `state` with which organizations open an episode: no experience, capability and infrastructure drawn.
+    """Write the `state` in which organizations begin an episode, with capability and infrastructure drawn.
 
-    `rule` and `economy` are the kernel's rows, `draws` (4, max(N, N K / 4) or more) is scratch.
+    They have no experience. `rule` and `economy` are the kernel's rows, and `draws` (4, max(N, N K / 4) or more) is
+    scratch memory.
     """
     kinds, n = state.initial.shape
     low, width = economy[at.CAPABILITY_LOW], economy[at.CAPABILITY_HIGH] - economy[at.CAPABILITY_LOW]
@@ -40,9 +41,9 @@ def enter(key, episode, rule, economy, state, draws):
 
 @jit
 def replace_bankrupt(key, round_, episode, rule, economy, state, draws):
-    """Put newcomers into the seats of organizations whose cash is below 0; returns the share of seats, in [0, 1].
+    """Put newcomers into the seats of organizations whose cash is below 0; returns their share of the seats, in [0, 1].
 
-    They begin as organizations do that open an episode, and `state.newcomer` flags them for one round.
+    They begin as organizations do in a new episode, and `state.newcomer` flags them for one round.
     """
     kinds, n = state.initial.shape
     entered = np.int64(0)
@@ -74,10 +75,11 @@ def replace_bankrupt(key, round_, episode, rule, economy, state, draws):
 
 @jit
 def seat_entrants(key, round_, episode, rate, reserve, state, outcome, match, load, draws):
-    """With probability `rate` give each job served to a dormant seat, one of popularity 0, in place of its winner.
+    """With probability `rate`, give each job served to a dormant seat (one of popularity 0) instead of its winner.
 
-    The first dormant seat that offers and won nothing enters, each once a round (Simon 1955). It has no rival: under
-    pricing by externality it is paid its ask, and no bid of another is charged to it. `load` (N,) are jobs won.
+    The first dormant seat that offers and has won nothing enters, at most once per round (Simon 1955). It has no rival:
+    under the pricing `externality` it is paid its ask, and no other organization's bid is charged to it. `load` (N,)
+    counts the jobs that each organization won.
     """
     winner = match.winner
     draw(key, round_, episode, ENTRY, len(winner), draws)
@@ -96,9 +98,9 @@ def seat_entrants(key, round_, episode, rate, reserve, state, outcome, match, lo
 
 @jit
 def post_jobs(key, round_, episode, economy, calendar, kinds_count, kinds, values, draws):
-    """Write the jobs of a round, in order of arrival: `kinds` (J,), and `values` (J,) in mean job values.
+    """Write the jobs of a round in order of arrival: `kinds` (J,) and `values` (J,), in mean job values.
 
-    `calendar` (P, 1 + K) holds the drifts of value and demand, see `Economy.calendar`.
+    `calendar` (P, 1 + K) holds the drifts of values and demand, see `Economy.calendar`.
     """
     jobs = len(kinds)
     width = economy[at.VALUE_SPREAD]
@@ -120,7 +122,7 @@ def post_jobs(key, round_, episode, economy, calendar, kinds_count, kinds, value
         for j in range(jobs):
             kinds[j] = np.int64(draws[0, j] * kinds_count)
         return
-    for j in range(jobs):  # a random order of arrival: each swaps with one that came before, or itself
+    for j in range(jobs):  # shuffle: each job swaps places with itself or an earlier one
         other = np.int64(draws[2, j] * (j + 1))
         kinds[j] = kinds[other]
         kinds[other] = j % kinds_count
@@ -128,7 +130,7 @@ def post_jobs(key, round_, episode, economy, calendar, kinds_count, kinds, value
 
 @jit
 def draw_shocks(key, round_, episode, economy, shock, draws):
-    """Write the private cost shocks of a round: `shock` (K, N), shares of a job's value."""
+    """Write the private cost shocks of a round, `shock` (K, N), as shares of a job's value."""
     kinds, n = shock.shape
     mean, sd = economy[at.SHOCK_MEAN], economy[at.SHOCK_SD]
     if sd == 0.0:

@@ -1,7 +1,7 @@
-"""Enumerations: the words that a field of a rule or an economy may be, each list once.
+"""Enumerations: the words that fields of rules and economies may take.
 
-Files and Python say words, kernels compare codes: the code of a word is its position in its table, and `PRICING.posted`
-is that of the word `posted` of `PRICINGS`, a constant to the compiler. What follows from a word stands beside it.
+Files and Python use words, and kernels compare codes. The code of a word is its position in its table: `PRICING.posted`
+is the code of `posted` in `PRICINGS`, and a constant to the compiler. What a word implies is stated beside it.
 """
 
 from collections import namedtuple
@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 
 def constants(values: Mapping[str, Any]) -> Any:
-    """Numbers, or tuples of numbers, by name, as a namedtuple whose fields a kernel reads as constants."""
+    """Return numbers, or tuples of numbers, as a namedtuple whose fields a kernel reads as constants."""
     return namedtuple("Constants", list(values))(**values)  # type: ignore[misc]
 
 
 def codes(words: Iterable[str]) -> Any:
-    """The positions of words, each by its word, as `constants`.
+    """Return the positions of words as `constants`, each under its word.
 
     >>> codes(("low", "high")).high
     1
@@ -24,29 +24,29 @@ def codes(words: Iterable[str]) -> Any:
 
 
 LEVELS = ("opaque", "outcomes", "scores", "full")
-"""How much a rule discloses, each level with all that those before it do."""
+"""How much a rule discloses; each level includes those before it."""
 LEVEL = codes(LEVELS)
 
 PRICE_SIGNALS = ("ratio", "logit")
-"""How an ask becomes the signal price."""
+"""How an ask is turned into the signal `price`."""
 
 PROPOSERS = ("organizations", "jobs")
-"""The sides of a market, one of which proposes."""
+"""The sides of a market, either of which may propose."""
 PROPOSER = codes(PROPOSERS)
 
 PAYMENTS = ("margin", "price", "bid", "bid_externality")
-"""What a mechanism may tell beside the winner; see `mechanisms.Match`."""
+"""What a mechanism can report in addition to the winner; see `mechanisms.Match`."""
 WANTS = constants({word: 1 << code for code, word in enumerate(PAYMENTS)})
 """The bit of each in `Problem.wants`."""
 
 
 class Pricing(NamedTuple):
-    """What follows from how a client's payment is found."""
+    """What a word of `Payment.pricing` implies."""
 
     own_ask: float
-    """How much the payment hangs on the winner's own ask, in [0, 1]: the rule's feature `pricing`."""
+    """How much the payment depends on the winner's own ask, in [0, 1]: the rule's feature `pricing`."""
     needs: str | None = None
-    """What the mechanism has to tell for it, one of `PAYMENTS`."""
+    """What the mechanism has to report for it, one of `PAYMENTS`; None for nothing."""
 
 
 PRICINGS = {
@@ -60,14 +60,14 @@ PRICING = codes(PRICINGS)
 
 
 class Charge(NamedTuple):
-    """What follows from how promotion is charged."""
+    """What a word of `Payment.charge` implies."""
 
     if_lost: bool
-    """Whether those pay who win nothing: the rule's feature `charge_if_lost`."""
+    """Whether organizations that win nothing pay: the rule's feature `charge_if_lost`."""
     if_won: float
-    """How much of the own promotion a winner pays, in [0, 1]: the rule's feature `charge_if_won`."""
+    """How much of its own promotion a winner pays, in [0, 1]: the rule's feature `charge_if_won`."""
     needs: str | None = None
-    """What the mechanism has to tell for it, one of `PAYMENTS`."""
+    """What the mechanism has to report for it, one of `PAYMENTS`; None for nothing."""
 
 
 CHARGES = {
@@ -79,20 +79,20 @@ CHARGES = {
 CHARGE = codes(CHARGES)
 
 ENTRIES = ("closed", "replacement")
-"""What becomes of the bankrupt: they stay, or newcomers take their seats."""
+"""What happens to bankrupt organizations: they stay, or newcomers take their seats."""
 ENTRY = codes(ENTRIES)
 
 LEARNING = ("endogenous", "exogenous")
-"""Capability grows by participation, or is given ex ante."""
+"""Whether capability grows by participation or is given ex ante."""
 
 SHOCK_LAWS = ("uniform", "exponential")
-"""Laws of the private cost shocks."""
+"""Distributions of the private cost shocks."""
 SHOCK_LAW = codes(SHOCK_LAWS)
 
 DEMANDS = ("random", "even")
-"""How the kinds of a round's jobs are found."""
+"""How the kinds of a round's jobs are determined."""
 DEMAND = codes(DEMANDS)
 
 SHARES = ("sampled", "expected")
-"""A job goes to the organization drawn, or is divided among all by their odds."""
+"""Whether a job goes to the organization drawn or is divided among all of them by their odds."""
 SHARE = codes(SHARES)

@@ -1,7 +1,7 @@
-"""Expected shares in place of draws: every job is divided among all organizations by their odds.
+"""Expected shares instead of draws: every job is divided among all organizations by their odds.
 
-What a large number of small jobs would do (the demand of discrete choice, McFadden 1974): match, pay, deliver and
-rate in one, without noise.
+This is the limit of many small jobs, the demand of discrete choice (McFadden 1974). It replaces match, pay, deliver and
+rate, and has no noise.
 """
 
 import numpy as np
@@ -17,9 +17,10 @@ from ruleshift.envs.pay import commission_on, price_share
 
 @jit
 def divide_by_shares(rule, economy, state, kinds, values, outcome, log_odds, shares, payments, measures):
-    """Write `outcome` but for act's part, reputation, payments (J,), and what jobs sum to into `measures` (M,).
+    """Write reputation, payments (J,), all of `outcome` that `act` does not write, and sums over jobs into `measures`.
 
-    `log_odds` (K, N + 1) are kept, for the scores that are disclosed; `shares` (K, N) is scratch.
+    `measures` (M,) are left as `measure.sum_jobs` leaves them. `log_odds` (K, N + 1) are not changed, because the
+    scores to be disclosed depend on them. `shares` (K, N) is scratch memory.
     """
     for row in (outcome.paid, outcome.commission, outcome.cost, outcome.charge, outcome.served, outcome.quality):
         row[:] = 0.0
@@ -52,9 +53,9 @@ def divide_by_shares(rule, economy, state, kinds, values, outcome, log_odds, sha
 
 @jit
 def _share_out(log_odds, ranked, shares):
-    """Shares (N,) that, with the outside option's, sum to 1; under a ranking the best share evenly.
+    """Write shares (N,) that sum to 1 together with that of the outside option; under a ranking the best share evenly.
 
-    All 0 where nobody offers.
+    All are 0 if nobody offers and there is no outside option.
     """
     best, total = -np.inf, 0.0
     for i in range(len(log_odds)):
@@ -76,7 +77,7 @@ def _price(rule, ask):
 
 @jit
 def _serve(rule, economy, state, outcome, k, count, value, shares, measures):
-    """Jobs of kind k, `count` of them worth `value` together, by shares."""
+    """Divide the jobs of kind k, of which there are `count` with total value `value`, by shares (N,)."""
     for i in range(len(outcome.ask)):
         part = shares[i] * value
         paid = _price(rule, outcome.ask[i]) * part

@@ -6,9 +6,10 @@ from ruleshift.envs.compile import inlined
 
 @inlined
 def rate(rule, winner, qualities, state):
-    """Move the reputation of each winner (J,) towards the quality (J,) of its job, inflated; it stays in [.01, 1].
+    """Move the reputation of each winner (J,) towards its rating for the job.
 
-    Each job moves it by `reputation_gain` of the gap to quality + inflation * (1 - quality), in order of arrival.
+    The rating is quality + inflation * (1 - quality), with qualities (J,). Each job, in order of arrival, closes the
+    share `reputation_gain` of the gap. Reputation stays in [.01, 1].
     """
     gain, inflation = rule[at.GAIN], rule[at.INFLATION]
     for j in range(len(winner)):
@@ -21,9 +22,9 @@ def rate(rule, winner, qualities, state):
 
 @inlined
 def feed_back(rule, state, outcome):
-    """Move popularity towards the jobs won.
+    """Update popularity (N,) with the jobs won.
 
-    `popularity = persistence * popularity + (1 - persistence) * prior + jobs won`: at persistence 1 a Polya urn
+    `popularity = persistence * popularity + (1 - persistence) * prior + jobs won`; persistence 1 is a Polya urn
     (Eggenberger & Polya 1923).
     """
     persistence = rule[at.PERSISTENCE]

@@ -1,6 +1,6 @@
-"""Fields of dataclasses that files write: their ranges, declared beside their defaults, and the keys of their tables.
+"""Fields of dataclasses that files can set: their ranges, declared beside their defaults, and the keys of their tables.
 
-What is wrong is told in one clear line.
+Every mistake is reported in one clear line.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Number:
-    """A field that is a float in low .. high."""
+    """A field that is a float from `low` to `high`, both included."""
 
     low: float
     high: float
@@ -27,7 +27,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Count:
-    """A field that is a whole number in low .. high."""
+    """A field that is a whole number from `low` to `high`, both included."""
 
     low: int
     high: int
@@ -59,7 +59,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Range:
-    """A field that is a pair of floats, the lower first, both in low .. high."""
+    """A field that is a pair of floats from `low` to `high`, the lower one first."""
 
     low: float
     high: float
@@ -93,7 +93,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Tiers:
-    """A field that is a list of at most `most` pairs of a threshold above 0, rising, and a share in 0 .. 1."""
+    """A field that is a list of at most `most` pairs of a threshold (above 0, rising) and a share (0 .. 1)."""
 
     most: int
 
@@ -115,7 +115,7 @@ class Tiers:
 
 @dataclass(frozen=True)
 class Word:
-    """A field that is text, not empty."""
+    """A field that is a text that is not empty."""
 
     def problem(self, value: Any) -> str | None:
         return None if isinstance(value, str) and value else "must be a word"
@@ -142,7 +142,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Counts:
-    """A field that is a list of different whole numbers in low .. high, at least one."""
+    """A field that is a list of at least one whole number from `low` to `high`, all of them different."""
 
     low: int
     high: int
@@ -159,18 +159,20 @@ class Counts:
 
 
 Kind = Number | Count | OneOf | Range | Numbers | Tiers | Word | Words | Counts
+"""The range of a field. `problem(value)` says what a value must be instead, or None if it is in range, and
+`canonical(value)` converts a value in range to the one type in which the field is stored."""
 
 
 def option(default: Any, kind: Kind) -> Any:
-    """A dataclass field with its default and its range, which `check_fields` reads."""
+    """Return a dataclass field with its default and its range, which `check_fields` reads."""
     return field(default=default, metadata={"kind": kind})
 
 
 def check_fields(instance: Any, where: str) -> None:
-    """Check every field declared with `option`, and store it in its one canonical type.
+    """Check every field declared with `option`, and store its value in canonical form.
 
     Raises:
-        ValueError: names `where`, the field, what is there and what would be right.
+        ValueError: if a value is out of range; names `where`, the field, its value and what would be right.
     """
     for each in fields(instance):
         kind = each.metadata.get("kind")
@@ -184,10 +186,12 @@ def check_fields(instance: Any, where: str) -> None:
 
 
 def check_keys(kind: type, content: Any, where: str) -> dict[str, Any]:
-    """A table of a file, once it is one and its keys are fields of a dataclass, none missing that has no default.
+    """Return a table of a file after checking that its keys are fields of the dataclass `kind`.
+
+    Only fields with a default may be missing.
 
     Raises:
-        ValueError: names `where` and the key.
+        ValueError: if it is no table, or if a key is unknown or missing; names `where` and the key.
     """
     if not isinstance(content, dict):
         raise ValueError(f"{where} is {content!r}; it must be a table")

@@ -1,6 +1,6 @@
-"""Files: TOML found by name or path, files written whole or not at all, and folders that belong to one owner.
+"""Files: TOML files found by name or path, files written whole or not at all, and folders that belong to one owner.
 
-A user's mistake, such as a file that is not TOML or a folder that holds something else, is told in one clear line.
+A user's mistake, such as a file that is not TOML or a folder that holds something else, is reported in one clear line.
 """
 
 import json
@@ -13,23 +13,25 @@ from pathlib import Path
 from typing import Any
 
 PARTIAL = ".partial-"
-"""How the names of files begin that are not yet whole."""
+"""How the names of files that are not yet complete begin."""
 
 
 def names_in(folder: Path) -> tuple[str, ...]:
-    """Names of the files that come with the suite, in alphabetical order."""
+    """Return the names of the TOML files in a folder of the suite, in alphabetical order."""
     return tuple(sorted(path.stem for path in folder.glob("*.toml")))
 
 
 def find_file(what: str, name: str | Path, folder: Path) -> Path:
-    """The file of that name in a folder of the suite, or the path as it is given.
+    """Return the path of the file of that name in a folder of the suite, or the given path itself.
 
     Args:
-        what: what the file holds, for errors, such as `rule`.
+        what: what the file holds, such as `rule`, for errors.
+        name: a name, or the path of a .toml file.
+        folder: the folder of the suite.
 
     Raises:
-        ValueError: there is none of that name.
-        FileNotFoundError: no such file.
+        ValueError: if no file has that name.
+        FileNotFoundError: if no file has that path.
     """
     names = names_in(folder)
     if name in names:
@@ -43,10 +45,10 @@ def find_file(what: str, name: str | Path, folder: Path) -> Path:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file.
+    """Return the tables of a TOML file.
 
     Raises:
-        ValueError: it is not TOML; names the file.
+        ValueError: if it is not TOML; names the file.
     """
     try:
         return parse(path.read_text(encoding="utf-8"), path.name)
@@ -54,20 +56,20 @@ def read_file(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path.name}: not a TOML file: {error}") from None
 
 
-def parse(text: str, place: str) -> dict[str, Any]:
-    """The tables of a TOML text; `place` names it in errors.
+def parse(text: str, source: str) -> dict[str, Any]:
+    """Return the tables of a TOML text; errors name its `source`.
 
     Raises:
-        ValueError: it is not TOML.
+        ValueError: if it is not TOML.
     """
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{place}: not a TOML file: {error}") from None
+        raise ValueError(f"{source}: not a TOML file: {error}") from None
 
 
 def as_toml(value: Any) -> str:
-    """A text, a number or a tuple of them as it stands in a TOML file."""
+    """Return a text, a number or a tuple of them as it is written in a TOML file."""
     if isinstance(value, tuple):
         return "[" + ", ".join(as_toml(each) for each in value) + "]"
     if isinstance(value, str):
@@ -76,12 +78,12 @@ def as_toml(value: Any) -> str:
 
 
 def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Write a file, text as UTF-8, that is either whole or as it was before, whenever the process is killed.
+    """Write a file (text as UTF-8) so that it is either complete or unchanged, even if the process is killed.
 
-    Folders that are missing are made.
+    Missing folders are made.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: if the file cannot be written.
     """
     with whole_file(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -89,9 +91,10 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary neighbour of a file, to be written in the block: it is synced and takes the file's place at the end.
+    """Give a temporary file to write in the block; at the end it is synced and replaces the file at `path`.
 
-    Where the block fails, the neighbour is removed and the file stays as it was. The neighbour has the same suffix.
+    The temporary file is in the same folder and has the same suffix. If the block fails, it is removed, and the file at
+    `path` stays as it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +113,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def publish(folder: Path, destination: Path) -> None:
-    """Move a finished folder to its destination in one step, with all that it holds on the disk."""
+    """Move a finished folder to its destination in one step, after syncing everything in it to the disk."""
     for leftover in folder.rglob(f"{PARTIAL}*"):
         leftover.unlink()
     for each in [*folder.rglob("*"), folder]:
@@ -131,17 +134,17 @@ def _sync(path: Path) -> None:
 def claim_folder(
     folder: Path, record_name: str, record: Mapping[str, Any], *, what: str, foreign: Callable[[str], bool]
 ) -> None:
-    """Write into a folder, made where it is missing, to whom it belongs, or refuse one that belongs to another.
+    """Record in a folder who owns it, or refuse a folder that has another owner.
 
     Args:
-        folder: to be claimed.
-        record_name: name of the JSON file that says to whom the folder belongs.
-        record: what the file says, as JSON can hold it; who writes the same record is the same owner.
-        what: what the folder is for, in errors, such as `study`.
-        foreign: whether a file of that name shows that a folder without a record is not for the taking.
+        folder: the folder to claim; it is made if it is missing.
+        record_name: name of the JSON file that records the owner.
+        record: content of that file, which JSON can hold; the owner is the same if the record is the same.
+        what: what the folder is for, such as `study`, for errors.
+        foreign: whether a file of a given name shows that a folder without a record is in use by something else.
 
     Raises:
-        ValueError: the folder holds something else; names the first key of the record that differs.
+        ValueError: if the folder holds something else; names the first key of the record that differs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, text = folder / record_name, json.dumps(record, indent=2) + "\n"
@@ -175,7 +178,7 @@ _ABSENT = _Absent()
 
 
 def _difference(found: Any, wanted: Any, key: str = "") -> str:
-    """The first key in which two JSON values differ, with both of its values; nothing where they are equal."""
+    """Describe the first key at which two JSON values differ, with both values; '' if they are equal."""
     if found == wanted:
         return ""
     ours, theirs = _parts(wanted), _parts(found)
@@ -189,7 +192,7 @@ def _difference(found: Any, wanted: Any, key: str = "") -> str:
 
 
 def _parts(value: Any) -> dict[Any, Any] | None:
-    """What a table, a list or a text of several lines consists of, by key or number; None of anything else."""
+    """Return the parts of a table, a list or a text of several lines, by key or number; None for anything else."""
     if isinstance(value, str) and "\n" in value:
         value = value.splitlines()
     if isinstance(value, list):

@@ -1,7 +1,7 @@
-"""Names and positions: which row of a state array, which slice of an observation, holds what.
+"""Names and positions: what each row of a state array and each slice of an observation holds.
 
-Inside a market arrays lie [field][organization]. The views below give every field its name back; a kernel builds them
-once a round. K is the number of kinds, N of organizations, J of jobs.
+Inside a market, arrays are laid out as [field][organization]. The views below give every field its name, and a kernel
+builds them once per round. N is the number of organizations, J of jobs and K of kinds. Amounts are in mean job values.
 """
 
 from collections import namedtuple
@@ -18,13 +18,13 @@ State = namedtuple(
         "popularity",  # (N,) >= 0
         "cash",  # (N,) in mean job values
         "infrastructure",  # (N,) >= 0
-        "relief",  # (N,) the factor (1 + infrastructure)**-gain on the base cost, fixed within an episode
-        "newcomer",  # (N,) 1 where the tenant of the seat entered in the last round
+        "relief",  # (N,) in (0, 1], the factor (1 + infrastructure)**-gain on the base cost
+        "newcomer",  # (N,) 1 if the organization entered after the last round, else 0
         "experience",  # (K, N) >= 0, jobs served, depreciated
-        "initial",  # (K, N) capability without any experience
-        "capability",  # (K, N) in (0, 1)
-        "shock",  # (K, N) private cost shock of the round, a share of the job's value
-        "billed",  # (K, N) what it was paid since it entered, in mean job values
+        "initial",  # (K, N) in [0, 1], capability without any experience
+        "capability",  # (K, N) in [0, 1]
+        "shock",  # (K, N) private cost shock of the round, as a share of the job's value
+        "billed",  # (K, N) what the organization has been paid since it entered, in mean job values
     ],
 )
 """An organization's state, float64 (6 + 5K, N)."""
@@ -32,24 +32,24 @@ State = namedtuple(
 Outcome = namedtuple(
     "Outcome",
     [
-        "ask",  # (N,) in [0, 1.25], a share of the job's value
+        "ask",  # (N,) in [0, 1.25], as a share of the job's value
         "effort",  # (N,) in [0, 1]
         "promotion",  # (N,) in [0, 1]
         "paid",  # (N,) what clients paid for its jobs
         "commission",  # (N,) what the platform kept of that
-        "cost",  # (N,) of serving
-        "charge",  # (N,) for promotion
+        "cost",  # (N,) cost of serving
+        "charge",  # (N,) what the platform charged for promotion
         "profit",  # (N,) paid - commission - cost - charge
-        "quality",  # (N,) mean over the jobs it served, 0 where none
-        "priority",  # (N,) its share of the odds, over kinds
-        "rank",  # (N,) 0 the best placed, 1 the last
-        "clipped",  # (N,) numbers of its action that lay outside the box
+        "quality",  # (N,) in [0, 1], mean over the jobs served, 0 if there were none
+        "priority",  # (N,) in [0, 1], share of the odds, over all kinds
+        "rank",  # (N,) in [0, 1], 0 for the best-placed organization, 1 for the last
+        "clipped",  # (N,) how many numbers of the action were outside the box
         "served",  # (N,) jobs won
-        "focus",  # (K, N) shares that sum to 1 over K
+        "focus",  # (K, N) in [0, 1], shares that sum to 1 over K
         "won",  # (K, N) jobs won by kind
     ],
 )
-"""What an organization did and got in the last round, float64 (13 + 2K, N)."""
+"""What an organization did and received in the last round, float64 (13 + 2K, N)."""
 
 STATE_SINGLE = State._fields.index("experience")
 STATE_BY_KIND = len(State._fields) - STATE_SINGLE
@@ -58,17 +58,17 @@ OUTCOME_BY_KIND = len(Outcome._fields) - OUTCOME_SINGLE
 
 
 def state_rows(kinds: int) -> int:
-    """How many rows a market's state array has: those of `State`."""
+    """Return the number of rows of a market's state array, which holds the fields of `State`."""
     return STATE_SINGLE + STATE_BY_KIND * kinds
 
 
 def outcome_rows(kinds: int) -> int:
-    """How many rows a market's outcome array has: those of `Outcome`."""
+    """Return the number of rows of a market's outcome array, which holds the fields of `Outcome`."""
     return OUTCOME_SINGLE + OUTCOME_BY_KIND * kinds
 
 
 def state_view(rows: np.ndarray, kinds: int) -> State:
-    """A market's state (6 + 5K, N) as a `State`."""
+    """Return a market's state (6 + 5K, N) as a `State` of views."""
     k = kinds
     by_kind = rows[STATE_SINGLE:]
     return State(
@@ -78,7 +78,7 @@ def state_view(rows: np.ndarray, kinds: int) -> State:
 
 
 def outcome_view(rows: np.ndarray, kinds: int) -> Outcome:
-    """A market's outcome (13 + 2K, N) as an `Outcome`."""
+    """Return a market's outcome (13 + 2K, N) as an `Outcome` of views."""
     k = kinds
     by_kind = rows[OUTCOME_SINGLE:]
     return Outcome(
@@ -114,24 +114,24 @@ ECONOMY_ROW = DEMAND_DRIFTS + 1
 
 # What a market as a whole did in a round, float64 (len(MEASURES),); an episode reports the means over its rounds.
 MEASURES = (
-    "served",  # share of the jobs that an organization of the market served
-    "surplus",  # clients: value * quality - payment, a job posted
-    "profit",  # organizations, a job posted
-    "revenue",  # platform: commission and promotion charges, a job posted
-    "welfare",  # the three together
-    "price",  # payment as a share of value, over the jobs served
-    "quality",  # over the jobs served
-    "ask",  # mean over organizations, as are the three after it
-    "effort",
-    "promotion",
-    "capability",
-    "concentration",  # Herfindahl index of the jobs served in the round, 1/N .. 1
-    "clipped",  # numbers outside the action box, an organization
-    "entered",  # newcomers that took the seats of the bankrupt, a seat
+    "served",  # share of the jobs posted that were served
+    "surplus",  # clients' value * quality - payment, per job posted
+    "profit",  # profit of the organizations, per job posted
+    "revenue",  # the platform's commission and promotion charges, per job posted
+    "welfare",  # surplus + profit + revenue
+    "price",  # payments as a share of the value of the jobs served
+    "quality",  # mean over the jobs served
+    "ask",  # mean over organizations
+    "effort",  # mean over organizations
+    "promotion",  # mean over organizations
+    "capability",  # mean over organizations and kinds
+    "concentration",  # Herfindahl index of the jobs served in the round, 1/N .. 1, or 0 if none was served
+    "clipped",  # numbers outside the action box, per organization
+    "entered",  # newcomers that replaced bankrupt organizations, per seat
 )
 MEASURE = codes(MEASURES)
 
-# The rule as observations and distances read it: float32 in [0, 1], each by its name.
+# The names of a rule's features, which observations and distances read: float32 in [0, 1].
 FEATURES = (
     "weight_price", "weight_capability", "weight_reputation", "weight_promotion", "weight_popularity",
     "weight_focus", "weight_proximity", "amplification", "promotion_floor",
@@ -143,24 +143,23 @@ FEATURES = (
 PUBLIC_STATISTICS = ("ask", "effort", "promotion", "reputation", "popularity", "capability")
 PUBLIC = codes(PUBLIC_STATISTICS)
 
-# What was disclosed before a round, as it is kept for rounds in which disclosure is late, float64 (8 + 2N,): the round,
-# its level (0, or that of what there was: outcomes or scores), the public statistics, then priority and rank by
-# organization.
+# What was disclosed before a round, kept for rules that disclose with a delay, float64 (8 + 2N,): the round, the level
+# (opaque, outcomes or scores), the public statistics, then the priority and the rank of each organization.
 DISCLOSED_ROUND, DISCLOSED_LEVEL, DISCLOSED_PUBLIC = range(3)
 DISCLOSED_SCORES = DISCLOSED_PUBLIC + len(PUBLIC_STATISTICS)
 
 
 def disclosed_size(organizations: int) -> int:
-    """How many numbers are kept of what was disclosed before a round, to N organizations."""
+    """Return how many numbers are kept of what was disclosed to N organizations before a round: 8 + 2N."""
     return DISCLOSED_SCORES + 2 * organizations
 
 
 ACTION = codes(("ask", "effort", "promotion", "focus"))
-"""Where the parts of an action begin: three numbers, then one for each kind."""
+"""Where each part of an action begins: three single numbers, then one per kind."""
 
 
 def action_layout(kinds: int) -> dict[str, slice]:
-    """Where each part of an action (3 + K,) lies.
+    """Return the slice of each part of an action (3 + K,), by name.
 
     >>> action_layout(3)["focus"]
     slice(3, 6, None)
@@ -173,33 +172,33 @@ _OBSERVATION = {
     "shock": (0, 1),
     "reputation": (1, 0),
     "popularity": (1, 0),  # relative to the market's mean
-    "cash": (1, 0),  # in ten mean job values
+    "cash": (1, 0),  # in units of ten mean job values
     "infrastructure": (1, 0),
     "newcomer": (1, 0),
-    "jobs": (0, 1),  # posted now, by kind, relative to an even split
-    "values": (0, 1),  # mean value of the jobs posted now, 0 where none
+    "jobs": (0, 1),  # jobs now posted, by kind, relative to an even split
+    "values": (0, 1),  # mean value of the jobs now posted, by kind, 0 if there are none
     "notice": (1, 0),  # 0, rising to 1 as an announced shift comes near
     "last_ask": (1, 0),
     "last_effort": (1, 0),
     "last_promotion": (1, 0),
     "last_focus": (0, 1),
-    "won": (0, 1),  # jobs won by kind, a unit of capacity
-    "paid": (1, 0),  # a unit of capacity
+    "won": (0, 1),  # jobs won, by kind, per unit of capacity
+    "paid": (1, 0),  # per unit of capacity
     "profit": (1, 0),  # the last reward
     "quality": (1, 0),
-    "public": (len(PUBLIC_STATISTICS), 0),  # winners' mean less everyone's
+    "public": (len(PUBLIC_STATISTICS), 0),  # winners' mean minus everyone's
     "public_mask": (1, 0),
-    "priority": (1, 0),  # own share of the odds, times N
-    "rank": (1, 0),  # 0 the best placed, 1 the last
+    "priority": (1, 0),  # the organization's share of the odds, times N
+    "rank": (1, 0),  # 0 for the best-placed organization, 1 for the last
     "scores_mask": (1, 0),
     "features_mask": (1, 0),
     "features": (len(FEATURES), 0),
 }
-"""The parts of an observation, in order: how many numbers, and how many more for each kind."""
+"""The parts of an observation, in order: how many numbers each has, and how many more per kind."""
 
 
 def _starts() -> dict[str, tuple[int, int]]:
-    """Where each part of an observation begins: at a number, and how much later for each kind."""
+    """Return where each part of an observation begins, as (a, b) for column a + b * kinds."""
     starts, alone, by_kind = {}, 0, 0
     for name, size in _OBSERVATION.items():
         starts[name] = (alone, by_kind)
@@ -208,20 +207,19 @@ def _starts() -> dict[str, tuple[int, int]]:
 
 
 START = constants(_starts())
-"""Where each part of an observation begins, for `column`."""
+"""Where each part of an observation begins, as `column` reads it."""
 
 
 @inlined
 def column(start: tuple[int, int], kinds: int) -> int:
-    """The first column of a part of an observation, such as `column(START.public, kinds)`, where there are so many
-    kinds."""
+    """Return the first column of a part of an observation, such as `column(START.public, kinds)`."""
     return start[0] + start[1] * kinds
 
 
 def observation_layout(kinds: int) -> dict[str, slice]:
-    """Where each part of an observation (41 + 23 = 64 numbers at K = 3) lies, by name, in order.
+    """Return the slice of each part of an observation (64 numbers if K = 3, 23 of them features), by name, in order.
 
-    The parts from `last_ask` to `public_mask` are the outcome block: what a memory stacks.
+    The parts from `last_ask` to `public_mask` are the outcome block, which a memory stacks.
 
     >>> layout = observation_layout(3)
     >>> layout["shock"], layout["features"].stop

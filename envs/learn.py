@@ -1,4 +1,4 @@
-"""Learn: capability grows by participation (Wright 1936), and is forgotten."""
+"""Learn: capability grows with experience (Wright 1936), which depreciates."""
 
 from ruleshift.envs import layout as at
 from ruleshift.envs.compile import inlined
@@ -7,7 +7,7 @@ from ruleshift.envs.numerics import exp, log
 
 @inlined
 def learn(economy, state, outcome):
-    """Add the jobs served to experience, depreciate it, and bring capability up to date."""
+    """Depreciate experience, add the jobs served, and update capability."""
     retained = 1.0 - economy[at.DEPRECIATION]
     kinds, organizations = state.experience.shape
     for k in range(kinds):
@@ -18,7 +18,7 @@ def learn(economy, state, outcome):
 
 @inlined
 def update_capability(exponent, state):
-    """`capability = 1 - (1 - initial) * (1 + experience)**-exponent`; exponent 0 is capability given ex ante."""
+    """Write `capability = 1 - (1 - initial) * (1 + experience)**-exponent`; with exponent 0 it is given ex ante."""
     kinds, organizations = state.experience.shape
     for k in range(kinds):
         for i in range(organizations):

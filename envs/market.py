@@ -1,4 +1,4 @@
-"""The market: B markets of one economy, stepped together. Every view of it (PettingZoo, Gymnasium, SB3) is thin."""
+"""The market: B markets of one economy, stepped together; its views (PettingZoo, Gymnasium, SB3) are thin wrappers."""
 
 import sys
 from pathlib import Path
@@ -28,7 +28,7 @@ _COMPILED: dict[str, Any] = {}
 
 
 def _address(name: str) -> int:
-    """The machine address of a mechanism, compiled once a process."""
+    """Return the machine address of a mechanism, which is compiled once per process."""
     function = find_mechanism(name).function
     if id(function) not in _ADDRESSES:
         try:
@@ -43,7 +43,7 @@ def check_rule(rule: Rule, economy: Economy) -> None:
     """Refuse a rule that cannot be played in an economy.
 
     Raises:
-        ValueError: names the rule and the key.
+        ValueError: if it cannot; names the rule and the key.
     """
     mechanism = rule.check_mechanism()
     size = economy.organizations * economy.jobs
@@ -62,7 +62,7 @@ def check_rule(rule: Rule, economy: Economy) -> None:
 
 
 def _latest(rule: Any) -> int:
-    """The longest delay of disclosure that a Rule, or any rule of a Structure, may have."""
+    """Return the longest delay of disclosure, in rounds, that a Rule or any rule of a Structure can have."""
     if isinstance(rule, Rule):
         return rule.disclosure.delay
     drawn = any("disclosure.delay" in draws for draws in rule.parts.values())
@@ -70,7 +70,7 @@ def _latest(rule: Any) -> int:
 
 
 class _ArrayPool:
-    """Fresh arrays at each step without the cost of the memory: one is handed out again once nobody else holds it."""
+    """A pool that gives fresh arrays at each step without allocating: an array is reused once nobody else holds it."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self._shape = shape
@@ -78,7 +78,7 @@ class _ArrayPool:
         self._unshared = sys.getrefcount(self._pool[0])
 
     def take(self) -> np.ndarray:
-        """A float32 array that no caller, nor a view of one, still refers to."""
+        """Return a float32 array to which neither a caller nor a view still refers."""
         for index in range(len(self._pool)):
             if sys.getrefcount(self._pool[index]) == self._unshared:
                 return self._pool[index]
@@ -89,22 +89,23 @@ class _ArrayPool:
 
 
 class Market:
-    """B markets of N organizations in lock-step: all start, and are truncated after T rounds, together.
+    """B markets of N organizations in lock-step: all of them start together and are truncated together after T rounds.
 
-    A market's trajectory depends on its seed, its number (`first_market` + its index) and the actions alone: not on
+    A market's trajectory depends only on its seed, its number (`first_market` + its index) and the actions, and not on
     B, the other markets, the threads or the process.
 
     Args:
-        rule: a name, the path of a TOML file, a `Rule`, or a `Structure`, drawn anew in each market and episode.
-        markets: B.
-        first_market: number of the first market; the others follow.
-        economy: sizes, costs, demand and shocks; None is `Economy()`.
-        schedule: `Shift`s in mid-episode.
-        mechanisms: users' mechanisms, each as `module:function`.
-        threads: threads that share the markets of a step.
+        rule: a name, the path of a TOML file, a `Rule`, or a `Structure`, which is drawn anew in each market and
+            episode.
+        markets: B, the number of markets.
+        first_market: number of the first market; the others follow it.
+        economy: sizes, costs, demand and shocks; None means `Economy()`.
+        schedule: the `Shift`s of the rule within an episode.
+        mechanisms: mechanisms of your own to load, each as `module:function`.
+        threads: number of threads that share the markets of a step.
 
     Raises:
-        ValueError, TypeError: a bad rule, economy, schedule or size, named.
+        ValueError, TypeError: if the rule, the economy, the schedule or a size is wrong; says which.
     """
 
     def __init__(
@@ -182,12 +183,19 @@ class Market:
         self._observations, self._rewards = _ArrayPool((b, n, self.observation_size)), _ArrayPool((b, n))
 
     def reset(self, seed: int | None = None, rule: str | Path | Rule | Structure | None = None) -> np.ndarray:
-        """Open an episode: of new markets where a seed is given, else the next of the same (the first time, seed 0).
+        """Open an episode: the first one of a seed if it is given, else the next one.
 
-        `rule` replaces the rule from here on.
+        Without any seed so far, the seed is 0. An episode of which no round was played is opened again.
+
+        Args:
+            seed: seed of the markets, 0 to 2**32 - 1, or None.
+            rule: replaces the rule from now on; None keeps it.
 
         Returns:
             Observations, float32 (B, N, F), a fresh array.
+
+        Raises:
+            ValueError, TypeError: if the seed or the rule is wrong.
         """
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
             raise TypeError(f"seed is {seed!r}; it must be a whole number or None")
@@ -215,19 +223,21 @@ class Market:
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
         """Play one round in every market.
 
-        At truncation the markets have been reset already: the observations are those of the next episode, and
-        `last_observations` (B, N, F) and `episode_measures` (B, M) belong to the one that ended.
+        When an episode is truncated, the markets have already been reset: the observations are those of the next
+        episode, and `last_observations` (B, N, F) and `episode_measures` (B, M) belong to the one that ended.
 
         Args:
             actions: float32 (B, N, 3 + K), C-contiguous. Finite numbers outside [-1, 1] are clipped and counted.
 
         Returns:
             Observations (B, N, F) float32, rewards (B, N) float32 in mean job values, and whether the episode was
-            truncated. Arrays are fresh at each step.
+            truncated. The arrays are fresh at each step.
 
         Raises:
-            RuntimeError: before a reset, or a mechanism that broke capacity or range (then reset).
-            ValueError, TypeError: actions of the wrong shape, dtype or order, or not finite; nothing has changed.
+            RuntimeError: before the first reset, or if a mechanism made an invalid assignment, after which a reset is
+                needed.
+            ValueError, TypeError: if actions have the wrong shape, dtype or memory order, or are not finite; nothing
+                has changed.
         """
         if self.seed is None or self._broken:
             raise RuntimeError("the market is not open: call reset() first")
@@ -255,7 +265,7 @@ class Market:
         return observations, rewards, last
 
     def _play(self, round_played: int, episode: int, last: bool, *arguments: Any) -> int:
-        """Run the kernel on all threads; returns how many assignments mechanisms got wrong."""
+        """Run the kernel on all threads; returns how many assignments of mechanisms were invalid."""
         self._next_market[0] = 0
         clock = (self._next_market, round_played, episode, last)
         kernel = _COMPILED.get("play")
@@ -292,7 +302,7 @@ class Market:
         )
 
     def rule_in_force(self, market: int = 0) -> Rule:
-        """The rule under which the next round of a market is played."""
+        """Return the rule under which the next round of a market is played."""
         return self._rule_of(market, int(self._stages[self.round, market]), self.episode)
 
     def _rule_of(self, market: int, stage: int, episode: int) -> Rule:
@@ -304,7 +314,7 @@ class Market:
         return rule
 
     def _fit_history(self) -> None:
-        """Make room for what is disclosed late, as many rounds as any rule of this market may ask for."""
+        """Make room for as many rounds of past disclosure as any rule of this market can require."""
         latest = max(_latest(rule) for rule in (self.rule, *(shift.to for shift in self.schedule)))
         shape = (self.markets, latest + 1 if latest > 0 else 0, at.disclosed_size(self.organizations))
         if self.arrays.history.shape != shape:
@@ -312,7 +322,7 @@ class Market:
             self._use([each._replace(arrays=self.arrays) for each in self._buffers])
 
     def _use(self, buffers: list[ThreadBuffers]) -> None:
-        """Take other buffers, and write down where they are."""
+        """Use other buffers from now on, and make handles to them."""
         self._buffers = buffers
         self._handles = [handle(each) for each in buffers]
 
@@ -344,7 +354,7 @@ class Market:
         self._rules_laid_out = laid_out
 
     def _drawn(self, stage: int, rule: Any, episode: int) -> list[Rule]:
-        """The rules of one stage: one for all markets, or one for each, drawn where the stage comes about."""
+        """Return the rules of one stage: one for all markets, or one per market, drawn if the stage occurs there."""
         if not isinstance(rule, Structure):
             return [rule]
         comes = (self._stages == stage).any(axis=0)
@@ -363,7 +373,7 @@ class Market:
         floats, integers = scratch_sizes(
             self.organizations, self.jobs, self.kinds, max(s[0] for s in sizes), max(s[1] for s in sizes)
         )
-        before = self._scratch  # other stages need what is there
+        before = self._scratch  # never shrink: other stages need what is there
         self._scratch = max(floats, before[0]), max(integers, before[1])
         if self._scratch != before:
             floats, integers = self._scratch
@@ -375,16 +385,16 @@ class Market:
             )
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """Everything that the market's future depends on, as arrays; `restore` continues to the same bits."""
+        """Return everything on which the market's future depends, as arrays; after `restore` it is the same bits."""
         arrays = {name: array.copy() for name, array in self.arrays._asdict().items()}
         seed = -1 if self.seed is None else self.seed
         return {**arrays, "clock": np.array([seed, self.round, self.episode], np.int64)}
 
     def restore(self, snapshot: dict[str, np.ndarray]) -> None:
-        """Go on where `snapshot` was taken, on a market built with the same arguments.
+        """Continue from where `snapshot` was taken, in a market built with the same arguments.
 
         Raises:
-            ValueError: a snapshot of a market of another size; nothing has changed.
+            ValueError: if the snapshot is of markets of another size; nothing has changed.
         """
         for name, array in self.arrays._asdict().items():
             if name not in snapshot or snapshot[name].shape != array.shape or snapshot[name].dtype != array.dtype:
@@ -397,7 +407,7 @@ class Market:
             self._lay_out_rules(self.episode)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What `__setstate__` builds the same market from elsewhere: a mechanism's address holds in one process."""
+        """Return what `__setstate__` rebuilds the market from; addresses of mechanisms hold in one process only."""
         arguments = {
             "rule": self.rule, "markets": self.markets, "first_market": self.first_market, "economy": self.economy,
             "schedule": self.schedule, "mechanisms": self.mechanisms, "threads": self.threads,
@@ -409,7 +419,7 @@ class Market:
         self.restore(pickled["snapshot"])
 
     def twin(self) -> "Market":
-        """The same markets and noise without the schedule, not yet reset."""
+        """Return the same markets with the same noise but without the schedule, not yet reset."""
         return Market(
             self.rule, markets=self.markets, first_market=self.first_market, economy=self.economy,
             mechanisms=self.mechanisms, threads=self.threads,

@@ -1,12 +1,12 @@
 """The market for PettingZoo: `parallel_env(...)` and `env(...)`, thin views of one batched `Market`.
 
 Observations: Box(-10, 10) float32 (F,), laid out by `observation_layout(kinds)`.
-Actions: Box(-1, 1) float32 (3 + kinds,), laid out by `action_layout(kinds)`; finite numbers beyond it are clipped and
-counted.
-Reward: the organization's profit of the round in mean job values.
-End: all organizations are truncated after round T; nobody terminates.
-Infos: for every organization the same keys (`LEDGER`) in every round, all floats, zeros at reset.
-State: everyone's observation, then the features of the rule in force, Box(-10, 10) float32 (N * F + 23,).
+Actions: Box(-1, 1) float32 (3 + kinds,), laid out by `action_layout(kinds)`; finite numbers outside the box are clipped
+and counted.
+Reward: the organization's profit in the round, in mean job values.
+End: all organizations are truncated after round T; none of them terminates.
+Infos: the same keys (`LEDGER`) for every organization in every round; all values are floats, and 0 at reset.
+State: all organizations' observations, then the features of the rule in force, Box(-10, 10) float32 (N * F + 23,).
 
 Version history: v0, first release.
 """
@@ -44,7 +44,7 @@ from ruleshift.envs.views import (
 
 
 class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
-    """One market as a PettingZoo ParallelEnv; see `parallel_env` for the arguments and the module for the rest."""
+    """One market as a PettingZoo ParallelEnv; see `parallel_env` for the arguments and the module for the spaces."""
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - PettingZoo's own declaration
         "name": "market_v0",
@@ -64,7 +64,7 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         first_market: int = 0,
     ) -> None:
         self.render_mode, self._screen = render_mode, Screen(render_mode)
-        self.max_cycles = economy.rounds  # may be set; the next reset takes it
+        self.max_cycles = economy.rounds  # may be changed, which takes effect at the next reset
         self._options: dict[str, Any] = {
             "schedule": listed(schedule, Shift), "mechanisms": listed(mechanisms, str), "first_market": first_market
         }  # fmt: skip
@@ -86,36 +86,41 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
 
     @property
     def market(self) -> Market:
-        """The batched market of one that this is a view of."""
+        """The batched market (of one) of which this is a view."""
         return self._market
 
     @property
     def economy(self) -> Economy:
-        """The numbers of the market that are not its rule."""
+        """The numbers of the market that are not part of its rule."""
         return self._market.economy
 
     @property
     def rule(self) -> Rule:
-        """The rule in force: of the round to be played next, or, after the end, of the last one."""
+        """The rule of the round to be played next or, after the end of an episode, of its last round."""
         return self._rule_played if self._rule_played and not self.agents else self._market.rule_in_force(0)
 
     def observation_space(self, agent: str) -> Box:
-        """The space of the agent's observations, the same object at each call."""
+        """Return the space of the agent's observations, the same object at each call."""
         return _of_agent(self._observation_spaces, agent)
 
     def action_space(self, agent: str) -> Box:
-        """The space of the agent's actions, the same object at each call."""
+        """Return the space of the agent's actions, the same object at each call."""
         return _of_agent(self._action_spaces, agent)
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Any]]]:
-        """Start an episode: the first one of a seed, or without a seed the next one.
+        """Start an episode: the first one of a seed if it is given, else the next one.
 
-        An episode of which no round was played is not over: it is started again.
+        An episode of which no round was played is not over, and is started again. If no seed was ever given, it comes
+        from the operating system, so that unseeded copies differ. `options={"rule": ...}` changes the rule from now on,
+        and other options are ignored.
 
-        Never given a seed, it takes one from the operating system, so that unseeded copies differ.
-        `options={"rule": ...}` changes the rule from now on; other options are ignored.
+        Returns:
+            Observations and infos by agent.
+
+        Raises:
+            TypeError, ValueError: if the seed, the options or the rule are wrong.
         """
         seed, rule = read_seed(seed), rule_option(options)
         if self.max_cycles != self.economy.rounds:
@@ -135,11 +140,15 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
     ) -> tuple[
         dict[str, np.ndarray], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
     ]:  # fmt: skip
-        """Play a round.
+        """Play one round.
+
+        Returns:
+            Observations, rewards (in mean job values), terminations, truncations and infos by agent.
 
         Raises:
-            RuntimeError: before the first reset, or after the end.
-            TypeError, ValueError: the wrong agents, or an action that `read_action` refuses; nothing has changed.
+            RuntimeError: before the first reset or after the end of the episode.
+            TypeError, ValueError: if there are not actions of exactly the agents, or if `read_action` refuses one;
+                nothing has changed.
         """
         self._require_reset("step")
         if not self.agents:
@@ -163,31 +172,31 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         )
 
     def state(self) -> np.ndarray:
-        """Everyone's observation in the order of the agents, then the features of the rule in force."""
+        """Return all observations in the order of the agents, then the features of the rule in force."""
         self._require_reset("state")
         return np.concatenate([self._observations.ravel(), self.rule.features()]).astype(np.float32)
 
     def render(self) -> Any:
-        """The market as text (`ansi`), as uint8 (H, W, 3) (`rgb_array`), or shown at once (`human`, None).
+        """Return the market as text (`ansi`) or as uint8 (H, W, 3) (`rgb_array`); None in mode `human`.
 
-        After the end it is the last round that is shown, until the next reset.
+        After the end of an episode its last round is shown until the next reset.
         """
         self._require_reset("render")
         return self._screen.render(self._market, self._ended)
 
     def close(self) -> None:
-        """Release the renderer; a second call does no harm."""
+        """Release the renderer; calling this twice is safe."""
         self._screen.close()
 
     def twin(self) -> "ParallelMarket":
-        """The same environment with the same noise and without the schedule, to be reset."""
+        """Return the same environment with the same noise but without the schedule, not yet reset."""
         options = {**self._options, "schedule": ()}
         other = ParallelMarket(self._market.rule, self.economy, render_mode=self.render_mode, **options)
         other._seed = self._seed
         return other
 
     def _gather(self, actions: Any) -> np.ndarray:
-        """The actions of all agents as float32 (1, N, A)."""
+        """Return the actions of all agents as float32 (1, N, A)."""
         if not isinstance(actions, Mapping):
             raise TypeError(f"actions: expected a dict from agent to action, got {type(actions).__name__}")
         for agent in self.possible_agents:
@@ -213,7 +222,7 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
 
     @property
     def _ended(self) -> Ended | None:
-        """What is left of the episode that is over; None where it goes on."""
+        """What is left of the episode if it is over, else None."""
         over = self._rule_played is not None and not self.agents
         return Ended(self.rule, self._observations) if over else None
 
@@ -234,14 +243,14 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
 
 
 class RefuseBadActions(BaseWrapper):
-    """Refuses an agent's action when it is handed in, not when the round is played.
-
-    Raises:
-        TypeError, ValueError: from `step`, naming the agent.
-    """
+    """Refuses an agent's bad action when it is handed in, not when the round is played."""
 
     def step(self, action: Any) -> None:
-        """Hand in the action of the agent selected; None where its episode is over."""
+        """Hand in the action of the selected agent, or None if its episode is over.
+
+        Raises:
+            TypeError, ValueError: if `read_action` refuses the action; names the agent.
+        """
         agent = self.env.agent_selection
         if not (self.env.terminations[agent] or self.env.truncations[agent]):
             action = read_action(action, self.env.action_space(agent).shape, agent)
@@ -261,20 +270,21 @@ def parallel_env(
     max_cycles: int | None = None,
     first_market: int = 0,
 ) -> ParallelMarket:
-    """A market in which all organizations act at once.
+    """Return a market in which all organizations act at once.
 
     Args:
-        rule: a name of `list_rules()`, the path of a rule file, a Rule, or a Structure, drawn anew each episode.
-        organizations, jobs, kinds, rounds: sizes in place of the economy's (by default 8, 8, 3, 100).
-        economy: the numbers that are not the rule; None is `Economy()`.
-        schedule: shifts of the rule in mid-episode.
-        mechanisms: mechanisms of your own to load, "module:function".
+        rule: a name of `list_rules()`, the path of a rule file, a Rule, or a Structure, which is drawn anew in each
+            episode.
+        organizations, jobs, kinds, rounds: sizes that replace those of the economy (by default 8, 8, 3, 100).
+        economy: the numbers that are not part of the rule; None means `Economy()`.
+        schedule: the shifts of the rule within an episode.
+        mechanisms: mechanisms of your own to load, each as "module:function".
         render_mode: None, "human", "ansi" or "rgb_array".
-        max_cycles: another name of `rounds`, which it overrides.
+        max_cycles: another name for `rounds`, which it overrides.
         first_market: which market of a seed this is; market b of `Market(markets=B)` is `first_market=b` here.
 
     Raises:
-        TypeError, ValueError: naming the argument, file or key that is wrong.
+        TypeError, ValueError: if an argument is wrong; names the argument, file or key.
     """
     length = rounds if max_cycles is None else max_cycles
     return ParallelMarket(
@@ -288,20 +298,21 @@ def parallel_env(
 
 
 def env(*args: Any, **kwargs: Any) -> AECEnv:
-    """The same market, the organizations handing in their actions one after the other; arguments as `parallel_env`."""
+    """Return the market as an AEC environment, in which organizations act in turn; arguments as for `parallel_env`."""
     return _one_by_one(parallel_env(*args, **kwargs))
 
 
 def twin(env: Any) -> Any:
-    """The same environment, unstarted, with the same noise and without its schedule: what would have been.
+    """Return the same environment with the same noise but without its schedule: what happens if the rule stays.
 
-    Reset without a seed, it takes the last seed of the original, so that until the first shift both are the same bits.
+    The twin is not yet reset. If it is reset without a seed, it takes the last seed of the original, so that the two
+    are identical until the first shift.
 
     Args:
-        env: a market of this package under any of its interfaces, or a `Market`.
+        env: a market of this package with any of its interfaces, or a `Market`.
 
     Raises:
-        TypeError: it has no twin.
+        TypeError: if `env` is not a market of this package.
     """
     inner = getattr(env, "unwrapped", env)
     if not hasattr(inner, "twin"):

@@ -1,4 +1,4 @@
-"""Match: the mechanism decides who serves whom; what it decided is checked."""
+"""Match: what mechanisms read, and the check of what they decided."""
 
 import numpy as np
 
@@ -12,10 +12,10 @@ from ruleshift.envs.order import AHEAD, FAR, sort_descending
 
 @jit
 def draw_priorities(key, round_, episode, log_odds, ranked, noise, perturbed, priority, spare, draws):
-    """One priority list a kind, drawn as Plackett-Luce from the odds: log odds plus Gumbel noise, in order.
+    """Draw one priority list per kind from the Plackett-Luce distribution of the odds.
 
-    Under a ranking nothing is perturbed: the score decides, and the noise only breaks ties. Yellott (1977) has the
-    Gumbel form of Luce's choice.
+    Writes `perturbed` (K, N), log odds plus Gumbel noise (Yellott 1977), and `priority` (K, N), organizations in their
+    descending order. Under a ranking the log odds are not perturbed, and the noise only breaks ties.
     """
     kinds, n = perturbed.shape
     for k in range(kinds):
@@ -29,7 +29,7 @@ def draw_priorities(key, round_, episode, log_odds, ranked, noise, perturbed, pr
 
 @jit
 def rank_kinds(focus, column, order, spare, preferences):
-    """Each organization's kinds by focus, the most first: preferences (N, K). Ties go to the lower kind."""
+    """Write `preferences` (N, K): each organization's kinds in descending order of focus; ties go to the lower kind."""
     kinds, n = focus.shape
     for i in range(n):
         for k in range(kinds):
@@ -42,7 +42,7 @@ def rank_kinds(focus, column, order, spare, preferences):
 
 @jit
 def expect(economy, state, outcome, costs, qualities):
-    """What serving would truly cost (a share of the value), and the quality to expect, both (K, N)."""
+    """Write the true costs of serving (as shares of the value) and the expected qualities, both (K, N)."""
     kinds, n = costs.shape
     for k in range(kinds):
         for i in range(n):
@@ -52,8 +52,12 @@ def expect(economy, state, outcome, costs, qualities):
 
 @inlined
 def faults(match, wants, asks, reserve, capacity, load):
-    """How many assignments a mechanism got wrong: no such organization, one not offering or beyond capacity, a margin
-    below 0, and, where the payment reads them, a price that is not finite or a bid outside 0 .. 1."""
+    """Return how many assignments of a mechanism are invalid.
+
+    An assignment is invalid if there is no such organization, if it does not offer or is beyond its capacity, if the
+    margin is below 0, or, if the payment reads them, if the price is not finite or the bid is outside 0 .. 1. Writes
+    `load` (N,), the jobs of each organization.
+    """
     winner, margin = match.winner, match.margin
     load[:] = 0
     wrong = 0
@@ -79,6 +83,6 @@ def faults(match, wants, asks, reserve, capacity, load):
 
 @inlined
 def open_capacities(asks, reserve, capacity, capacities):
-    """Jobs that each organization can serve: its capacity where its ask is offered, else 0."""
+    """Write how many jobs each organization can serve, (N,): its capacity if its ask is at most the reserve, else 0."""
     for i in range(len(asks)):
         capacities[i] = np.int64(capacity) if asks[i] <= reserve else 0

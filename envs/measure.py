@@ -1,4 +1,4 @@
-"""Measure: what a market as a whole did in a round, in the order of `layout.MEASURES`."""
+"""Measure: what the market as a whole did in a round, in the order of `layout.MEASURES`."""
 
 from ruleshift.envs.compile import inlined
 from ruleshift.envs.layout import MEASURE
@@ -6,10 +6,10 @@ from ruleshift.envs.layout import MEASURE
 
 @inlined
 def sum_jobs(winner, values, qualities, payments, measures):
-    """Begin the measures (M,) of a round with what its jobs sum to.
+    """Begin the measures (M,) of a round with sums over its jobs.
 
-    Leaves the jobs served, the surplus of clients, payments and qualities where `served`, `surplus`, `price` and
-    `quality` will stand, and the value served in place of `welfare`.
+    Writes the number of jobs served, and the sums of clients' surplus, payments and qualities, in the places of
+    `served`, `surplus`, `price` and `quality`, and the sum of the values served in the place of `welfare`.
     """
     measures[:] = 0.0
     for j in range(len(winner)):
@@ -23,7 +23,10 @@ def sum_jobs(winner, values, qualities, payments, measures):
 
 @inlined
 def measure(jobs, entered, state, outcome, measures, totals):
-    """Complete the measures (M,) of a round, and add them to those of the episode. `entered` is a share of seats."""
+    """Complete the measures (M,) of a round, and add them to the episode's `totals` (M,).
+
+    `entered` is the share of seats that newcomers took.
+    """
     n = len(outcome.ask)
     served, value = measures[MEASURE.served], measures[MEASURE.welfare]
     any_served = served if served > 0.0 else 1.0

@@ -1,18 +1,18 @@
 """Exponential, logarithm and random words: the same bits on every x86-64 machine.
 
-`exp` and `log` are polynomials in IEEE additions, multiplications and one division, so that a trajectory depends on
-no mathematics library, no vector width and no fused multiplication. Random words come from Philox4x32-10 (Salmon,
-Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"): each word is a pure function of
-(key, index, round, episode, purpose), so that no draw depends on how many others were made.
+`exp` and `log` are polynomials in IEEE additions, multiplications and one division, so that a trajectory does not
+depend on the mathematics library, the vector width or fused multiplication. Random words come from Philox4x32-10
+(Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"). Each word is a pure function of (key,
+index, round, episode, purpose), so that no draw depends on how many others were made.
 """
 
 import numpy as np
 
 from ruleshift.envs.compile import bits_float, float_bits, inlined, jit
 
-# What a random word is for. Each purpose is a stream of its own: more draws for one shift no other's.
+# What a random word is used for. Each purpose is a stream of its own, and more draws for one do not shift another.
 BOARD, SHOCK, DRAW, PRIORITY, QUALITY, INITIAL, ENTRY, ACTION, RULE, NOISE, SHIFT, NEWCOMER = range(12)
-PURPOSES = 16  # purpose + 16 * block where one purpose needs several blocks
+PURPOSES = 16  # a purpose that needs several blocks uses purpose + 16 * block
 
 _LN2_HIGH = 6.93147180369123816490e-01
 _LN2_LOW = 1.90821492927058770002e-10
@@ -23,10 +23,10 @@ _ROUNDER = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integ
 
 @inlined
 def exp(x):
-    """e**x for float64 x, relative error below 2.3e-16 * 2; 0 below -708, and capped at e**709.
+    """Return e**x for float64 x, with a relative error below 4.6e-16; it is 0 below -708 and capped at e**709.
 
-    Reduction by multiples of ln 2 in two parts, then the Taylor polynomial of degree 13 on |r| <= 0.35,
-    by Estrin's scheme, whose short chains a processor overlaps.
+    The argument is reduced by multiples of ln 2 in two parts, to |r| <= 0.35. The Taylor polynomial of degree 13 is
+    evaluated by Estrin's scheme, whose short chains a processor can overlap.
     """
     x = min(max(x, -708.0), 709.0)
     shifted = x * _LOG2_E + _ROUNDER
@@ -46,7 +46,7 @@ def exp(x):
 
 @inlined
 def log(x):
-    """Natural logarithm of a normal positive float64, relative error below 2.3e-16 * 2.
+    """Return the natural logarithm of a normal positive float64, with a relative error below 4.6e-16.
 
     x = 2**n * m with m in [0.7071, 1.4143]; log m = 2 artanh(s) with s = (m - 1) / (m + 1), as a series in s**2.
     """
@@ -68,7 +68,7 @@ def log(x):
 
 @inlined
 def words(key0, key1, index, round_, episode, purpose):
-    """Four random 32-bit words, as uint64, of Philox4x32-10 at counter (index, round, episode, purpose)."""
+    """Return four random 32-bit words, as uint64, of Philox4x32-10 at counter (index, round, episode, purpose)."""
     mask = np.uint64(0xFFFFFFFF)
     a, b = np.uint64(index) & mask, np.uint64(round_) & mask
     c, d = np.uint64(episode) & mask, np.uint64(purpose) & mask
@@ -84,7 +84,7 @@ def words(key0, key1, index, round_, episode, purpose):
 
 @inlined
 def uniform(word):
-    """A uniform number in (0, 1) from one 32-bit word: the middle of its cell, never 0 or 1."""
+    """Return a uniform number in (0, 1) from one 32-bit word: the middle of its cell, so never 0 or 1."""
     return (np.float64(np.int64(word)) + 0.5) * 2.3283064365386963e-10
 
 
@@ -92,13 +92,16 @@ LANES = 8
 
 
 def padded(count: int) -> int:
-    """The least multiple of LANES that is not below count: `draw` works in whole vectors."""
+    """Return `count` rounded up to a multiple of LANES, because `draw` works in whole vectors."""
     return -(-count // LANES) * LANES
 
 
 @jit
 def draw(key, round_, episode, purpose, calls, out):
-    """Uniform numbers of calls 0 .. calls - 1 of the generator, one row a word: out (4, padded(calls) or more)."""
+    """Write the uniform numbers of calls 0 .. calls - 1 of the generator, one row per word.
+
+    `out` is (4, padded(calls) or more).
+    """
     key0, key1 = key[0], key[1]
     for index in range((calls + LANES - 1) // LANES * LANES):
         a, b, c, d = words(key0, key1, index, round_, episode, purpose)
@@ -107,7 +110,7 @@ def draw(key, round_, episode, purpose, calls, out):
 
 @jit
 def draw_fine(key, round_, episode, purpose, calls, out):
-    """Like `draw`, but row 0 holds numbers of 52 random bits from two words; rows 1 and 2 are those of the others."""
+    """Draw like `draw`, except that row 0 has 52 random bits from two words; rows 1 and 2 have those of the others."""
     key0, key1 = key[0], key[1]
     for index in range((calls + LANES - 1) // LANES * LANES):
         a, b, c, d = words(key0, key1, index, round_, episode, purpose)
@@ -117,7 +120,7 @@ def draw_fine(key, round_, episode, purpose, calls, out):
 
 @jit
 def spread(draws, out):
-    """The first len(out) numbers of draws, row after row of ceil(len(out) / 4)."""
+    """Copy len(out) numbers of `draws` into `out`: ceil(len(out) / 4) from each row, row after row."""
     calls = (len(out) + 3) // 4
     for word in range(4):
         for call in range(min(calls, len(out) - word * calls)):
@@ -125,9 +128,12 @@ def spread(draws, out):
 
 
 def market_key(seed: int, market: int) -> np.ndarray:
-    """The generator's key of one market: two 32-bit words, shape (2,) uint64.
+    """Return the generator's key of one market: two 32-bit words, uint64 (2,).
 
-    Hashed, never added: seeds s and s + 1 share nothing.
+    Seed and market are hashed, not added, so that the seeds s and s + 1 have nothing in common.
+
+    Raises:
+        ValueError: if the seed is not in 0 .. 2**32 - 1.
     """
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed is {seed}; it must be a whole number from 0 to 2**32 - 1")
@@ -135,7 +141,7 @@ def market_key(seed: int, market: int) -> np.ndarray:
 
 
 def uniforms(key: np.ndarray, count: int, *, round: int, episode: int, purpose: int) -> np.ndarray:
-    """`count` uniform numbers in (0, 1), float64, of one purpose at one round and episode of one market."""
+    """Return uniform numbers in (0, 1), float64 (count,), of one purpose in one round and episode of one market."""
     out, calls = np.empty(count), -(-count // 4)
     draws = np.empty((4, padded(calls)))
     draw(key, round, episode, purpose, calls, draws)

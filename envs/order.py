@@ -1,27 +1,27 @@
-"""Order: stable sorting and copying, in memory that the caller owns."""
+"""Order: stable sorting and copying in memory that the caller provides."""
 
 import numpy as np
 
 from ruleshift.envs.compile import jit
 
 FAR = 4_096
-"""Organizations beyond which what is kept of them outgrows a core's second-level cache. As jobs go to organizations in
-no order, a loop over jobs then has to `prefetch`."""
+"""Number of organizations beyond which their state exceeds a core's second-level cache. Jobs go to organizations in no
+particular order, so that a loop over jobs then has to `prefetch`."""
 
 AHEAD = 64
-"""Jobs ahead of the one at work: enough to keep the memory busy, few enough to be held by the first-level cache."""
+"""How many jobs ahead to prefetch: enough to keep the memory busy, and few enough for the first-level cache."""
 
 
 @jit
 def copy(source, target):
-    """Copy one array into another of its length; the two do not overlap."""
+    """Copy an array into another of the same length that does not overlap it."""
     for index in range(len(target)):
         target[index] = source[index]
 
 
 @jit
 def highest(values, n):
-    """The largest of the first n numbers, -inf where there is none; four at a time, which need not wait for another."""
+    """Return the largest of the first n numbers, -inf if n is 0; four chains run at a time, independently."""
     a, b, c, d = -np.inf, -np.inf, -np.inf, -np.inf
     whole = n - n % 4
     for index in range(0, whole, 4):
@@ -34,9 +34,9 @@ def highest(values, n):
 
 @jit
 def sort_descending(first, second, order, spare):
-    """Sort the indices in `order` by `first`, ties by `second`, the largest first; stable, O(n log n).
+    """Sort the indices in `order` by `first`, then by `second`, in descending order; stable, O(n log n).
 
-    `spare` is as long as `order`. Runs of eight by insertion, then merged.
+    `spare` is scratch memory as long as `order`. Runs of eight are sorted by insertion and then merged.
     """
     n = len(order)
     for start in range(0, n, 8):

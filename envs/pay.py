@@ -11,9 +11,9 @@ from ruleshift.envs.order import AHEAD, FAR
 
 @inlined
 def pay(rule, economy, winner, margin, price, bid, kinds, values, state, outcome, payments):
-    """Write payments (J,), and paid, commission and charge of `outcome`, in mean job values.
+    """Write payments (J,), and `paid`, `commission` and `charge` of `outcome`, in mean job values.
 
-    `price` and `bid` (J,) are what the mechanism reports, where the rule's payment asks for it (see `Match`).
+    `margin`, `price` and `bid` (J,) are what the mechanism reports if the rule's payment needs it, see `Match`.
     """
     pricing = np.int64(rule[at.PRICING])
     ranked = rule[at.AMPLIFICATION] == np.inf
@@ -45,11 +45,11 @@ def pay(rule, economy, winner, margin, price, bid, kinds, values, state, outcome
 
 @inlined
 def price_share(pricing, reserve, slope, mu, ask, margin):
-    """Payment as a share of the job's value.
+    """Return the payment as a share of the job's value, under any pricing but `externality`.
 
-    Second price (Vickrey 1961): the ask at which the margin would be gone. Log odds fall by `slope` a unit of log ask,
-    or, under a logit signal, by `slope / mu` a unit of ask; where the ask counts for nothing, or there is no rival,
-    the reserve binds.
+    The second price (Vickrey 1961) is the ask at which the margin would vanish. Log odds fall by `slope` per unit of
+    log ask or, under a logit signal, by `slope / mu` per unit of ask. If the ask does not count or there is no rival,
+    the payment is the reserve.
     """
     if pricing == PRICING.as_asked:
         return ask
@@ -62,7 +62,7 @@ def price_share(pricing, reserve, slope, mu, ask, margin):
 
 @jit
 def _equalize(winner, kinds, values, payments, count):
-    """Uniform price: every job of a kind at the highest share that any of them is worth."""
+    """Set a uniform price: every job of a kind is paid the highest share that is paid for any of them."""
     for k in range(count):
         highest = 0.0
         for j in range(len(winner)):
@@ -75,7 +75,7 @@ def _equalize(winner, kinds, values, payments, count):
 
 @inlined
 def charge(rule, economy, winner, bid, values, outcome):
-    """What promotion costs: a price a round, or a share of the value of each job won."""
+    """Charge promotion: a price per round, or a share of the value of each job won."""
     price, law = economy[at.PROMOTION_PRICE], np.int64(rule[at.CHARGE])
     for i in range(len(outcome.charge)):
         outcome.charge[i] = price * outcome.promotion[i] if law == CHARGE.sunk else 0.0
@@ -90,7 +90,7 @@ def charge(rule, economy, winner, bid, values, outcome):
 
 @inlined
 def keep(rule, winner, kinds, payments, state, outcome):
-    """The platform's commission: flat, or by tiers of what the organization was paid before."""
+    """Write the platform's commission, flat or by tiers of what organizations were paid before; update `billed`."""
     if rule[at.TIER_1] == 0.0:
         for i in range(len(outcome.paid)):
             outcome.commission[i] = rule[at.COMMISSION] * outcome.paid[i]
@@ -109,7 +109,10 @@ def keep(rule, winner, kinds, payments, state, outcome):
 
 @inlined
 def commission_on(rule, before, payment):
-    """Commission on a payment to an organization that was paid `before`: each share on its own part, none below 0."""
+    """Return the commission on a payment to an organization that has been paid `before`.
+
+    Each tier's share applies to the part of the payment that falls into the tier.
+    """
     after = before + payment
     second = rule[at.TIER_1]
     third = rule[at.TIER_2] if rule[at.TIER_2] > 0.0 else np.inf

@@ -1,4 +1,4 @@
-"""A scene as a picture, with Pillow alone: no display, no fonts of the system."""
+"""A scene as a picture, drawn with Pillow alone: it needs neither a display nor system fonts."""
 
 import functools
 from collections.abc import Sequence
@@ -9,15 +9,15 @@ from PIL import Image, ImageDraw, ImageFont
 from ruleshift.envs.scene import JobLine, Scene, describe, kind_letter
 
 WIDTH = 1120
-_SCALE = 2  # drawn twice as large, then reduced: smooth lines
+_SCALE = 2  # drawn twice as large, then reduced, for smooth lines
 _INK, _SOFT, _FAINT, _PAPER = "#1b1f24", "#5c6670", "#dfe3e8", "#ffffff"
 _GAIN, _LOSS, _ALARM, _ALARM_PAPER = "#00734f", "#b3261e", "#b3261e", "#fde7e4"
 _KINDS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a7a00")
 _CURVES = (("ask", "#0072b2", 1.25), ("effort", "#009e73", 1.0), ("promotion", "#d55e00", 1.0))
 _TOP, _TIMELINE, _TITLES, _FOOT = 78, 92, 26, 34
-_NODE, _JOB = 640, 880  # x of the two sides of the market
+_NODE, _JOB = 640, 880  # horizontal positions of the two sides of the market
 
-# Title, left and right of a column of bars.
+# Title, left end and right end of each column of bars.
 _COLUMNS = (
     ("ask", 82, 152), ("effort", 164, 224), ("promotion", 236, 296), ("reputation", 308, 368),
     ("popularity", 380, 440), ("capability", 452, 532), ("profit", 544, 584), ("won", 596, 622),
@@ -58,11 +58,11 @@ def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
 
 
 def paint(scene: Scene, history: dict[int, tuple[float, ...]]) -> np.ndarray:
-    """The picture of a scene, uint8 (height, 1120, 3); the height depends on the sizes of the market alone.
+    """Return the picture of a scene, uint8 (height, 1120, 3); the height depends only on the sizes of the market.
 
     Args:
         scene: what to draw.
-        history: mean ask, effort and promotion by rounds played, of the rounds seen in this episode.
+        history: mean ask, effort and promotion of each round drawn in this episode, by the number of rounds played.
     """
     row = min(44.0, max(16.0, 470 / scene.shown))
     job_row = min(44.0, max(12.0, 470 / max(1, len(scene.jobs))))
@@ -110,7 +110,7 @@ def _timeline(canvas: _Canvas, scene: Scene, history: dict[int, tuple[float, ...
             canvas.line(points, color, 1.6)
         elif points:
             canvas.disc(*points[0], 1.5, color, color)
-    free = [0.0, 0.0, 0.0]  # where the next label may start, by line
+    free = [0.0, 0.0, 0.0]  # where the next label may start, on each line
     for index, mark in enumerate(scene.marks):
         x, line = x_of(mark.at), index % len(free)
         label = f"placebo ({mark.label})" if mark.placebo else mark.label
@@ -125,7 +125,7 @@ def _timeline(canvas: _Canvas, scene: Scene, history: dict[int, tuple[float, ...
 
 
 def _mark(canvas: _Canvas, x: float, levels: tuple[float, float, float], label: str) -> None:
-    """An upright line with its label; levels are its top, the label's middle and its bottom."""
+    """Draw a vertical line with its label; `levels` are its top, the middle of the label, and its bottom."""
     top, middle, bottom = levels
     canvas.line([(x, top - 6), (x, bottom + 9)], _ALARM, 2)
     end = x + 6 + _font(12).getlength(label)
@@ -144,7 +144,7 @@ def _matches(canvas: _Canvas, scene: Scene, rows: list[float], jobs: list[float]
 
 
 def _curve(start: tuple[float, float], end: tuple[float, float], bend: float) -> list[tuple[float, float]]:
-    """A Bezier curve that leaves and arrives level."""
+    """Return the points of a Bezier curve that is horizontal at both ends."""
     points = []
     for step in range(17):
         t = step / 16
@@ -191,7 +191,7 @@ def _organization(canvas: _Canvas, scene: Scene, i: int, y: float, height: float
 
 
 def _capability(canvas: _Canvas, scene: Scene, i: int, y: float, half: float) -> None:
-    """One upright bar a kind, in its colour."""
+    """Draw one vertical bar per kind, in the colour of the kind."""
     _, left, right = _COLUMNS[5]
     width = (right - left) / scene.kinds
     for k in range(scene.kinds):
@@ -221,10 +221,10 @@ def _footer(canvas: _Canvas, scene: Scene) -> None:
     if scene.played:
         m = scene.measures
         line = f"served {m['served']:.0%}   price {m['price']:.2f}   quality {m['quality']:.2f}   " + (
-            f"surplus {m['surplus']:+.2f}   profit {m['profit']:+.2f}   revenue {m['revenue']:+.2f} (a job posted)"
+            f"surplus {m['surplus']:+.2f}   profit {m['profit']:+.2f}   revenue {m['revenue']:+.2f} (per job posted)"
         )
     else:
-        line = "before the first round: the board that waits"
+        line = "before the first round: the jobs on the board"
     canvas.text(16, y, line, 13)
     canvas.text(WIDTH - 16, y, scene.note, 12, _SOFT, anchor="rm")
 

@@ -1,4 +1,4 @@
-"""Watching a market: as text, as a picture, in the terminal, in a file. Needs no display."""
+"""Watching a market as text or as a picture, in the terminal or in a file, without a display."""
 
 import sys
 from collections.abc import Iterable
@@ -22,11 +22,11 @@ class Renderer:
     """Draws one market of a batch after any reset or round, without changing it.
 
     Args:
-        mode: `ansi` returns the text, `rgb_array` the picture, `human` prints the text to the terminal (in place,
-            where it is one) and returns None.
+        mode: `ansi` returns the text and `rgb_array` the picture; `human` prints the text to the standard output (in
+            place if that is a terminal) and returns None.
 
     Raises:
-        ValueError: an unknown mode.
+        ValueError: if the mode is unknown.
     """
 
     def __init__(self, mode: str = "ansi") -> None:
@@ -36,14 +36,14 @@ class Renderer:
         self._seen: dict[int, tuple[int, dict[int, tuple[float, ...]]]] = {}
 
     def draw(self, market: "Market", b: int = 0, ended: Ended | None = None) -> Any:
-        """Draw market `b`: a str, a uint8 array (height, width, 3), or None in mode `human`.
+        """Draw market `b`: return a str, a uint8 array (height, width, 3), or None in mode `human`.
 
-        After the last step of an episode the market has opened the next one; give `ended` to draw the last round.
-
-        The curves of the picture cover the rounds of the episode that this renderer has drawn.
+        After the last step of an episode the market has already opened the next one; pass `ended` to draw the last
+        round. The curves of the picture cover only those rounds of the episode that this renderer has drawn.
 
         Raises:
-            IndexError: there is no market `b`.
+            IndexError: if there is no market `b`.
+            RuntimeError: if the market has not been reset yet.
         """
         scene = read_scene(market, b, ended)
         if self.mode == "rgb_array":
@@ -58,7 +58,7 @@ class Renderer:
         return None
 
     def close(self) -> None:
-        """Forget what was drawn; closing twice is fine."""
+        """Forget what was drawn; calling this twice is safe."""
         self._seen.clear()
 
     def _history(self, scene: Scene) -> dict[int, tuple[float, ...]]:
@@ -72,7 +72,7 @@ class Renderer:
 
 
 def as_text(scene: Scene) -> str:
-    """A scene as plain text of about 100 columns: the rule, the timeline, the organizations, the jobs."""
+    """Return a scene as plain text about 100 columns wide: the rule, the timeline, the organizations and the jobs."""
     head = f"{scene.rule.name}   round {scene.round} of {scene.rounds}   market {scene.market}, episode {scene.episode}"
     lines = [head, describe(scene.rule), _timeline(scene)]
     lines.append(f"*** {scene.news} ***" if scene.news else "")
@@ -113,7 +113,7 @@ def _organization(scene: Scene, i: int) -> str:
 
 
 def _bar(share: float, width: int) -> str:
-    """A bar of text.
+    """Return a bar of text.
 
     >>> _bar(0.5, 6)
     '###---'
@@ -135,11 +135,13 @@ def _market(scene: Scene) -> str:
 
 
 def save_gif(frames: Iterable[np.ndarray], path: str | Path, *, seconds: float = 0.2) -> Path:
-    """Write pictures as an animation that repeats; each frame lasts `seconds`, the last one ten times as long.
+    """Write pictures, uint8 (height, width, 3), as an animation that repeats, and return its path.
+
+    Each frame lasts `seconds`, the last one ten times as long.
 
     Raises:
-        ValueError: no frames.
-        OSError: `path` cannot be written.
+        ValueError: if there are no frames.
+        OSError: if `path` cannot be written.
     """
     from PIL import Image
 
@@ -153,11 +155,13 @@ def save_gif(frames: Iterable[np.ndarray], path: str | Path, *, seconds: float =
 
 
 def save_frames(frames: Iterable[np.ndarray], folder: str | Path) -> Path:
-    """Write pictures as `frame_0000.png`, `frame_0001.png`, ... in `folder`, made where it is missing.
+    """Write pictures, uint8 (height, width, 3), as `frame_0000.png`, `frame_0001.png`, ... and return their folder.
+
+    The folder is made if it is missing.
 
     Raises:
-        ValueError: no frames.
-        OSError: `folder` cannot be written.
+        ValueError: if there are no frames.
+        OSError: if `folder` cannot be written.
     """
     from PIL import Image
 

@@ -1,6 +1,6 @@
-"""The market round, in order: act, score, match, pay, deliver, feed back, learn; then the next is disclosed.
+"""The market round, in order: act, score, match, pay, deliver, feed back, learn; then the next board is disclosed.
 
-Each stage goes through a block of markets before the next begins.
+Each stage goes through a block of markets before the next stage begins.
 """
 
 import numpy as np
@@ -32,11 +32,11 @@ _call_mechanism = calls_through_address(MECHANISM_SIGNATURE)
 def play(
     next_market, round_, episode, last, buffers, rules, next_rules, actions, observations, rewards, last_observations
 ):
-    """Play one round in the markets from `next_market[0]` on, a block at a time; threads that share it share the work.
+    """Play one round in the markets from `next_market[0]` on, block by block; threads that share it share the work.
 
-    `buffers` is the handle of `ThreadBuffers`, `rules` that of this episode's `EpisodeRules`, `next_rules` that of the
-    next episode's, which this call opens where the round is the `last`. Writes observations (B, N, F), rewards (B, N)
-    and, in the last round, last_observations (B, N, F). Returns how many assignments mechanisms got wrong.
+    `buffers` is the handle of `ThreadBuffers`, `rules` that of this episode's `EpisodeRules`, and `next_rules` that of
+    the next episode's, which this call opens if the round is the `last`. Writes observations (B, N, F), rewards (B, N)
+    and, in the last round, last_observations (B, N, F). Returns how many assignments of mechanisms were invalid.
     """
     wrong = 0
     block, markets = len(buffers_of(buffers).round.margin), len(buffers_of(buffers).arrays.keys)
@@ -73,7 +73,7 @@ def begin(buffers, rules, episode, observations):
 
 @inlined
 def _unpack(buffers):
-    """The markets' arrays, the round's buffers and the scratch memory of a thread."""
+    """Return the markets' arrays, and the round's buffers and the scratch memory of a thread."""
     mine = buffers_of(buffers)
     n, j, k = _sizes(mine.arrays)
     return mine.arrays, mine.round, carve(mine.floats, mine.integers, n, j, k)
@@ -81,14 +81,14 @@ def _unpack(buffers):
 
 @inlined
 def _in_force(rules, round_):
-    """The rules of the episode, and the stage that each market is at in a round."""
+    """Return the rules of the episode, and the index of the one in force in each market, (B,)."""
     of_episode = rules_of(rules)
     return of_episode, of_episode.stages[round_]
 
 
 @inlined
 def _sizes(arrays):
-    """Organizations, jobs and kinds."""
+    """Return the numbers of organizations, jobs and kinds."""
     kinds = (arrays.state.shape[1] - at.STATE_SINGLE) // at.STATE_BY_KIND
     return arrays.state.shape[2], arrays.job_kinds.shape[1], kinds
 
@@ -116,7 +116,10 @@ def _score(first, end, round_, buffers, rules):
 
 @jit
 def _match(first, end, round_, episode, buffers, rules):
-    """Who serves whom. Where a mechanism got assignments wrong, they are counted and undone."""
+    """Let the mechanism decide who serves whom; if any assignment is invalid, all of its market are undone.
+
+    Returns the number of invalid assignments.
+    """
     wrong = 0
     arrays, between, scratch = _unpack(buffers)
     book, now = _in_force(rules, round_)
@@ -167,7 +170,7 @@ def _match(first, end, round_, episode, buffers, rules):
 
 @jit
 def _divide_by_shares(first, end, round_, buffers, rules):
-    """Expected shares in place of match, pay, deliver and rate."""
+    """Divide jobs by expected shares, which replaces match, pay, deliver and rate."""
     arrays, between, scratch = _unpack(buffers)
     book, now = _in_force(rules, round_)
     _, _, k = _sizes(arrays)
@@ -211,7 +214,7 @@ def _deliver(first, end, round_, episode, buffers, rules):
 
 @jit
 def _learn(first, end, round_, episode, buffers, rules, rewards):
-    """Feed back, learn, and take stock of the round; newcomers enter after it."""
+    """Feed back, learn and measure the round; newcomers then enter."""
     arrays, _, scratch = _unpack(buffers)
     book, now = _in_force(rules, round_)
     n, j, k = _sizes(arrays)
@@ -226,13 +229,13 @@ def _learn(first, end, round_, episode, buffers, rules, rewards):
         if rule[at.ENTRY] == ENTRY.replacement:
             entered = replace_bankrupt(arrays.keys[b], round_, episode, rule, arrays.economy, state, scratch.draws)
         else:
-            state.newcomer[:] = 0.0  # of a rule before
+            state.newcomer[:] = 0.0  # flags left by an earlier rule that replaced the bankrupt
         measure(j, entered, state, outcome, arrays.measures[b], arrays.totals[b])
 
 
 @jit
 def _post(first, end, round_, episode, buffers):
-    """The jobs and the cost shocks of a round."""
+    """Draw the jobs and the cost shocks of a round."""
     arrays, _, scratch = _unpack(buffers)
     _, _, k = _sizes(arrays)
     for b in range(first, end):
@@ -248,7 +251,7 @@ def _post(first, end, round_, episode, buffers):
 def _show(first, end, round_, episode, ended, buffers, rules, observations):
     """Disclose the board of a round, and what the rule lets organizations see of the round before it.
 
-    After the end nothing is announced, and no other rule is in force.
+    After the end of an episode nothing is announced, and the last rule is still in force.
     """
     arrays, between, scratch = _unpack(buffers)
     book, stages = _in_force(rules, round_ - 1 if ended else round_)
@@ -275,7 +278,7 @@ def _show(first, end, round_, episode, ended, buffers, rules, observations):
                 past = history[max(before, 0) % len(history)]
                 public, scores = recall(past, before, public, scores, scratch.public, outcome)
         if not scores:
-            outcome.priority[:] = 0.0  # neither an earlier rule's, nor what is not yet disclosed
+            outcome.priority[:] = 0.0  # clear an earlier rule's scores, and those that are not yet disclosed
             outcome.rank[:] = 0.0
         disclose(
             level, public, scores, arrays.economy[at.CAPACITY], False,
@@ -286,7 +289,7 @@ def _show(first, end, round_, episode, ended, buffers, rules, observations):
 
 @jit
 def _open(first, end, episode, buffers, rules, observations):
-    """Organizations enter, and the first board is disclosed."""
+    """Let organizations enter, and disclose the first board."""
     arrays, _, scratch = _unpack(buffers)
     book = rules_of(rules)
     _, _, k = _sizes(arrays)

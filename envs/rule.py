@@ -1,7 +1,7 @@
-"""The rule: how the platform discloses, scores, matches, pays and feeds back. Five parts, one value.
+"""The rule: how the platform discloses, scores, matches, pays and feeds back; five parts in one value.
 
-A rule has three forms: the TOML file, its only round trip; the kernel's row; and the features that observations and
-distances read.
+A rule has three forms: the TOML file, the only one from which it can be restored; the kernel's row; and the features
+that observations and distances read.
 """
 
 import hashlib
@@ -42,16 +42,16 @@ class Disclosure:
     """Information asymmetry: what the platform lets organizations see."""
 
     level: str = option("outcomes", OneOf(*LEVELS))
-    """`opaque`: the own outcome only; `outcomes`: and public statistics of the winners; `scores`: and the own
-    priority and rank; `full`: and the rule's features."""
+    """What organizations see: `opaque`, only their own outcome; `outcomes`, also public statistics of the winners;
+    `scores`, also their own priority and rank; `full`, also the rule's features."""
     noise: float = option(0.0, Number(0, 10))
-    """Half-width of the uniform noise on public statistics, the same for all who read them, and on scores."""
+    """Half-width of the uniform noise on scores and on public statistics; the latter are the same for all readers."""
     delay: int = option(0, Count(0, MAX_DELAY))
-    """Rounds by which public statistics and scores are late."""
+    """Number of rounds by which public statistics and scores are delayed."""
     notice: int = option(0, Count(0, 10_000))
-    """Rounds before a change of the rule from which the platform announces it; 0 for never."""
+    """How many rounds ahead the platform announces a change of the rule; 0 means never."""
     reliability: float = option(1.0, Number(0, 1))
-    """Probability that a change is announced, and that none is announced where nothing will change."""
+    """Probability that a change is announced, and that none is announced if nothing will change."""
 
     def __post_init__(self) -> None:
         check_fields(self, "disclosure")
@@ -59,10 +59,10 @@ class Disclosure:
 
 @dataclass(frozen=True)
 class Weights:
-    """What each signal counts for. They sum to 1, so that a rule has one form."""
+    """The weight of each signal in the score; weights sum to 1, so that each rule has a single form."""
 
     price: float = option(0.0, Number(0, 1))
-    """Value for money, 1 / max(ask, .02), or as `Scoring.price_signal` says."""
+    """Value for money, 1 / max(ask, .02), or what `Scoring.price_signal` says."""
     capability: float = option(0.0, Number(0, 1))
     """How well the organization serves the job's kind."""
     reputation: float = option(0.0, Number(0, 1))
@@ -74,7 +74,7 @@ class Weights:
     focus: float = option(0.0, Number(0, 1))
     """Share of attention on the job's kind."""
     proximity: float = option(0.0, Number(0, 1))
-    """1 where organization and kind are of one bloc, else 1/2."""
+    """1 if the organization and the kind belong to the same bloc, else 1/2."""
 
     def __post_init__(self) -> None:
         check_fields(self, "scoring.weights")
@@ -88,15 +88,15 @@ class Scoring:
     """Which signals are amplified or attenuated."""
 
     weights: Weights = field(default_factory=lambda: Weights(price=1.0))
-    """See `Weights`."""
+    """The weight of each signal."""
     amplification: float = option(4.0, Number(0, math.inf))
-    """Exponent of the weighted signals in the odds: 0 a lottery, 1 proportional (Luce 1959), inf a ranking."""
+    """Exponent of the weighted signals in the odds: 0 is a lottery, 1 proportional (Luce 1959), inf a ranking."""
     promotion_floor: float = option(0.05, Number(0, 1))
-    """Visibility of those who promote nothing."""
+    """Visibility of an organization without promotion."""
     price_signal: str = option("ratio", OneOf(*PRICE_SIGNALS))
     """`ratio`: 1 / max(ask, .02); `logit`: exp(-ask / logit_scale) (McFadden 1974)."""
     logit_scale: float = option(0.25, Number(0.001, 1000))
-    """mu of the logit signal, a share of the job's value: the smaller, the more price counts."""
+    """The scale of the logit signal, as a share of the job's value; the smaller it is, the more the price counts."""
 
     def __post_init__(self) -> None:
         check_fields(self, "scoring")
@@ -109,10 +109,10 @@ class Matching:
     mechanism: str = option("serial", Word())
     """Name of a registered mechanism."""
     proposer: str = option("organizations", OneOf(*PROPOSERS))
-    """Which side proposes, where the mechanism has sides."""
+    """Which side proposes, if the mechanism has two sides."""
     parameters: tuple[float, ...] = option((), Numbers(at.MOST_PARAMETERS))
-    """The mechanism's own numbers, at most four, in the order of `Mechanism.parameters`; the defaults that stand there
-    where left out."""
+    """The mechanism's own parameters, at most four, in the order of `Mechanism.parameters`; those that are left out
+    have the defaults stated there."""
 
     def __post_init__(self) -> None:
         check_fields(self, "matching")
@@ -123,19 +123,20 @@ class Payment:
     """Who gets what."""
 
     pricing: str = option("as_asked", OneOf(*PRICINGS))
-    """`as_asked`; `second_price`: the highest ask that still wins against the best excluded rival, at most the
-    reserve; `uniform`: the highest of these among the round's jobs of the kind; `posted`: the reserve; `externality`:
-    what the others lose by the winner's presence (Clarke 1971), where the mechanism tells."""
+    """What clients pay: `as_asked`, the ask; `second_price`, the highest ask that still wins against the best excluded
+    rival, at most the reserve; `uniform`, the highest of these among the round's jobs of the kind; `posted`, the
+    reserve; `externality`, what the others lose by the winner's presence (Clarke 1971), if the mechanism reports it."""
     reserve: float = option(1.0, Number(0, 1))
-    """Highest ask that is offered to clients, a share of the job's value."""
+    """Highest ask that is offered to clients, as a share of the job's value."""
     commission: float = option(0.1, Number(0, 1))
     """Share of a payment that the platform keeps."""
     tiers: tuple[tuple[float, float], ...] = option((), Tiers(2))
-    """Other shares for what an organization has been paid, by kind of job since it entered, from a threshold on, in
-    mean job values: at most two pairs (from, share)."""
+    """Other shares once an organization has been paid a certain amount for jobs of a kind since it entered: at most two
+    pairs (from, share), with the thresholds in mean job values."""
     charge: str = option("if_matched", OneOf(*CHARGES))
-    """`sunk`: all pay their promotion; `if_matched`: by job won; `next_bid`: by job won, the promotion of the next in
-    line; `externality`: by job won, what the others lose. The last two where the mechanism tells."""
+    """What organizations pay for promotion: `sunk`, their promotion in each round; `if_matched`, their promotion for
+    each job won; `next_bid`, the promotion of the next in line for each job won; `externality`, what the others lose
+    for each job won. The last two require a mechanism that reports them."""
 
     def __post_init__(self) -> None:
         check_fields(self, "payment")
@@ -143,21 +144,21 @@ class Payment:
 
 @dataclass(frozen=True)
 class Feedback:
-    """Path dependence: what today's outcome does to tomorrow's odds."""
+    """Path dependence: how today's outcome changes tomorrow's odds."""
 
     reputation_gain: float = option(0.1, Number(0, 1))
-    """Step of reputation towards the quality of a job served."""
+    """Share of the gap between reputation and rating that each job served closes."""
     inflation: float = option(0.0, Number(0, 1))
-    """Share of the gap to the best rating that raters forgive."""
+    """Share of the gap between quality and the best rating that raters forgive."""
     persistence: float = option(0.95, Number(0, 1))
-    """Share of popularity that lasts a round; 1 is a Polya urn."""
+    """Share of popularity that remains after a round; 1 is a Polya urn."""
     prior: float = option(1.0, Number(0, 1000))
-    """Popularity of a newcomer, and what popularity reverts to."""
+    """Popularity of a newcomer, and the level to which popularity reverts without jobs."""
     entry: str = option("closed", OneOf(*ENTRIES))
     """`closed`: the bankrupt stay; `replacement`: an organization whose cash falls below 0 leaves, and a newcomer
     takes its seat."""
     entry_rate: float = option(0.0, Number(0, 1))
-    """Probability that a job goes to a dormant seat, one of popularity 0, in place of its winner (Simon 1955)."""
+    """Probability that a job goes to a dormant seat (one of popularity 0) instead of its winner (Simon 1955)."""
 
     def __post_init__(self) -> None:
         check_fields(self, "feedback")
@@ -169,7 +170,7 @@ _PAYMENT_TABLES: dict[str, Any] = {"pricing": PRICINGS, "charge": CHARGES}
 
 @dataclass(frozen=True)
 class Rule:
-    """How a platform works: five parts, one value. `name` and `rationale` describe it and are not part of its hash.
+    """How a platform works, in five parts; `name` and `rationale` describe it and are not part of its hash.
 
     >>> load_rule("price_board").replace(**{"scoring.amplification": 0}).scoring.amplification
     0.0
@@ -184,11 +185,11 @@ class Rule:
     feedback: Feedback = field(default_factory=Feedback)
 
     def check_mechanism(self) -> Mechanism:
-        """The mechanism; refuses numbers of its own that are out of range, and a payment for which it does not tell
-        what is needed.
+        """Return the mechanism, after checking that its parameters are in range and that it supports the payment.
 
         Raises:
-            ValueError: names the rule, the mechanism, the key, what is wrong, and what the key could be.
+            ValueError: if they are not, or if it does not; names the rule, the mechanism, the key, what is wrong, and
+                what would be right.
         """
         mechanism = find_mechanism(self.matching.mechanism)
         try:
@@ -208,17 +209,17 @@ class Rule:
 
     @property
     def _needed(self) -> set[str]:
-        """What the mechanism has to tell for the payment, of `enumerations.PAYMENTS`."""
+        """What the mechanism has to report for the payment, a subset of `enumerations.PAYMENTS`."""
         needs = {table[getattr(self.payment, key)].needs for key, table in _PAYMENT_TABLES.items()}
         return {each for each in needs if each is not None}
 
     @property
     def strategy_proof(self) -> bool:
-        """Whether its mechanism declares that nobody who proposes, asks or bids gains by another report than the truth.
+        """Whether its mechanism declares that no organization or job gains within the round by misreporting.
 
-        Of preferences, unless the score weighs focus, and at the capacities that the mechanism declares (mostly 1: a
-        rule knows no economy); of costs and bids by the payment, without a commission. In the round: what it does to
-        later ones is left out.
+        This holds for preferences if the score gives focus no weight, at the capacities that the mechanism declares
+        (mostly 1, as a rule does not depend on an economy), or for costs and bids under certain payments without a
+        commission. Effects on later rounds are not considered.
         """
         mechanism = find_mechanism(self.matching.mechanism)
         side = self.matching.proposer if mechanism.reads_proposer else "organizations"
@@ -229,29 +230,29 @@ class Rule:
 
     @property
     def hash(self) -> str:
-        """The rule's fingerprint: sixteen hexadecimal digits of the content of its five parts."""
+        """The rule's fingerprint: sixteen hexadecimal digits that depend on the content of its five parts."""
         content = {part: asdict(getattr(self, part)) for part in PARTS}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def replace(self, **changes: Any) -> "Rule":
-        """The rule with some fields changed, each by its dotted name, all at once (weights must still sum to 1).
+        """Return the rule with some fields changed, by their dotted names, all at once (weights must still sum to 1).
 
         Raises:
-            ValueError: an unknown field, or a value outside its range.
+            ValueError: if a field is unknown or a value is out of range; names the field.
         """
         rule: Rule = replaced(self, changes, "rule")
         return rule
 
     def disclosed(self) -> "Rule":
-        """The same rule, disclosed in full to every organization."""
+        """Return the same rule, but disclosed in full to every organization."""
         return self.replace(**{"disclosure.level": "full"})
 
     def flat(self) -> dict[str, Any]:
-        """The values of all fields of the five parts, by dotted name such as `scoring.weights.price`."""
+        """Return the values of all fields of the five parts, by dotted names such as `scoring.weights.price`."""
         return {name: value for name, _, value in leaves(self) if "." in name}
 
     def to_toml(self) -> str:
-        """The rule as the text of a TOML file; `Rule.from_toml` gives it back."""
+        """Return the rule as the text of a TOML file, from which `Rule.from_toml` restores it."""
         lines = []
         for name, table in tables(self).items():
             lines += ["", f"[{name}]"] if name else []
@@ -260,19 +261,20 @@ class Rule:
 
     @staticmethod
     def from_toml(text: str, where: str = "rule") -> "Rule":
-        """The rule that a TOML text describes; `where` names it in errors.
+        """Return the rule that a TOML text describes; `where` names it in errors.
 
         Raises:
-            ValueError: not TOML, an unknown or missing part, an unknown key, a value out of range: file and key named.
+            ValueError: if it is not TOML, a part is missing, a key is unknown or a value is out of range; names `where`
+                and the key.
         """
         return Rule.from_content(parse(text, where), where)
 
     @staticmethod
     def from_content(content: dict[str, Any], where: str = "rule") -> "Rule":
-        """The rule that the tables of a TOML file describe, as `from_toml`.
+        """Return the rule that the tables of a TOML file describe, like `from_toml`.
 
         Raises:
-            ValueError: an unknown or missing part, an unknown key, a value out of range: `where` and the key named.
+            ValueError: if a part is missing, a key is unknown or a value is out of range; names `where` and the key.
         """
         rule: Rule = built(Rule, content, where)
         for key in ("name", "rationale"):
@@ -284,7 +286,7 @@ class Rule:
         return rule
 
     def features(self) -> np.ndarray:
-        """The rule in numbers, float32 (len(FEATURES),) in [0, 1], in the order of `layout.FEATURES`."""
+        """Return the rule as numbers, float32 (len(FEATURES),) in [0, 1], in the order of `layout.FEATURES`."""
         mechanism = find_mechanism(self.matching.mechanism)
         amplification = self.scoring.amplification
         values = {
@@ -309,7 +311,7 @@ class Rule:
         return np.array([values[name] for name in at.FEATURES], dtype=np.float32)
 
     def row(self) -> np.ndarray:
-        """The rule as the kernel reads it, float64 (RULE_ROW,), by the positions in `layout`; it may hold inf."""
+        """Return the rule as the kernel reads it: float64 (RULE_ROW,), by the positions in `layout`."""
         row = np.zeros(at.RULE_ROW)
         row[at.W_PRICE : at.W_PROXIMITY + 1] = list(vars(self.scoring.weights).values())
         row[at.AMPLIFICATION] = self.scoring.amplification
@@ -341,17 +343,17 @@ class Rule:
 
 
 def list_rules() -> tuple[str, ...]:
-    """Names of the rules that come with the suite, in alphabetical order."""
+    """Return the names of the rules that come with the suite, in alphabetical order."""
     return names_in(_FOLDER)
 
 
 def load_rule(rule: "str | Path | Rule") -> Rule:
-    """A rule by its name, by the path of its TOML file, or as it is.
+    """Load a rule by its name or by the path of its TOML file; a `Rule` is returned as it is.
 
     Raises:
-        ValueError: no such rule, or a file that is not one; names the file and the key.
-        FileNotFoundError: no such file.
-        TypeError: something else altogether.
+        ValueError: if there is no rule of that name, or if the file does not describe one; names the file and the key.
+        FileNotFoundError: if there is no such file.
+        TypeError: if `rule` is not a name, a path or a Rule.
     """
     if isinstance(rule, Rule):
         return rule

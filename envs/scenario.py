@@ -1,7 +1,7 @@
-"""Scenarios: platforms as published figures describe them, each with a change of its rule that is on record.
+"""Scenarios: platforms as published figures describe them, each with a documented change of its rule.
 
-A scenario stylizes a platform, it is not that platform: its figures say what was published and which field each sets;
-every other number is ours; its gaps say what of the platform the market cannot express.
+A scenario stylizes a platform and is not that platform. Its figures say what was published and which field each of them
+sets, and every other number is ours. Its gaps say what of the platform the market cannot express.
 """
 
 import hashlib
@@ -18,31 +18,32 @@ from ruleshift.envs.rule import Rule
 from ruleshift.envs.schedule import Shift, check_schedule, read_schedule
 
 CONTEXT = "context"
-"""What a figure sets that sets no field: it tells what to compare outcomes with, or how the platform was."""
+"""The value of `Figure.sets` for a figure that sets no field: it describes the platform or its outcomes."""
 _FOLDER = Path(__file__).parent / "scenarios"
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing that was published of a platform, and the field of the scenario that it sets."""
+    """One published fact about a platform, and the field of the scenario that it sets."""
 
     what: str
-    """What it is, in words."""
+    """What the figure is, in words."""
     value: float | str
-    """As published, in `unit`; a word where the field is one."""
+    """The value as published, in `unit`; a word if the field takes words."""
     unit: str
+    """The unit of the value as published."""
     year: int
-    """Of what is described."""
+    """The year that the figure describes."""
     source: str
     """Author or organization, title, and where it appeared."""
     sets: str
     """Dotted path of a field of the scenario, such as `rule.payment.commission` or `schedule.0.to.payment.tiers.0.1`;
     or `context` for none."""
     scale: float = 1.0
-    """The field is value * scale, such as the mean job values that one dollar stands for."""
+    """Factor from the value to the field, such as the mean job values that correspond to one dollar."""
 
     def agrees(self, setting: Any) -> bool:
-        """Whether a field's value is the figure's, to nine digits."""
+        """Return whether a field has the value of the figure, times its scale, to nine digits."""
         if isinstance(self.value, str) or isinstance(setting, str):
             return self.value == setting
         return math.isclose(self.value * self.scale, setting, rel_tol=1e-9)
@@ -50,47 +51,50 @@ class Figure:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A platform, stylized: the rule before, the market that it is in, and the rules that came after.
+    """A stylized platform: its first rule, the economy of its market, and the rules that came later.
 
     >>> load_scenario("ride_hailing").schedule[0].to.payment.commission
     0.25
     """
 
     name: str
+    """The name by which it is loaded."""
     platform: str
-    """Whose published figures it is calibrated on."""
+    """The platform on whose published figures it is calibrated."""
     rationale: str
     """Which kind of platform it stylizes, and how."""
     rule: Rule
-    """In force when an episode begins."""
+    """The rule in force when an episode begins."""
     economy: Economy
+    """The numbers of the market that are not part of its rule."""
     schedule: tuple[Shift, ...]
-    """The changes on record, in order of time, each to a whole rule."""
+    """The documented changes, in order of time, each to a whole rule."""
     figures: tuple[Figure, ...]
+    """What was published about the platform, and which fields that sets."""
     gaps: tuple[str, ...]
     """What of the platform the market cannot express."""
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """The rule before, and those that come after, in order."""
+        """The first rule and those that come after it, in order."""
         return (self.rule, *(cast(Rule, shift.to) for shift in self.schedule))
 
     @property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits of what is played: rules, economy and schedule."""
+        """The scenario's fingerprint: sixteen hexadecimal digits that depend on its rules, economy and schedule."""
         times = [[shift.at, shift.notice, shift.placebo, shift.chance] for shift in self.schedule]
         content = json.dumps([self.economy.hash, times, [rule.hash for rule in self.rules]])
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def arguments(self) -> dict[str, Any]:
-        """Keyword arguments of `Market`, `market_v0.parallel_env`, `MarketEnv` and `MarketVecEnv`."""
+        """Return keyword arguments for `Market`, `market_v0.parallel_env`, `MarketEnv` and `MarketVecEnv`."""
         return {"rule": self.rule, "economy": self.economy, "schedule": self.schedule}
 
     def setting(self, path: str) -> Any:
-        """The value of a field by its dotted path, as in `Figure.sets`.
+        """Return the value of a field by its dotted path, as in `Figure.sets`.
 
         Raises:
-            ValueError: there is no such field.
+            ValueError: if there is no such field.
         """
         value: Any = self
         for word in path.split("."):
@@ -102,22 +106,22 @@ class Scenario:
 
 
 def list_scenarios() -> tuple[str, ...]:
-    """Names of the scenarios that come with the suite, in alphabetical order."""
+    """Return the names of the scenarios that come with the suite, in alphabetical order."""
     return names_in(_FOLDER)
 
 
 def find_scenario(scenario: str | Path) -> Path:
-    """The file of a scenario, by its name or its own path.
+    """Return the file of a scenario, given its name or the path of the file.
 
     Raises:
-        ValueError: no scenario has that name.
-        FileNotFoundError: no such file.
+        ValueError: if no scenario has that name.
+        FileNotFoundError: if there is no such file.
     """
     return find_file("scenario", scenario, _FOLDER)
 
 
 def is_scenario(name: str | Path) -> bool:
-    """Whether a name, or the path of a TOML file, is a scenario's and not a rule's: only that has an economy."""
+    """Return whether a name or the path of a TOML file is that of a scenario: its file has a table `economy`."""
     path = Path(name)
     if name in list_scenarios() or path.suffix != ".toml" or not path.is_file():
         return name in list_scenarios()
@@ -128,11 +132,12 @@ def is_scenario(name: str | Path) -> bool:
 
 
 def load_scenario(scenario: str | Path | Scenario) -> Scenario:
-    """A scenario by its name, by the path of its TOML file, or as it is.
+    """Load a scenario by its name or by the path of its TOML file; a `Scenario` is returned as it is.
 
     Raises:
-        ValueError: no such scenario, or a file that is not one; names the file and the key.
-        FileNotFoundError: no such file.
+        ValueError: if there is no scenario of that name, or if the file does not describe one; names the file and the
+            key.
+        FileNotFoundError: if there is no such file.
     """
     if isinstance(scenario, Scenario):
         return scenario

@@ -1,4 +1,4 @@
-"""One market as an onlooker sees it after a round: read once, then drawn as text or as a picture."""
+"""One market as an observer sees it after a round; it is read once, then drawn as text or as a picture."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,56 +21,56 @@ NEWS_ROUNDS = 5
 class Mark(NamedTuple):
     """A shift as the timeline of a picture shows it."""
 
-    at: int  # rounds played before it
+    at: int  # rounds played before the shift
     label: str  # name of the rule or structure that follows
-    placebo: bool
-    comes: bool  # whether it comes about
-    notice: int  # rounds ahead from which it is announced, 0 where it is not
+    placebo: bool  # whether the rule stays the same
+    comes: bool  # whether the shift takes place
+    notice: int  # how many rounds ahead it is announced, 0 if it is not
 
 
 class Standing(NamedTuple):
-    """What is drawn of the organizations' state."""
+    """The part of the organizations' state that is drawn."""
 
-    reputation: np.ndarray  # (N,)
-    popularity: np.ndarray  # (N,), in any unit
-    capability: np.ndarray  # (K, N)
-    newcomer: np.ndarray  # (N,), 1 where the organization has just entered
+    reputation: np.ndarray  # (N,) in [.01, 1]
+    popularity: np.ndarray  # (N,) >= 0, in any unit
+    capability: np.ndarray  # (K, N) in [0, 1]
+    newcomer: np.ndarray  # (N,) 1 if the organization has just entered, else 0
 
 
 class Ended(NamedTuple):
-    """What is left of an episode whose market has opened the next one already."""
+    """What is left of an episode whose market has already opened the next one."""
 
-    rule: Rule  # of the last round
-    observations: np.ndarray  # (N, F), after the last round
+    rule: Rule  # rule of the last round
+    observations: np.ndarray  # (N, F) after the last round
 
 
 class JobLine(NamedTuple):
-    """A job on the board: its kind, its value, the organization that served it (-1: none) and what was paid."""
+    """A job on the board."""
 
-    kind: int
-    value: float
-    winner: int
-    payment: float
+    kind: int  # 0 .. K - 1
+    value: float  # in mean job values
+    winner: int  # the organization that served it, or -1
+    payment: float  # what the client paid, in mean job values
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What there is to see of one market. Arrays cover the first `MOST_ORGANIZATIONS` organizations."""
+    """Everything that is shown of one market; arrays cover only the first `MOST_ORGANIZATIONS` organizations."""
 
-    market: int
+    market: int  # index in the batch
     round: int  # rounds played in the episode
-    rounds: int
-    episode: int
-    kinds: int
-    organizations: int  # all of them, shown or not
-    rule: Rule  # in force in the round to be played next, or, after the end, in the last one
-    marks: tuple[Mark, ...]
-    news: str  # what has just changed, or is about to; '' where nothing has
+    rounds: int  # rounds of a whole episode
+    episode: int  # number of the episode, from 0
+    kinds: int  # K
+    organizations: int  # N, including those that are not shown
+    rule: Rule  # the rule of the round to be played next or, after the end, of the last one
+    marks: tuple[Mark, ...]  # the shifts on the timeline
+    news: str  # what has just changed or is about to; '' for nothing
     state: Standing
     outcome: Outcome
-    jobs: tuple[JobLine, ...]  # of the last round; before the first one, the board that waits
-    jobs_in_all: int
-    measures: dict[str, float]  # of the last round, by the names in MEASURES
+    jobs: tuple[JobLine, ...]  # jobs of the last round or, before the first one, those now posted
+    jobs_in_all: int  # J, including those that are not shown
+    measures: dict[str, float]  # measures of the last round, by the names in MEASURES
 
     @property
     def played(self) -> bool:
@@ -79,12 +79,12 @@ class Scene:
 
     @property
     def shown(self) -> int:
-        """Organizations shown."""
+        """Number of organizations shown."""
         return len(self.state.reputation)
 
     @property
     def note(self) -> str:
-        """What is left out, '' where nothing is."""
+        """What the scene leaves out, '' if nothing."""
         parts = []
         if self.organizations > self.shown:
             parts.append(f"the first {self.shown} of {self.organizations} organizations")
@@ -94,13 +94,13 @@ class Scene:
 
 
 def read_scene(market: "Market", b: int = 0, ended: Ended | None = None) -> Scene:
-    """Market `b` of a batch as it stands.
+    """Return the scene of market `b` of a batch.
 
-    A market opens the next episode within the last step of one: with `ended` the scene is that of the last round.
+    The last step of an episode opens the next one; with `ended` the scene is that of the last round.
 
     Raises:
-        IndexError: there is no such market.
-        RuntimeError: the market has not been reset yet.
+        IndexError: if there is no such market.
+        RuntimeError: if the market has not been reset yet.
     """
     if market.seed is None:
         raise RuntimeError("there is nothing to draw before the market is open: call reset() first")
@@ -138,7 +138,7 @@ def _standing(market: "Market", b: int, ended: Ended | None) -> Standing:
 
 
 def _marks(market: "Market", b: int, episode: int) -> tuple[Mark, ...]:
-    """The shifts that come about in this market and episode, or were announced."""
+    """Return the shifts that take place in this market and episode or have a notice of their own."""
     happens = draw_shifts(market.schedule, market.key[b : b + 1], episode)[0][0]
     return tuple(
         Mark(shift.at, _name(shift), shift.placebo, bool(comes), shift.notice or 0)
@@ -166,7 +166,7 @@ def _news(marks: tuple[Mark, ...], played: int, rule: str) -> str:
 
 
 def _jobs(market: "Market", b: int, played: int) -> tuple[JobLine, ...]:
-    """By kind, so that lines cross little."""
+    """Return the jobs sorted by kind, so that few lines cross."""
     if played == 0:
         kinds, values = market.job_kinds[b], market.job_values[b]
         winners, payments = np.full(len(kinds), -1), np.zeros(len(kinds))
@@ -178,7 +178,7 @@ def _jobs(market: "Market", b: int, played: int) -> tuple[JobLine, ...]:
 
 
 def kind_letter(kind: int) -> str:
-    """Kinds of job are lettered A, B, ..., Z, then numbered.
+    """Return the label of a kind of job: a letter A .. Z, then its number.
 
     >>> kind_letter(0), kind_letter(30)
     ('A', '30')
@@ -187,7 +187,7 @@ def kind_letter(kind: int) -> str:
 
 
 def describe(rule: Rule) -> str:
-    """A rule in one line: what it scores, how it matches and pays."""
+    """Describe a rule in one line: what it scores, how it matches and pays, and what it discloses."""
     weights = {name: float(getattr(rule.scoring.weights, name)) for name in _weight_names(rule)}
     heavy = sorted((name for name in weights if weights[name] > 0), key=lambda name: -weights[name])
     scored = " ".join(f"{name} {weights[name]:.2g}" for name in heavy) or "nothing"
