@@ -9,7 +9,7 @@ import numpy as np
 
 from ruleshift.envs import layout as at
 from ruleshift.envs.enumerations import DEMAND, DEMANDS, LEARNING, SHARE, SHARES, SHOCK_LAW, SHOCK_LAWS
-from ruleshift.envs.fields import Choice, Count, Number, Range, check_fields, option
+from ruleshift.envs.fields import Count, Number, OneOf, Range, check_fields, option
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Economy:
     outside_ask: float = option(0.75, Number(0.02, 1.25))
     """Ask of the reference organization, as a share of the job's value; the higher it is, the fewer jobs leave."""
 
-    learning: str = option("endogenous", Choice(*LEARNING))
+    learning: str = option("endogenous", OneOf(*LEARNING))
     """`endogenous`: capability grows by participation; `exogenous`: it is drawn once, ex ante."""
     progress_ratio: float = option(0.8, Number(0.5, 1))
     """Unit cost after experience has doubled, relative to unit cost before (Wright 1936)."""
@@ -61,7 +61,7 @@ class Economy:
     infrastructure_gain: float = option(0.3, Number(0, 10))
     """g in base cost * (1 + infrastructure)**-g."""
 
-    shock_law: str = option("uniform", Choice(*SHOCK_LAWS))
+    shock_law: str = option("uniform", OneOf(*SHOCK_LAWS))
     """Distribution of the private cost shock, drawn for each organization, kind and round."""
     shock_mean: float = option(0.0, Number(-10, 10))
     """Mean of the shock, as a share of the job's value."""
@@ -70,7 +70,7 @@ class Economy:
 
     value_spread: float = option(0.5, Number(0, 1))
     """Job values are drawn uniformly from 1 - spread .. 1 + spread."""
-    demand: str = option("random", Choice(*DEMANDS))
+    demand: str = option("random", OneOf(*DEMANDS))
     """`random`: the kind of each job is drawn; `even`: kinds are posted in equal numbers (job j is of kind j mod K), in
     random order of arrival."""
     demand_drift: float = option(0.0, Number(0, 1))
@@ -81,7 +81,7 @@ class Economy:
     """How far job values move: in round t all are multiplied by 1 + value_drift * wave(t / drift_period)."""
     drift_period: int = option(50, Count(2, 1_000_000))
     """Number of rounds after which drifts repeat."""
-    shares: str = option("sampled", Choice(*SHARES))
+    shares: str = option("sampled", OneOf(*SHARES))
     """`sampled`: each job goes to the organization drawn; `expected`: it is divided among all organizations by their
     odds (divisible demand)."""
 

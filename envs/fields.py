@@ -42,7 +42,7 @@ class Count:
 
 
 @dataclass(frozen=True, init=False)
-class Choice:
+class OneOf:
     """A field that is one of a few words."""
 
     words: tuple[str, ...]
@@ -158,7 +158,7 @@ class Counts:
         return tuple(int(each) for each in value)
 
 
-Kind = Number | Count | Choice | Range | Numbers | Tiers | Word | Words | Counts
+Kind = Number | Count | OneOf | Range | Numbers | Tiers | Word | Words | Counts
 """The range of a field. `problem(value)` says what a value must be instead, or None if it is in range, and
 `canonical(value)` converts a value in range to the one type in which the field is stored."""
 

@@ -28,7 +28,7 @@ from ruleshift.envs.enumerations import (
     PROPOSERS,
     WANTS,
 )
-from ruleshift.envs.fields import Choice, Count, Number, Numbers, Tiers, Word, check_fields, option
+from ruleshift.envs.fields import Count, Number, Numbers, OneOf, Tiers, Word, check_fields, option
 from ruleshift.envs.files import as_toml, find_file, names_in, parse, read_file
 from ruleshift.envs.mechanisms import Mechanism, find_mechanism
 from ruleshift.envs.walk import built, leaves, replaced, tables
@@ -41,7 +41,7 @@ _FOLDER = Path(__file__).parent / "rules"
 class Disclosure:
     """Information asymmetry: what the platform lets organizations see."""
 
-    level: str = option("outcomes", Choice(*LEVELS))
+    level: str = option("outcomes", OneOf(*LEVELS))
     """What organizations see: `opaque`, only their own outcome; `outcomes`, also public statistics of the winners;
     `scores`, also their own priority and rank; `full`, also the rule's features."""
     noise: float = option(0.0, Number(0, 10))
@@ -93,7 +93,7 @@ class Scoring:
     """Exponent of the weighted signals in the odds: 0 is a lottery, 1 proportional (Luce 1959), inf a ranking."""
     promotion_floor: float = option(0.05, Number(0, 1))
     """Visibility of an organization without promotion."""
-    price_signal: str = option("ratio", Choice(*PRICE_SIGNALS))
+    price_signal: str = option("ratio", OneOf(*PRICE_SIGNALS))
     """`ratio`: 1 / max(ask, .02); `logit`: exp(-ask / logit_scale) (McFadden 1974)."""
     logit_scale: float = option(0.25, Number(0.001, 1000))
     """The scale of the logit signal, as a share of the job's value; the smaller it is, the more the price counts."""
@@ -108,7 +108,7 @@ class Matching:
 
     mechanism: str = option("serial", Word())
     """Name of a registered mechanism."""
-    proposer: str = option("organizations", Choice(*PROPOSERS))
+    proposer: str = option("organizations", OneOf(*PROPOSERS))
     """Which side proposes, if the mechanism has two sides."""
     parameters: tuple[float, ...] = option((), Numbers(at.MOST_PARAMETERS))
     """The mechanism's own parameters, at most four, in the order of `Mechanism.parameters`; those that are left out
@@ -122,7 +122,7 @@ class Matching:
 class Payment:
     """Who gets what."""
 
-    pricing: str = option("as_asked", Choice(*PRICINGS))
+    pricing: str = option("as_asked", OneOf(*PRICINGS))
     """What clients pay: `as_asked`, the ask; `second_price`, the highest ask that still wins against the best excluded
     rival, at most the reserve; `uniform`, the highest of these among the round's jobs of the kind; `posted`, the
     reserve; `externality`, what the others lose by the winner's presence (Clarke 1971), if the mechanism reports it."""
@@ -133,7 +133,7 @@ class Payment:
     tiers: tuple[tuple[float, float], ...] = option((), Tiers(2))
     """Other shares once an organization has been paid a certain amount for jobs of a kind since it entered: at most two
     pairs (from, share), with the thresholds in mean job values."""
-    charge: str = option("if_matched", Choice(*CHARGES))
+    charge: str = option("if_matched", OneOf(*CHARGES))
     """What organizations pay for promotion: `sunk`, their promotion in each round; `if_matched`, their promotion for
     each job won; `next_bid`, the promotion of the next in line for each job won; `externality`, what the others lose
     for each job won. The last two require a mechanism that reports them."""
@@ -154,7 +154,7 @@ class Feedback:
     """Share of popularity that remains after a round; 1 is a Polya urn."""
     prior: float = option(1.0, Number(0, 1000))
     """Popularity of a newcomer, and the level to which popularity reverts without jobs."""
-    entry: str = option("closed", Choice(*ENTRIES))
+    entry: str = option("closed", OneOf(*ENTRIES))
     """`closed`: the bankrupt stay; `replacement`: an organization whose cash falls below 0 leaves, and a newcomer
     takes its seat."""
     entry_rate: float = option(0.0, Number(0, 1))

@@ -5,13 +5,24 @@ from typing import Any
 import numpy as np
 
 from ruleshift.envs import register_mechanism
-from ruleshift.eval.claims import Claim, Judgement, Verdict, register_claim
-from ruleshift.eval.claims.returns import Returns
-from ruleshift.eval.experiment.cell import Cell, Entry
-from ruleshift.eval.experiment.context import Context
-from ruleshift.eval.experiment.design import Design
-from ruleshift.eval.experiment.protocols import Protocol, register_protocol
-from ruleshift.eval.known_answers import Answer, Measurement, Row, Tolerance, register_answer
+from ruleshift.eval import (
+    Answer,
+    Cell,
+    Claim,
+    Context,
+    Design,
+    Entry,
+    Judgement,
+    Measurement,
+    Protocol,
+    Returns,
+    Row,
+    Tolerance,
+    Verdict,
+    register_answer,
+    register_claim,
+    register_protocol,
+)
 from ruleshift.train import Arm, register_arm
 
 register_arm(Arm("hermit", "one home rule, alone in the market but for scripted rivals", "home", nuisance=False))

@@ -213,7 +213,7 @@ def test_mistake__of_spelling_ends_with_status_2(words: str, capsys: pytest.Capt
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_interrupt__says_that_the_same_command_goes_on(
+def test_interrupt__says_that_the_same_command_continues(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def interrupted(*arguments: Any, **options: Any) -> None:
@@ -221,7 +221,7 @@ def test_interrupt__says_that_the_same_command_goes_on(
 
     monkeypatch.setattr("ruleshift.eval.study", interrupted)
     assert main(["study", "--out", str(tmp_path)]) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "run the same command to continue" in capsys.readouterr().err
 
 
 def test_closed_pipe__ends_quietly() -> None:

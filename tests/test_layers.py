@@ -39,7 +39,7 @@ def _name(path: Path) -> str:
 
 @cache
 def _imports(name: str) -> frozenset[str]:
-    """What a module imports anywhere in it, in functions too: modules of ours in full, of others what is named."""
+    """Names of the modules, ours and others, that a module imports, inside functions too."""
     found = set()
     for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

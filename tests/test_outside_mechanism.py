@@ -184,7 +184,7 @@ def test_mechanism__that_tells_a_price_or_bid_that_cannot_be_is_named(write: Wri
             _step(market)
 
 
-TELLING = '''
+DECLARING = '''
 from ruleshift.envs import register_mechanism
 
 
@@ -199,8 +199,8 @@ def leading(problem, match, floats, integers):
 def test_mechanism__tells_only_what_it_declares(write: Write) -> None:
     """The critical ask is computed from a margin, which a mechanism gives only if it declares so."""
     silent, telling = (f"test_leading_{next(_NUMBER)}" for _ in range(2))
-    importlib.import_module(write(TELLING.format(name=silent, declared="")))
-    importlib.import_module(write(TELLING.format(name=telling, declared=', payments=("margin",)')))
+    importlib.import_module(write(DECLARING.format(name=silent, declared="")))
+    importlib.import_module(write(DECLARING.format(name=telling, declared=', payments=("margin",)')))
     second_price = load_rule("price_board").replace(**{"payment.pricing": "second_price"})
     with pytest.raises(ValueError, match=f"'second_price', which '{silent}' does not tell .*no payment 'margin'"):
         Market(second_price.replace(**{"matching.mechanism": silent}), economy=ECONOMY)

@@ -25,7 +25,7 @@ def test_version__is_that_of_the_newest_changes() -> None:
 
 
 def _pinned(name: str) -> dict[str, Version]:
-    """The versions in a file of constraints, by package."""
+    """Return the versions in a file of constraints, by package."""
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     pins = [line.split("==") for line in lines if not line.startswith("#")]
     return {canonicalize_name(package): Version(version) for package, version in pins}

@@ -10,7 +10,7 @@ from studies import Planted, make_study
 
 from ruleshift.eval import load_preset
 from ruleshift.eval.experiment.design import Design
-from ruleshift.eval.experiment.results import Numbers, read_entries, write_results
+from ruleshift.eval.experiment.results import ResultTable, read_entries, write_results
 from ruleshift.eval.jobs.folder import Folder
 
 DESIGN = Design.of(load_preset("quick"))
@@ -43,13 +43,13 @@ def test_write_results__holds_a_cell_at_a_time(study: Path) -> None:
 
 
 def test_numbers__take_less_than_their_text(study: Path) -> None:
-    held, _ = memory(lambda: Numbers(DESIGN, read_entries(Folder(study), DESIGN)))
+    held, _ = memory(lambda: ResultTable(DESIGN, read_entries(Folder(study), DESIGN)))
     assert held < (study / "results.csv").stat().st_size
 
 
 def test_numbers__are_those_of_the_file(study: Path) -> None:
     """Arrays are by home, target, seed, panel and economy; one policy for all homes is repeated for each of them."""
-    numbers = Numbers(DESIGN, read_entries(Folder(study), DESIGN))
+    numbers = ResultTable(DESIGN, read_entries(Folder(study), DESIGN))
     with open(study / "results.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if (row["protocol"], row["measure"]) == ("adaptation", "return_3")]
     for arm in ("fixed+memory", "randomized"):

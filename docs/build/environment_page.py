@@ -95,7 +95,7 @@ LEDGER = {
     "paid": Part(
         -math.inf, math.inf, "mean job values", "what clients paid for its jobs; an externality may be below 0"
     ),
-    "commission": Part(0, math.inf, "mean job values", "what the platform kept of that"),
+    "commission": Part(-math.inf, math.inf, "mean job values", "what the platform kept of that"),
     "cost": Part(-math.inf, math.inf, "mean job values", "of serving; a shock may take it below 0"),
     "charge": Part(0, math.inf, "mean job values", "for promotion"),
     "profit": Part(-math.inf, math.inf, "mean job values", "paid - commission - cost - charge: the reward"),
@@ -110,7 +110,9 @@ MEASURE = {
     "served": Part(0, 1, "share of the jobs posted", "jobs that an organization of the market served"),
     "surplus": Part(-math.inf, math.inf, "mean job values per job posted", "clients': value * quality - payment"),
     "profit": Part(-math.inf, math.inf, "mean job values per job posted", "the organizations'"),
-    "revenue": Part(0, math.inf, "mean job values per job posted", "the platform's: commission and promotion charges"),
+    "revenue": Part(
+        -math.inf, math.inf, "mean job values per job posted", "the platform's: commission and promotion charges"
+    ),
     "welfare": Part(-math.inf, math.inf, "mean job values per job posted", "surplus + profit + revenue"),
     "price": Part(-math.inf, math.inf, "share of value", "payments over values of the jobs served"),
     "quality": Part(0, 1, "1 is perfect", "mean over the jobs served"),

@@ -104,7 +104,7 @@ class Deployment:
         )
 
     def _shown(self, rule: str, aware: bool) -> Rule:
-        """A rule of the study by its name, disclosed in full where the focal organization is aware of it."""
+        """Return a rule of the study by its name, with disclosure in full if the focal organization is aware of it."""
         found = self.design.rule(rule)
         return found.disclosed() if aware else found
 

@@ -59,7 +59,7 @@ def _blank(value: int | None) -> str:
     return "" if value is None else str(value)
 
 
-class Numbers:
+class ResultTable:
     """All numbers of a study, looked up by arm, home, target, seed, panel, economy, budget, protocol and steps.
 
     Arrays have the axes H (homes), G (targets), S (seeds), P (panels) and E (economies). An arm that has one policy for
@@ -163,7 +163,7 @@ class Numbers:
         return self._held[arm, home, target, seed, budget, protocol, steps].values[measure].T
 
 
-def returns_of(numbers: Numbers, budget: float = 1.0) -> Returns:
+def returns_of(numbers: ResultTable, budget: float = 1.0) -> Returns:
     """Return the numbers that the verdicts are about, at a multiple of the training budget."""
     design, held_out, homes = numbers.design, numbers.held_out, numbers.homes
     arms = {arm.name: arm for arm, at in design.budgets if at == budget}
@@ -191,18 +191,18 @@ def returns_of(numbers: Numbers, budget: float = 1.0) -> Returns:
     )
 
 
-def _gate(numbers: Numbers, arm: str, budget: float) -> np.ndarray:
+def _gate(numbers: ResultTable, arm: str, budget: float) -> np.ndarray:
     own = numbers.design.central.name if numbers.design.arms[arm].trains_on == "central" else None
     return numbers.at_home(arm, "gate", budget=budget, rule=own)
 
 
-def _own_gate(numbers: Numbers) -> tuple[np.ndarray, np.ndarray]:
+def _own_gate(numbers: ResultTable) -> tuple[np.ndarray, np.ndarray]:
     """Returns (H, P, E) of the floor and of the best reply under the central rule."""
     rules = [numbers.design.central.name] * len(numbers.homes)
     return numbers.floor(rules, "gate"), numbers.reference("best_reply", rules, "gate")
 
 
-def _conduct(numbers: Numbers, arm: str, budget: float) -> np.ndarray:
+def _conduct(numbers: ResultTable, arm: str, budget: float) -> np.ndarray:
     held_out = numbers.held_out
     return np.array([numbers.array(arm, "frozen", held_out, measure=f"{part}_late", budget=budget) for part in CONDUCT])
 

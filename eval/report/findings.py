@@ -10,7 +10,7 @@ from ruleshift.eval.experiment.context import CONSTANT_CELL
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.power import Power, power_table
 from ruleshift.eval.experiment.record import Record, read_record
-from ruleshift.eval.experiment.results import Numbers, Run, read_entries, returns_of
+from ruleshift.eval.experiment.results import ResultTable, Run, read_entries, returns_of
 from ruleshift.eval.jobs.folder import Folder
 
 
@@ -20,7 +20,7 @@ class Findings:
 
     record: Record
     """Record of the study."""
-    numbers: Numbers
+    numbers: ResultTable
     """All numbers of the study."""
     judgement: Judgement
     """The verdicts on all claims, with the numbers on which they were judged."""
@@ -85,7 +85,7 @@ def findings_of(record: Record, folder: Folder) -> Findings:
     Raises:
         ValueError: a cell is missing.
     """
-    numbers = Numbers(record.design, read_entries(folder, record.design))
+    numbers = ResultTable(record.design, read_entries(folder, record.design))
     constant = folder.read(CONSTANT_CELL)["result"]["conduct"]
     return Findings(record, numbers, judge_all(returns_of(numbers), constant))
 
