@@ -7,12 +7,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Small matrices: more threads than one only wait for each other.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help study test lint types check coverage lowest wheel-check docs clean
+.PHONY: help study test lint types check coverage lowest wheel wheel-check docs clean
 
 help:
 	@echo "make study   train, shift the rule, compare; leaves $(OUT)/report.html and $(OUT)/results.csv"
 	@echo "make test    run the tests"
 	@echo "make docs    build the site of the documentation; leaves site/index.html"
+	@echo "make wheel   build sdist and wheel; leaves them in dist/"
 	@echo "make lint types check clean   style; types; both and the tests; remove what make made"
 	@echo "make coverage lowest wheel-check   what the tests reach; with the oldest versions; with the built wheel"
 
@@ -36,6 +37,10 @@ coverage: .venv/.ready-dev
 
 lowest: .venv-lowest/.ready
 	@.venv-lowest/bin/pytest -q -n 2
+
+wheel: .venv/.ready-dev
+	@$(BIN)/python -m build --outdir dist . >/dev/null
+	@ls dist/*
 
 wheel-check: .venv/.ready-dev
 	@.ci/wheel-check
