@@ -1,7 +1,7 @@
-"""Schedules: when, in an episode, the rule changes.
+"""Schedules: when the rule changes within an episode.
 
-A schedule is a tuple of shifts; `periodic`, `drift`, `switching` and `placebo` make them. The market's own rule is in
-force until the first. `Market.twin` is the same market without any.
+A schedule is a tuple of shifts; `periodic`, `drift`, `switching` and `placebo` make such tuples. The market's own rule
+is in force until the first shift. `Market.twin` is the same market without any shift.
 """
 
 from collections.abc import Sequence
@@ -23,24 +23,25 @@ from ruleshift.envs.walk import flat_keys
 
 @dataclass(frozen=True)
 class Shift:
-    """A change of the rule in mid-episode.
+    """A change of the rule within an episode.
 
     Raises:
-        ValueError, TypeError: a round before 1, a notice that is no positive number of rounds, an unknown rule.
+        ValueError, TypeError, FileNotFoundError: if the round, the notice or the chance is out of range, or if the rule
+            cannot be loaded.
     """
 
     at: int
     """The first round, counted from 0, that is played under the new rule."""
     to: "str | Path | Rule | Structure"
-    """The new rule; a structure is drawn from anew in each market and episode."""
+    """The new rule; a structure is drawn anew in each market and episode."""
     notice: int | None = None
-    """Rounds before `at` from which the change is announced, without fail; None leaves it to the `disclosure.notice`
-    and `reliability` of the rule then in force."""
+    """How many rounds before `at` the change is announced for certain, from 1; None leaves it to `disclosure.notice`
+    and `disclosure.reliability` of the rule in force before the change."""
     placebo: bool = False
-    """Whether the event fires (notice and picture) while the rule stays."""
+    """Whether the change is only announced and shown while the rule stays the same."""
     chance: float = 1.0
-    """Probability that the change comes about, drawn anew in each market and episode. One round may have several
-    shifts, where all but the first leave room by a chance below 1; the last that comes about decides."""
+    """Probability that the change takes place, drawn anew in each market and episode. A round may have several shifts
+    if all but the first have a chance below 1; the last one that takes place decides."""
 
     def __post_init__(self) -> None:
         if isinstance(self.at, bool) or not isinstance(self.at, int) or self.at < 1:
@@ -56,9 +57,9 @@ class Shift:
 
 
 def periodic(rules: Sequence[Any], every: int, rounds: int) -> tuple[Shift, ...]:
-    """The rules in turn, from the first on, each for `every` rounds, until an episode of `rounds` rounds ends.
+    """Return a schedule that takes the rules in turn, each for `every` rounds, in an episode of `rounds` rounds.
 
-    The market's own rule has the first `every` rounds: where it is the last of `rules`, the cycle is whole.
+    The market's own rule has the first `every` rounds; if it is also the last of `rules`, the cycle is complete.
 
     >>> [(shift.at, shift.to.name) for shift in periodic(["sealed_tender", "price_board"], every=30, rounds=100)]
     [(30, 'sealed_tender'), (60, 'price_board'), (90, 'sealed_tender')]
@@ -71,13 +72,13 @@ def periodic(rules: Sequence[Any], every: int, rounds: int) -> tuple[Shift, ...]
 def drift(
     start_rule: "str | Path | Rule", end_rule: "str | Path | Rule", begin: int, end: int, steps: int | None = None
 ) -> tuple[Shift, ...]:
-    """A rule that turns into another between the rounds `begin` and `end`, as `blend.between` says.
+    """Return a schedule by which a rule turns into another between two rounds, as described at `blend.between`.
 
-    In round `begin` it is still `start_rule`, in round `end` for the first time `end_rule`; between them it moves in
-    `steps` equal steps, one a round by default.
+    Round `begin` is the last one with `start_rule`, and round `end` the first one with `end_rule`. In between the rule
+    moves in `steps` equal steps, by default one per round.
 
     Raises:
-        ValueError: rounds that do not rise, or more steps than rounds.
+        ValueError: if `end` is not after `begin`, or if there are more steps than rounds.
 
     >>> [(shift.at, shift.to.payment.charge) for shift in drift("price_board", "promoted_listing", 10, 14)]
     [(11, 'if_matched'), (12, 'sunk'), (13, 'sunk'), (14, 'sunk')]
@@ -99,14 +100,15 @@ def drift(
 
 
 def switching(rules: Sequence[Any], rate: float, rounds: int) -> tuple[Shift, ...]:
-    """Random switching among `rules`, of which the market's own is one: a Markov chain in each market and episode.
+    """Return a schedule that switches among n `rules` at random: a Markov chain in each market and episode.
 
-    In each round but the first the rule in force gives way, with probability `rate`, to another, each other one
-    equally likely. So every round has a shift to every rule, each with probability rate / (n - 1), at most one of
-    which comes about; one to the rule in force changes nothing.
+    The market's own rule is one of `rules`. In each round but the first, another rule takes over with probability
+    `rate`, each of the others being equally likely. So every round has a shift to every rule, each with probability
+    rate / (n - 1), of which at most one takes place; one to the rule in force changes nothing.
 
     Raises:
-        ValueError: fewer than two rules, or a rate above the (n - 1) / n at which the past is forgotten at once.
+        ValueError: if there are fewer than two rules, or if the rate is above (n - 1) / n, at which each round's rule
+            is independent of the one before.
     """
     _check_counts(rounds=rounds)
     rules = _check_rules(rules, 2)
@@ -114,7 +116,7 @@ def switching(rules: Sequence[Any], rate: float, rounds: int) -> tuple[Shift, ..
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= most:
         raise ValueError(f"schedule: rate is {rate!r}; it must be a number from 0 to {most:g} for {len(rules)} rules")
     each = rate / (len(rules) - 1)
-    # A shift decides where no later one of its round comes about: its chance is given that.
+    # A shift decides only if no later one of its round takes place, and its chance is conditional on that.
     chances = [min(each / (1 - each * later), 1.0) for later in reversed(range(len(rules)))]
     return tuple(
         Shift(at, rule, chance=chance) for at in range(1, rounds) for rule, chance in zip(rules, chances, strict=True)
@@ -122,18 +124,18 @@ def switching(rules: Sequence[Any], rate: float, rounds: int) -> tuple[Shift, ..
 
 
 def placebo(schedule: Sequence[Shift]) -> tuple[Shift, ...]:
-    """The same schedule in which every event fires (notice and picture) while the rule stays."""
+    """Return the same schedule with placebos: every change is announced and shown, but the rule stays the same."""
     return tuple(replace(shift, placebo=True) for shift in schedule)
 
 
 def read_schedule(tables: Any, where: str, rule: Rule | None = None) -> tuple[Shift, ...]:
-    """The schedule that a file writes as a list of tables with the keys of `Shift`, of which `at` and `to` are needed.
+    """Return the schedule that a file gives as a list of tables with the keys of `Shift`; `at` and `to` are required.
 
-    Where the market's own `rule` is given, `to` may also be a table of what changes: in the rule of the shift above it,
-    in the first one in `rule`.
+    If the market's own `rule` is given, `to` may also be a table of the fields that change relative to the rule of the
+    shift above it, or to `rule` in the first shift.
 
     Raises:
-        ValueError: a key that is missing or unknown, or a value that is none; named by `where` and the table's number.
+        ValueError: if a key is missing or unknown, or if a value is wrong; names `where` and the number of the table.
 
     >>> read_schedule([{"at": 50, "to": "promoted_listing", "notice": 10}], "mine.toml")[0].at
     50
@@ -180,11 +182,11 @@ def _check_rules(rules: Any, least: int) -> tuple[Any, ...]:
 
 
 def check_schedule(schedule: tuple[Shift, ...], rounds: int) -> tuple[Shift, ...]:
-    """The schedule as a tuple, in order of time.
+    """Return the schedule as a tuple in order of time.
 
     Raises:
-        TypeError: something that is no Shift.
-        ValueError: a shift after the episode's end, or one that a sure one in the same round makes moot.
+        TypeError: if something in it is not a Shift.
+        ValueError: if a shift is after the end of the episode, or is always overruled by a later one of its round.
     """
     shifts = (schedule,) if isinstance(schedule, Shift) else tuple(schedule)
     for shift in shifts:
@@ -200,11 +202,14 @@ def check_schedule(schedule: tuple[Shift, ...], rounds: int) -> tuple[Shift, ...
 
 
 def draw_shifts(schedule: tuple[Shift, ...], keys: np.ndarray, episode: int) -> tuple[np.ndarray, np.ndarray]:
-    """What chance decides in B markets and S shifts: whether each shift comes about, bool (B, S), and a uniform number
-    in (0, 1) for its announcement, float64 (B, S), which `notices` reads.
+    """Draw what chance decides about S shifts in B markets.
 
-    A shift's chance belongs to its round and its position there: other shifts do not change it. Of several in one round
-    the last decides, and one to the rule that an earlier one left in force is none.
+    A shift's draw depends on its round and its position in it, and not on other shifts. Of several shifts in one round
+    the last decides, and a shift to the rule that is already in force does not take place.
+
+    Returns:
+        Whether each shift takes place, bool (B, S), and a uniform number in (0, 1) for its announcement, float64
+        (B, S), which `notices` reads.
     """
     rounds = np.array([shift.at for shift in schedule], np.int64)
     positions = np.array([index - np.searchsorted(rounds, at) for index, at in enumerate(rounds)], np.int64)
@@ -224,7 +229,7 @@ def _draw_chances(keys, rounds, positions, episode, chance, announcement):  # ty
 
 
 def _cancel_moot(schedule: tuple[Shift, ...], happens: np.ndarray) -> None:
-    """Cancel the shifts that a later one of their round overrules, and those that change nothing."""
+    """Cancel the shifts that a later one of their round overrules and those that change nothing."""
     for earlier in range(len(schedule) - 1):
         later = earlier + 1
         while later < len(schedule) and schedule[later].at == schedule[earlier].at:
@@ -239,7 +244,7 @@ def _cancel_moot(schedule: tuple[Shift, ...], happens: np.ndarray) -> None:
 
 
 def stages(schedule: tuple[Shift, ...], happens: np.ndarray, rounds: int) -> np.ndarray:
-    """Which rule is in force: int64 (T, B), 0 the first rule, s the rule of shift s - 1; a placebo changes nothing."""
+    """Return which rule is in force, int64 (T, B): 0 is the first rule, and s the rule of shift s - 1."""
     table = np.zeros((rounds, len(happens)), np.int64)
     for index, shift in enumerate(schedule):
         if not shift.placebo:
@@ -254,11 +259,11 @@ def notices(
     lead_time: np.ndarray,
     reliability: np.ndarray,
 ) -> np.ndarray:
-    """How near an announced shift is: float64 (T, B), 0 none, rising linearly to 1 in the round before it.
+    """Return how near an announced shift is, float64 (T, B): 0 for none, rising linearly to 1 in the round before it.
 
-    `happens` and `announcement` (B, S) are those of `draw_shifts`. `lead_time` (rounds) and `reliability`, both (T, B),
-    are those of the rule in force, which speaks while it is. A platform announces a change with the probability of its
-    reliability, and what is none with the rest of it.
+    `happens` and `announcement` (B, S) come from `draw_shifts`. `lead_time` (in rounds) and `reliability`, both (T, B),
+    are those of the rule in force in each round. A platform announces a shift that takes place with the probability
+    `reliability`, and one that does not with the probability 1 - `reliability`.
     """
     table = np.zeros(lead_time.shape)
     for index, shift in enumerate(schedule):

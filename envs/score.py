@@ -1,7 +1,7 @@
-"""Score: the rule's signals become log odds.
+"""Score: the signals that a rule weighs become log odds.
 
-`log odds[k, i] = amplification * sum over weights > 0 of weight * log max(signal, 1e-12)`: at amplification 1 Luce's
-choice (1959), with one signal Polya's exponent (1930) and Tullock's contest (1980).
+`log odds[k, i] = amplification * sum over weights > 0 of weight * log max(signal, 1e-12)`. Amplification 1 is Luce's
+choice (1959); with a single signal, amplification is Polya's exponent (1930) and that of Tullock's contest (1980).
 """
 
 import numpy as np
@@ -23,9 +23,10 @@ def _log(signal):
 
 @inlined
 def score(rule, economy, state, outcome, common, log_odds):
-    """Fill log_odds (K, N + 1): -inf where the ask is above the reserve; the last column is the outside option.
+    """Write `log_odds` (K, N + 1), of which the last column is the outside option.
 
-    Under amplification inf they are the weighted sums themselves.
+    They are -inf for an ask above the reserve. Under amplification inf they are the weighted sums themselves. `common`
+    (N,) is scratch memory.
     """
     kinds, columns = log_odds.shape
     n = columns - 1
@@ -53,7 +54,7 @@ def score(rule, economy, state, outcome, common, log_odds):
 
 @inlined
 def _sum_common(rule, state, outcome, common):
-    """The weighted log signals that are the same for every kind, into common (N,)."""
+    """Write the sums of the weighted log signals that are the same for every kind into `common` (N,)."""
     n = len(common)
     price, reputation = rule[at.W_PRICE], rule[at.W_REPUTATION]
     promotion, popularity, floor = rule[at.W_PROMOTION], rule[at.W_POPULARITY], rule[at.PROMOTION_FLOOR]
@@ -84,7 +85,7 @@ def _add_proximity(weight, blocs, k, row, n):
 
 @inlined
 def _score_outside(rule, economy, state, scale, ranked, log_odds):
-    """The outside option's odds against the reference organization (see `Economy.outside_share`)."""
+    """Write the log odds of the outside option, relative to the reference organization of `Economy.outside_share`."""
     kinds, columns = log_odds.shape
     n = columns - 1
     outside = economy[at.LOG_OUTSIDE_ODDS]
@@ -106,7 +107,7 @@ def _score_outside(rule, economy, state, scale, ranked, log_odds):
 
 @jit
 def rank_scores(log_odds, ranked, order, spare, mean, outcome):
-    """Fill priority (share of the odds, over kinds) and rank (0 the best, 1 the last) of `outcome`."""
+    """Write `priority` (the share of the odds, over all kinds) and `rank` (0 the best, 1 the last) of `outcome`."""
     kinds, columns = log_odds.shape
     n = columns - 1
     best = -np.inf

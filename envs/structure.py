@@ -16,29 +16,29 @@ from ruleshift.envs.support import check_parts
 PARTS = ("train", "interpolation", "extrapolation", "composition", "family")
 _LEVEL = "disclosure.level"
 _FOLDER = Path(__file__).parent / "structures"
-_NEEDED = 64  # uniform numbers a draw of a rule may use
+_NEEDED = 64  # how many uniform numbers the draw of a rule may use
 _key = lru_cache(maxsize=65_536)(market_key)
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a structure: alternatives, each equally likely."""
+    """A part of a structure: alternatives that are equally likely."""
 
     alternatives: tuple[dict[str, Draw], ...]
-    """Tables of draws by dotted field of the rule, fields in alphabetical order."""
+    """For each alternative, the draws by the dotted names of the rule's fields, in alphabetical order."""
 
     def __contains__(self, field: str) -> bool:
-        """Whether a field is drawn."""
+        """Return whether any alternative draws a field."""
         return any(field in draws for draws in self.alternatives)
 
     def plain(self) -> list[dict[str, Any]]:
-        """The content in plain values: two parts that look alike draw alike."""
+        """Return the content in plain values; two parts with the same plain values draw the same rules."""
         return [
             {field: [type(draw).__name__, asdict(draw)] for field, draw in draws.items()} for draws in self.alternatives
         ]
 
     def draw(self, base: Rule, numbers: list[float]) -> Rule:
-        """The rule for these uniform numbers. Nothing is checked again: all that can be drawn is in range."""
+        """Return the rule drawn by these uniform numbers, unchecked, because all possible values are in range."""
         draws = self.alternatives[int(numbers[0] * len(self.alternatives))]
         changes: dict[str, dict[str, Any]] = {}
         used = 1
@@ -51,23 +51,26 @@ class Part:
 
 @dataclass(frozen=True)
 class Structure:
-    """A distribution over rules: a base rule, and for each part the fields that are drawn, by dotted name.
+    """A distribution over rules: a base rule and, for each part, the fields that are drawn, by their dotted names.
 
-    A part is a table of draws, or a list of such tables: alternatives, each equally likely. A draw is a value, or
-    one of `{"choice": [...]}`; `{"uniform": [low, high]}` and `{"log_uniform": [low, high]}`, which also take a list
-    of intervals, `[[low, high], ...]`; and for `scoring.weights` `{"dirichlet": [signals], "least": share}`: evenly
-    from the simplex over these signals, each at least `least` (0 where left out), the others 0. Fields that are not
-    drawn are the base's. Parts are disjoint, and each test part is what its name says: see `support.check_parts`.
+    A part is a table of draws, or a list of such tables, which are equally likely alternatives. A draw is a value or
+    one of `{"choice": [...]}`; `{"uniform": [low, high]}` and `{"log_uniform": [low, high]}`, which also take a list of
+    intervals, `[[low, high], ...]`; and, for `scoring.weights`, `{"dirichlet": [signals], "least": share}`, which draws
+    uniformly from the simplex over these signals, each at least `least` (by default 0), while the others are 0. Fields
+    that are not drawn are those of the base. Parts are disjoint, and each test part is what its name says, see
+    `support.check_parts`.
 
     Raises:
-        ValueError: an unknown part, draw or field, a range that is none, parts that overlap or that are not what they
-            are called; named.
+        ValueError: if a part, a draw or a field is unknown, a range is wrong, or parts overlap or are not what their
+            names say; says which.
     """
 
     name: str
+    """The name by which it is loaded."""
     base: Rule
+    """The rule that gives the fields which are not drawn."""
     parts: dict[str, Any]
-    """Given as tables or lists of tables of draws, held as `Part`s."""
+    """The parts by name, given as tables or lists of tables of draws and stored as `Part`s."""
 
     def __post_init__(self) -> None:
         if "train" not in self.parts:
@@ -84,21 +87,22 @@ class Structure:
 
     @property
     def hash(self) -> str:
-        """The structure's fingerprint: sixteen hexadecimal digits of its base rule and its parts."""
+        """The structure's fingerprint: sixteen hexadecimal digits that depend on its base rule and its parts."""
         return _digest([self.base.hash, self.hashes])
 
     @cached_property
     def hashes(self) -> dict[str, str]:
-        """The fingerprint of each part: sixteen hexadecimal digits of all that its draws depend on."""
+        """The fingerprint of each part: sixteen hexadecimal digits that depend on the base rule and the part."""
         return {part: _digest([self.base.hash, each.plain()]) for part, each in self.parts.items()}
 
     def draw(self, seed: int, market: int, episode: int, part: str = "train", stage: int = 0) -> Rule:
-        """The rule of one market and episode, the same on every machine; each part draws independently.
+        """Return the rule of one market and episode, the same on every machine.
 
-        So does each stage of an episode: 0 is its opening, s the shift s - 1 of its schedule.
+        Draws are independent across parts and across the stages of an episode: 0 is its opening, and s the shift s - 1
+        of its schedule.
 
         Raises:
-            ValueError: a part that the structure does not have.
+            ValueError: if the structure does not have the part.
         """
         if part not in self.parts:
             raise ValueError(f"structure {self.name}: there is no part {part!r}; there are {', '.join(self.parts)}")
@@ -107,15 +111,15 @@ class Structure:
         return self.parts[part].draw(self._named, numbers.tolist())
 
     def sample(self, part: str, count: int, seed: int) -> tuple[Rule, ...]:
-        """`count` rules of a part, each by a name of its own, such as `platforms_family_03`."""
+        """Return `count` rules of a part, each with a name of its own, such as `platforms_family_03`."""
         return tuple(self.sampled(part, number, seed) for number in range(count))
 
     def sampled(self, part: str, number: int, seed: int) -> Rule:
-        """The rule that `sample` has at `number`, counted from 0."""
+        """Return the rule that `sample` has at position `number`, counted from 0."""
         return self.draw(seed, number, 0, part).replace(name=f"{self.name}_{part}_{number:02}")
 
     def disclosed(self) -> "Structure":
-        """The same structure, of which every rule is disclosed in full to every organization."""
+        """Return the same structure, but with every rule disclosed in full to every organization."""
         parts = {
             name: Part(
                 tuple({field: draw for field, draw in each.items() if field != _LEVEL} for each in part.alternatives)
@@ -130,13 +134,14 @@ class Structure:
 
 
 def load_structure(structure: "str | Path | Structure") -> Structure:
-    """A structure by its name, by the path of its TOML file, or as it is.
+    """Load a structure by its name or by the path of its TOML file; a `Structure` is returned as it is.
 
-    A file that has a table `hashes` is frozen: each part's content must have the hash that stands there.
+    A file with a table `hashes` is frozen: each part must have the hash that is stated there.
 
     Raises:
-        ValueError: there is none of that name, a file that is not one, or a frozen part that was changed.
-        FileNotFoundError: no such file.
+        ValueError: if there is no structure of that name, if the file does not describe one, or if a frozen part was
+            changed.
+        FileNotFoundError: if there is no such file.
     """
     if isinstance(structure, Structure):
         return structure
@@ -156,7 +161,7 @@ def load_structure(structure: "str | Path | Structure") -> Structure:
 
 
 def list_structures() -> tuple[str, ...]:
-    """Names of the structures that come with the suite, in alphabetical order."""
+    """Return the names of the structures that come with the suite, in alphabetical order."""
     return names_in(_FOLDER)
 
 

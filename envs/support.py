@@ -1,7 +1,7 @@
-"""Supports: what the parts of a structure may draw; where they overlap, and whether they are what they are called.
+"""Supports: what the parts of a structure can draw, whether they overlap, and whether they are what their names say.
 
-Decided on the ranges themselves, never by sampling. Two parts overlap where some alternative of one and some of the
-other could draw the same rule; ranges hold their ends, so that parts that touch overlap, too.
+This is decided from the ranges themselves, not by sampling. Two parts overlap if an alternative of one and an
+alternative of the other could draw the same rule. Ranges include their ends, so that parts that touch overlap as well.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,14 +12,14 @@ from ruleshift.envs.draws import SIGNALS, WEIGHTS, Choice, Piece
 from ruleshift.envs.rule import Rule
 
 Support = dict[str, tuple[Piece, ...]]
-"""By dotted field, the pieces that it may lie in."""
+"""For each field, by its dotted name, the pieces in which its values can lie."""
 
 NOVEL = ("matching.mechanism", "payment.pricing", "payment.charge")
-"""The fields whose unseen values make a rule of another family."""
+"""The fields whose untrained values put a rule into another family."""
 
 
 class Parted(Protocol):
-    """What is read of a `Structure`, which is built on this module."""
+    """What this module reads of a `Structure`, whose module imports this one."""
 
     @property
     def name(self) -> str: ...
@@ -32,16 +32,16 @@ class Parted(Protocol):
 
 
 def supports(structure: Parted, part: str) -> list[Support]:
-    """What each alternative of a part may draw, of every field; those that it does not draw are the base's."""
+    """Return what each alternative of a part can draw for every field; fields that it does not draw are the base's."""
     base: Support = {name: ((value, value),) for name, value in structure.base.flat().items() if WEIGHTS not in name}
     base[WEIGHTS] = Choice((structure.base.scoring.weights,)).pieces
     return [base | {name: draw.pieces for name, draw in draws.items()} for draws in structure.parts[part].alternatives]
 
 
 def outside(structure: Parted, rule: Rule, part: str = "train") -> tuple[str, ...]:
-    """Dotted names of the fields in which `rule` lies outside a part of `structure`; none: it is inside.
+    """Return the dotted names of the fields in which `rule` lies outside a part of `structure`; none if it is inside.
 
-    Measured against the alternative that the rule is outside of in the fewest fields.
+    The rule is compared with the alternative for which these fields are fewest.
     """
     own = rule.flat()
     return min((tuple(_outside(support, own)) for support in supports(structure, part)), key=len)
@@ -63,14 +63,14 @@ def _signals_outside(piece: Piece, own: dict[str, Any]) -> list[str]:
 
 
 def check_parts(structure: Parted) -> None:
-    """Refuse parts that overlap, or test parts that are not what they are called.
+    """Refuse parts that overlap, and test parts that are not what their names say.
 
-    `interpolation` keeps every field between the ends of what is trained; `extrapolation` takes one outside of it, of
-    trained mechanisms and payments; `composition` has only values that are trained, one by one; `family` has a
-    mechanism, a pricing or a charge that is not.
+    `interpolation` keeps every field between the ends of its trained values; `extrapolation` takes at least one field
+    beyond them, but only trained mechanisms, pricings and charges; `composition` has only values that are trained, each
+    by itself; `family` has a mechanism, a pricing or a charge that is not trained.
 
     Raises:
-        ValueError: names the structure, the part and the field.
+        ValueError: if a part is refused; names the structure, the part and the field.
     """
     known = {part: _alternatives(structure, part) for part in structure.parts}
     for some, others in combinations(known.values(), 2):
@@ -89,7 +89,7 @@ def check_parts(structure: Parted) -> None:
 
 
 def _alternatives(structure: Parted, part: str) -> list[tuple[str, Support]]:
-    """The supports of a part, each by the name that errors call it."""
+    """Return the supports of a part's alternatives, each with its name for errors."""
     found = supports(structure, part)
     if len(found) == 1:
         return [(part, found[0])]
@@ -101,25 +101,25 @@ def _meet(one: Support, other: Support) -> bool:
 
 
 def _touch(name: str, some: Iterable[Piece], others: Iterable[Piece]) -> bool:
-    """Whether a value of the field lies in a piece of either."""
+    """Return whether some value of the field lies in pieces of both."""
     if name != WEIGHTS:
         return any(max(a[0], b[0]) <= min(a[1], b[1]) for a in some for b in others)
     return any(_share(a, b) for a in some for b in others)
 
 
 def _share(a: Piece, b: Piece) -> bool:
-    """Whether two parts of the simplex have a point in common: room between the corners, and for a sum of 1."""
+    """Return whether two pieces of the simplex have a point in common."""
     lows, highs = list(map(max, a[0], b[0])), list(map(min, a[1], b[1]))
     return all(low <= high for low, high in zip(lows, highs, strict=True)) and sum(lows) <= 1 <= sum(highs) + 1e-12
 
 
 def _nearest(one: Support, other: Support) -> str:
-    """The fields that differ and yet meet; all that could have told the two apart."""
+    """Return the fields that differ and yet overlap, any of which could have kept the two apart."""
     return " or ".join(name for name in one if one[name] != other[name]) or "any"
 
 
 def _scalars(support: Support) -> Iterator[tuple[str, tuple[Piece, ...]]]:
-    """The fields one by one, each signal's weight a field of its own."""
+    """Yield the fields one by one, with each signal's weight as a field of its own."""
     for name, pieces in support.items():
         if name != WEIGHTS:
             yield name, pieces
@@ -129,7 +129,7 @@ def _scalars(support: Support) -> Iterator[tuple[str, tuple[Piece, ...]]]:
 
 
 def _trained(train: list[Support]) -> Support:
-    """What any alternative of the training part may draw, field by field."""
+    """Return what any alternative of the training part can draw, field by field."""
     merged: Support = {}
     for support in train:
         for name, pieces in _scalars(support):
@@ -168,7 +168,7 @@ def _within(pieces: tuple[Piece, ...], bounds: tuple[Piece, ...]) -> bool:
 
 
 def _hull(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
-    """Numbers: the interval from the lowest to the highest; words and lists: as they are."""
+    """Return the interval from the lowest to the highest number; words and lists are returned as they are."""
     if isinstance(pieces[0][0], str | tuple):
         return pieces
     lows, highs = zip(*pieces, strict=True)

@@ -1,4 +1,4 @@
-"""What the views of a market (PettingZoo, Gymnasium) share: names, and the reading of what users hand in."""
+"""What the views of a market (PettingZoo, Gymnasium) share: names, and checks of what users pass in."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from ruleshift.envs.scene import Ended
 
 LEDGER = Outcome._fields[:OUTCOME_SINGLE]
-"""Keys of an organization's info: what it did and got in the round, as described at `ruleshift.envs.layout.Outcome`."""
+"""Keys of an organization's info, as described at `ruleshift.envs.layout.Outcome`."""
 
 OBSERVATION_BOUND = 10.0
-"""Observations are clipped to this on both sides."""
+"""Observations are clipped to plus or minus this number."""
 
 RENDER_MODES = ("human", "ansi", "rgb_array")
-_FAR = 1e6  # beyond any box and within float32; larger numbers are brought there before the market clips them
+_FAR = 1e6  # outside any box but within float32; larger numbers are reduced to it before the market clips them
 
 
 def fit_economy(
@@ -31,11 +31,11 @@ def fit_economy(
     kinds: int | None = None,
     rounds: int | None = None,
 ) -> Economy:
-    """The economy (None: the default one) with the sizes that are given; None keeps the economy's.
+    """Return the economy (by default `Economy()`) with the given sizes; None keeps the economy's own.
 
     Raises:
-        TypeError: not an Economy.
-        ValueError: an impossible size, named.
+        TypeError: if it is not an Economy.
+        ValueError: if a size is out of range; names it.
 
     >>> fit_economy(Economy(jobs=5), rounds=20).jobs
     5
@@ -47,11 +47,11 @@ def fit_economy(
 
 
 def read_action(action: Any, shape: tuple[int, ...], who: str) -> np.ndarray:
-    """An action as a new float32 array, from any real array or sequence of that shape.
+    """Convert an action, any array or sequence of real numbers, to a new float32 array of the given shape.
 
     Raises:
-        TypeError: not numbers.
-        ValueError: another shape, NaN or infinity. Both begin with `who`.
+        TypeError: if it does not hold real numbers; begins with `who`.
+        ValueError: if it has another shape, or holds NaN or infinity; begins with `who`.
     """
     try:
         array = np.asarray(action)
@@ -70,15 +70,15 @@ def read_action(action: Any, shape: tuple[int, ...], who: str) -> np.ndarray:
 
 
 def listed(given: Any, single: type) -> tuple[Any, ...]:
-    """Several things as a tuple, or one of type `single` alone."""
+    """Return several things as a tuple; one thing of type `single` becomes a tuple of one."""
     return (given,) if isinstance(given, single) else tuple(given)
 
 
 class Screen:
-    """What a view shows of its market, by its render mode: None, "human", "ansi" or "rgb_array".
+    """Shows the market of a view by its render mode: None, "human", "ansi" or "rgb_array".
 
     Raises:
-        ValueError: another mode.
+        ValueError: if the mode is unknown.
     """
 
     def __init__(self, mode: str | None) -> None:
@@ -88,18 +88,18 @@ class Screen:
         self._renderer: Any = None
 
     def show(self, market: "Market", ended: "Ended | None") -> None:
-        """Draw the market at once, where the mode is `human`; see `Renderer.draw`."""
+        """Draw the market at once if the mode is `human`; see `Renderer.draw`."""
         if self.mode == "human":
             self._draw(market, ended)
 
     def render(self, market: "Market", ended: "Ended | None") -> Any:
-        """What `render()` gives: text or a picture; None where it was shown at once, or without a mode."""
+        """Return what `render()` gives: a text or a picture, or None in mode `human` and without a mode."""
         if self.mode is None:
             gymnasium.logger.warn("render: this environment was made without a render_mode")
         return None if self.mode in (None, "human") else self._draw(market, ended)
 
     def close(self) -> None:
-        """Release the renderer; a second call does no harm."""
+        """Release the renderer; calling this twice is safe."""
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
@@ -113,7 +113,11 @@ class Screen:
 
 
 def rule_option(options: Any) -> Any:
-    """The rule named in the options of a reset, or None; other options are left to whom they concern."""
+    """Return the rule given in the options of a reset, or None; other options are ignored.
+
+    Raises:
+        TypeError: if the options are neither a mapping nor None.
+    """
     if options is None:
         return None
     if not isinstance(options, Mapping):
@@ -122,10 +126,10 @@ def rule_option(options: Any) -> Any:
 
 
 def read_seed(seed: Any) -> int | None:
-    """The seed of a reset: None or a whole number from 0.
+    """Return the seed of a reset, which is None or a whole number from 0.
 
     Raises:
-        TypeError, ValueError: anything else.
+        TypeError, ValueError: if it is anything else.
     """
     if seed is None:
         return None
@@ -137,5 +141,5 @@ def read_seed(seed: Any) -> int | None:
 
 
 def fresh_seed() -> int:
-    """A seed from the operating system, below 2**31."""
+    """Return a seed from the operating system, in 0 .. 2**31 - 1."""
     return int(np.random.SeedSequence().generate_state(1)[0] >> 1)

@@ -1,4 +1,4 @@
-"""Walks over nested dataclasses, and over the nested tables of files: nothing else knows how they are nested."""
+"""Walks over nested dataclasses and over the nested tables of files."""
 
 from collections.abc import Iterator
 from dataclasses import Field, fields, is_dataclass, replace
@@ -8,7 +8,7 @@ from ruleshift.envs.fields import check_keys
 
 
 def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Field[Any], Any]]:
-    """Dotted name, declaration and value of every field of a dataclass that is not a dataclass itself, in order."""
+    """Yield the dotted name, declaration and value of every field that is not itself a dataclass, in order."""
     for each in fields(value):
         inner = getattr(value, each.name)
         if is_dataclass(inner):
@@ -18,7 +18,7 @@ def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Field[Any], Any]
 
 
 def tables(value: Any) -> dict[str, dict[str, Any]]:
-    """The fields of a dataclass as a TOML file groups them: by dotted name of their table, '' at the top."""
+    """Return the fields of a dataclass by the dotted names of their tables in a TOML file, '' for the top level."""
     found: dict[str, dict[str, Any]] = {"": {}}
     for name, _, leaf in leaves(value):
         *path, key = name.split(".")
@@ -29,7 +29,7 @@ def tables(value: Any) -> dict[str, dict[str, Any]]:
 
 
 def flat_keys(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, by dotted key.
+    """Return nested tables as a single one with dotted keys.
 
     >>> flat_keys({"payment": {"reserve": 0.8}, "name": "mine"})
     {'payment.reserve': 0.8, 'name': 'mine'}
@@ -41,10 +41,10 @@ def flat_keys(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def built(kind: type, content: Any, where: str) -> Any:
-    """The dataclass that nested tables describe, those inside it included.
+    """Build a dataclass, including the dataclasses inside it, from nested tables.
 
     Raises:
-        ValueError: a key that is missing or unknown, or a value out of range; begins with `where`.
+        ValueError: if a key is missing or unknown, or a value is out of range; begins with `where`.
     """
     nested = {each.name: each.type for each in fields(kind) if isinstance(each.type, type) and is_dataclass(each.type)}
     values = {
@@ -58,10 +58,10 @@ def built(kind: type, content: Any, where: str) -> Any:
 
 
 def replaced(value: Any, changes: dict[str, Any], where: str) -> Any:
-    """The dataclass with fields changed by their dotted names, all of one table at once.
+    """Return the dataclass with fields changed by their dotted names, all fields of one table at once.
 
     Raises:
-        ValueError: a field that is unknown, named with `where`, or a value out of range.
+        ValueError: if a field is unknown or a value is out of range; names the field.
     """
     known = [each.name for each in fields(value)]
     inner: dict[str, dict[str, Any]] = {}

@@ -1,6 +1,6 @@
-"""Workers: threads that wait for kernels to run beside the caller, shared by all markets of a process.
+"""Workers: threads that run kernels alongside the caller, shared by all markets of a process.
 
-A pool of the standard library costs tens of microseconds a call, as much as a tenth of a step of 512 markets.
+A pool of the standard library takes tens of microseconds per call, up to a tenth of a step of 512 markets.
 """
 
 import os
@@ -16,10 +16,10 @@ if hasattr(os, "register_at_fork"):
 
 
 def run_beside(kernel: Callable[..., int], calls: Sequence[tuple[Any, ...]]) -> int:
-    """Call a kernel with each of these arguments, the first here and every other on a thread; the sum of results.
+    """Call a kernel with each tuple of arguments, the first here and the others on threads; return the sum of results.
 
     Raises:
-        BaseException: what a call raised, once all have ended.
+        BaseException: what a call raised, after all calls have ended.
     """
     answers: SimpleQueue[int | BaseException] = SimpleQueue()
     for number, arguments in enumerate(calls[1:]):

@@ -1,7 +1,7 @@
 """The mechanisms, and the only list of them.
 
-Here belongs one file for each matching mechanism (one compiled function and its `MECHANISM`), beside what several of
-them share; what a round does before and after a match does not.
+This package has one file per matching mechanism, with a compiled function and its `MECHANISM`, and files for what
+several mechanisms share. What a round does before and after the match belongs to `envs`.
 """
 
 import importlib
@@ -54,12 +54,18 @@ MECHANISMS: dict[str, Mechanism] = {
 def register_mechanism(
     name: str, *, source: str = "", cost: str = "", **properties: Any
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorator: make a module-level function `(problem, match, floats, integers)` a mechanism that rules can name.
+    """Return a decorator that makes a module-level function a mechanism which rules can name.
 
-    `properties` are the fields of `Mechanism` beside name and function. The function is compiled at first use.
+    The function has the signature `(problem, match, floats, integers)` and is compiled at its first use.
+
+    Args:
+        name: the name that rules use.
+        source: author and year of the mechanism.
+        cost: its worst-case cost.
+        properties: further fields of `Mechanism`.
 
     Raises:
-        ValueError: the name is taken by another function, or `payments` names what is unknown.
+        ValueError: if another function has the name, or if a property is wrong.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -73,11 +79,12 @@ def register_mechanism(
 
 
 def load_mechanisms(specs: tuple[str, ...]) -> None:
-    """Import mechanisms given as `module:function`; each module registers its own by decorator, or the function
-    becomes a mechanism under its own name.
+    """Import mechanisms given as `module:function`.
+
+    A function that its module does not register by decorator becomes a mechanism under its own name.
 
     Raises:
-        ValueError: no such module or function, named.
+        ValueError: if there is no such module or function; names it.
     """
     for spec in specs:
         module, _, name = spec.partition(":")
@@ -90,10 +97,10 @@ def load_mechanisms(specs: tuple[str, ...]) -> None:
 
 
 def find_mechanism(name: str) -> Mechanism:
-    """The mechanism of that name: built in, registered, or of the entry-point group `ruleshift.mechanisms`.
+    """Return the mechanism of that name: built in, registered, or of the entry-point group `ruleshift.mechanisms`.
 
     Raises:
-        ValueError: there is none; names those that are known.
+        ValueError: if there is none; names those that are known.
     """
     if name not in MECHANISMS:
         for point in entry_points(group="ruleshift.mechanisms", name=name):

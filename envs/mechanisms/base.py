@@ -1,4 +1,4 @@
-"""What a mechanism is: one function of one signature, and what is declared about it."""
+"""What a mechanism is: a function with a fixed signature, and the properties declared for it."""
 
 import math
 from collections.abc import Callable
@@ -17,72 +17,82 @@ __all__ = ["MECHANISM_SIGNATURE", "PAYMENTS", "WANTS", "Match", "Mechanism", "Pa
 
 
 class Problem(NamedTuple):
-    """What a mechanism is given, for one market and round. Only `capacities` may be written."""
+    """What a mechanism reads, for one market and round; it may write only to `capacities`."""
 
-    log_odds: Floats2  # (K, N + 1); -inf where not offered; the last column is the outside option
-    ranked: Integer  # 1 where amplification is inf: then log_odds is the score, and only its order counts
-    perturbed: Floats2  # (K, N) log odds plus the round's Gumbel noise; for mechanisms that read priorities
-    priority: Integers2  # (K, N) organizations by perturbed log odds, the best first (Plackett-Luce); likewise
-    preferences: Integers2  # (N, K) kinds by reported focus, the best first; for mechanisms that read them
-    costs: Floats2  # (K, N) true cost of serving, a share of the value; for mechanisms that read costs
-    qualities: Floats2  # (K, N) quality to expect of serving; likewise
-    asks: Floats1  # (N,) in [0, 1.25], a share of the value
+    log_odds: Floats2  # (K, N + 1), -inf if not offered; the last column is the outside option
+    ranked: Integer  # 1 if amplification is inf, so that log_odds are scores of which only the order counts; else 0
+    perturbed: Floats2  # (K, N) log odds plus the round's Gumbel noise, if the mechanism reads priorities
+    priority: Integers2  # (K, N) organizations by perturbed log odds, the best first, if it reads priorities
+    preferences: Integers2  # (N, K) kinds by reported focus, the best first, if the mechanism reads preferences
+    costs: Floats2  # (K, N) true cost of serving, as a share of the value, if the mechanism reads costs
+    qualities: Floats2  # (K, N) expected quality, in [0, 1], if the mechanism reads costs
+    asks: Floats1  # (N,) in [0, 1.25], as shares of the value
     promotions: Floats1  # (N,) in [0, 1]
     kinds: Integers1  # (J,) kind of each job, in order of arrival
-    values: Floats1  # (J,)
-    capacities: Integers1  # (N,) jobs that each can still serve, 0 where it offers nothing; free to be changed
-    uniforms: Floats2  # (4, J or more) in (0, 1): rows 0 (of 52 random bits), 1 and 2 are a job's own, or,
-    # for mechanisms that draw organizations, (4, max(J, N) or more) and an organization's as well
-    wants: Integer  # which of `match` the payment reads: a sum of fields of `WANTS`, or 0
+    values: Floats1  # (J,) value of each job, in mean job values
+    capacities: Integers1  # (N,) jobs that each can still serve, 0 if it does not offer; may be changed
+    # (4, J or more) in (0, 1), of which rows 0 (of 52 random bits), 1 and 2 may be used, with a column per job. If the
+    # mechanism draws organizations, it is (4, max(J, N) or more), and the columns may also be used for organizations.
+    uniforms: Floats2
+    wants: Integer  # which fields of `Match` the payment reads: a sum of fields of `WANTS`, or 0
     proposer: Integer  # a field of `enumerations.PROPOSER`
-    parameters: Floats1  # (4,) the rule's own numbers for the mechanism, by position in `Mechanism.parameters`
+    parameters: Floats1  # (4,) the rule's parameters for the mechanism, by position in `Mechanism.parameters`
 
 
 class Match(NamedTuple):
-    """What a mechanism fills: -1, inf, 0 and 0 stand there before."""
+    """What a mechanism writes; the fields hold -1, inf, 0 and 0 before it is called."""
 
     winner: Integers1  # (J,) the organization that serves each job, or -1
-    margin: Floats1  # (J,) log odds by which the winner leads the best excluded rival; inf where there is none
-    price: Floats1  # (J,) what the client pays under the pricing `externality`, a share of the value
+    margin: Floats1  # (J,) log odds by which the winner leads the best excluded rival; inf if there is none
+    price: Floats1  # (J,) what the client pays under the pricing `externality`, as a share of the value
     bid: Floats1  # (J,) the promotion charged under the charges `next_bid` and `externality`, in [0, 1]
 
 
 MECHANISM_SIGNATURE = signature(
     types.none, compiled_type(Problem), compiled_type(Match), compiled_type(Floats1), compiled_type(Integers1)
 )
-"""What every mechanism is compiled for: `function(problem, match, floats, integers)`, which returns nothing."""
+"""The signature for which every mechanism is compiled: `function(problem, match, floats, integers)`, without result."""
 
 Function = Callable[[Any, Any, Any, Any], None]
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number of a mechanism's own, which rules give by its position in `matching.parameters`."""
+    """A parameter of a mechanism, which rules set by its position in `matching.parameters`."""
 
     name: str
+    """The name of the parameter."""
     meaning: str
-    """What it is, with its unit."""
+    """What the parameter is, with its unit."""
     default: float = 0.0
-    """Its value where a rule gives none."""
+    """The value if a rule does not set it."""
     low: float = -math.inf
+    """The lowest value."""
     high: float = math.inf
+    """The highest value."""
 
 
 @dataclass(frozen=True)
 class Mechanism:
-    """A matching mechanism: `function(problem, match, floats, integers)` and what is claimed of it.
+    """A matching mechanism: `function(problem, match, floats, integers)` and its declared properties.
 
-    `floats` and `integers` are scratch memory of the sizes that `scratch(N, J, K, C)` asks for, not cleared.
+    `floats` and `integers` are scratch memory of the sizes that `scratch` returns; they are not cleared.
+
+    Raises:
+        ValueError: if a property is not one of the known words, or if there are too many parameters; names it.
     """
 
     name: str
+    """The name that rules use."""
     function: Function
+    """The module-level function, plain Python or compiled."""
     source: str
-    """Author and year."""
+    """Author and year of the mechanism."""
     cost: str
-    """Worst case, in organizations N, jobs J, kinds K and capacity C."""
+    """Worst-case cost, in organizations N, jobs J, kinds K and capacity C."""
     reads_odds: bool = True
-    """Whether it reads `log_odds`, or `perturbed` and `priority`, which follow from them: else no score counts."""
+    """Whether it reads `log_odds`, or `perturbed` and `priority`, which depend on them; if not, the score has no
+    effect."""
     reads_preferences: bool = False
     """Whether it reads `preferences`."""
     reads_priorities: bool = False
@@ -92,31 +102,31 @@ class Mechanism:
     reads_proposer: bool = False
     """Whether it reads `proposer`."""
     draws_organizations: bool = False
-    """Whether `uniforms` must have a column for each organization, too."""
+    """Whether it uses columns of `uniforms` for organizations as well as for jobs."""
     parameters: tuple[Parameter, ...] = ()
-    """Its own numbers, at most four, by their positions in `matching.parameters` and in `Problem.parameters`."""
+    """Its parameters, at most four, in the order of `matching.parameters` and `Problem.parameters`."""
     payments: tuple[str, ...] = ()
-    """What it fills beside the winner, where asked: margin (second price, uniform), price (externality), bid (next
-    bid), bid_externality. A rule whose payment needs what is not named here is refused."""
+    """What it can report in addition to the winner: margin (for second price and uniform), price (for externality), bid
+    (for next bid) and bid_externality. A rule whose payment needs anything else is refused."""
     largest: int | None = None
-    """The largest N * J that it is meant for, where its cost is super-linear; larger markets are refused."""
+    """The largest N * J for which it is meant, if its cost is super-linear; larger markets are refused."""
     stable: bool = False
-    """No organization and job would rather have each other."""
+    """Whether no organization and job would prefer each other to their matches."""
     strategy_proof: tuple[str, ...] = ()
-    """Sides that cannot gain in the round by misreporting, where there is a proposer when they propose: organizations,
-    jobs. Of preferences, and for organizations of a capacity up to `strategy_proof_capacity`."""
+    """The sides (organizations, jobs) that cannot gain within the round by misreporting preferences; if the mechanism
+    has a proposer, then only when they propose. It holds for capacities up to `strategy_proof_capacity`."""
     strategy_proof_capacity: float = 1
-    """Up to which capacity truth is best for organizations: what they get, by place in their preferences, cannot be
-    bettered by another report; inf for any. Theorems are mostly of 1: deferred acceptance is manipulable beyond (Roth
-    1985, "The college admissions problem is not equivalent to the marriage problem")."""
+    """The largest capacity at which no misreport improves what an organization receives, by rank in its preferences;
+    inf for any. Most theorems are about capacity 1, and deferred acceptance can be manipulated beyond it (Roth 1985,
+    "The college admissions problem is not equivalent to the marriage problem")."""
     strategy_proof_payments: tuple[str, ...] = ()
-    """Of `payments`, those under which, without a commission, the true cost or bid is best in the round whatever others
-    do, at any capacity; docs/rules.md says what is assumed of costs and values."""
+    """Those of `payments` under which, without a commission, reporting the true cost or bid is best within the round
+    whatever others do, at any capacity; docs/rules.md states what is assumed about costs and values."""
     efficient: bool = False
-    """No other matching is better for some organization and worse for none, by what those of capacity 1 report; or,
-    where costs are read, for the sum of worth."""
+    """Whether no other matching is better for one organization and worse for none, by the reports of organizations of
+    capacity 1; for mechanisms that read costs, whether total surplus is the largest possible."""
     scratch: Callable[[int, int, int, int], tuple[int, int]] = lambda n, j, k, c: (0, 0)
-    """Numbers of float64 and int64 of scratch memory for N organizations of capacity C, J jobs and K kinds."""
+    """Returns how many float64 and int64 numbers of scratch memory (N, J, K, C) requires."""
 
     def __post_init__(self) -> None:
         for key, known in (
@@ -134,10 +144,10 @@ class Mechanism:
             )
 
     def check_parameters(self, values: tuple[float, ...]) -> None:
-        """Refuse numbers of a rule that are out of the range of the parameters that they stand for.
+        """Refuse a rule's values for the parameters if any is out of range.
 
         Raises:
-            ValueError: names the mechanism, the position and the parameter.
+            ValueError: if one is; names the mechanism, the position and the parameter.
         """
         for position, (parameter, value) in enumerate(zip(self.parameters, values, strict=False)):
             problem = Number(parameter.low, parameter.high).problem(value)

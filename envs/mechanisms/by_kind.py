@@ -1,4 +1,4 @@
-"""Jobs by kind: mechanisms with two sides hand the jobs of a kind out together, the dearest first."""
+"""Jobs by kind: two-sided mechanisms assign the jobs of a kind together, the most valuable first."""
 
 from ruleshift.envs.compile import jit
 from ruleshift.envs.order import sort_descending
@@ -6,9 +6,10 @@ from ruleshift.envs.order import sort_descending
 
 @jit
 def jobs_by_kind(problem, order, first, by_value, spare):
-    """Jobs of each kind, the dearest first (arrival breaks ties): `order[first[k]:first[k + 1]]`, in O(J log J + K).
+    """Write the jobs of each kind k, the most valuable first, into `order[first[k]:first[k + 1]]`, in O(J log J + K).
 
-    `order`, `by_value` and `spare` are (J,), `first` is (K + 1,).
+    Ties are broken by arrival. `order`, `by_value` and `spare` are (J,), of which the last two are scratch memory, and
+    `first` is (K + 1,).
     """
     jobs, kinds = len(problem.kinds), len(first) - 1
     first[:] = 0

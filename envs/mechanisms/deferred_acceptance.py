@@ -1,16 +1,18 @@
 """Deferred acceptance, with organizations or jobs proposing (Gale & Shapley 1962; capacities: Roth & Sotomayor 1990).
 
 Organizations rank kinds by their reported focus and, within a kind, jobs by value. The jobs of one kind share one
-priority list over organizations. So a kind stands where a school does: it holds as many units of capacity as it has
-jobs, those that it ranks best, and at the end its jobs go, the dearest first, to those that it ranks best.
+priority list over organizations. So a kind plays the part of a school: it holds as many units of capacity as it has
+jobs, namely those that it ranks best. At the end its jobs are assigned in order of value, the most valuable one to the
+unit that it ranks best.
 
-The margin of a winner is its perturbed log odds less those of the best-placed other organization that would rather have
-its job than what it has: with one job each, the match is stable as long as the winner falls by less. With organizations
-proposing it then also keeps its jobs, and with one job each loses its own by falling further.
+The margin of a winner is its perturbed log odds minus those of the best-placed other organization that would rather
+have its job than its own match. With one job each, the match remains stable as long as the winner falls by less than
+the margin. If organizations propose, the winner then also keeps its jobs, and with one job each it loses its job if it
+falls further.
 
-No organization of capacity 1 that proposes gains by a misreport (Dubins & Freedman 1981; Roth 1982). One of more
-capacity can: what one unit of it asks for may drive a rival to the job of another unit (Roth 1985).
-Worst case O(K N C + N C K log J) for organizations proposing, O(J N (K + log C)) for jobs proposing.
+No organization of capacity 1 that proposes gains by a misreport (Dubins & Freedman 1981; Roth 1982). With more capacity
+it can: a proposal of one unit may drive a rival to the job of another unit (Roth 1985).
+Worst case O(K N C + N C K log J) if organizations propose, O(J N (K + log C)) if jobs propose.
 """
 
 import numpy as np
@@ -58,7 +60,7 @@ def _sort_up(heap, size):
 
 @inlined
 def _refuse(refused, k, rank):
-    """Remember the two best ranks of kind k that were refused a unit, as an organization is no rival of its own."""
+    """Keep the two best ranks of kind k that were refused a unit; two, as an organization is not its own rival."""
     if rank < refused[0, k]:
         refused[1, k] = refused[0, k]
         refused[0, k] = rank
@@ -68,7 +70,7 @@ def _refuse(refused, k, rank):
 
 @jit
 def _organizations_propose(problem, first, held, heaps, ranks, refused):
-    """Fill `heaps`: for each kind the ranks (in its priority) of the units that it holds, the worst on top."""
+    """Write `heaps`: for each kind, the ranks in its priority of the units that it holds, the worst on top."""
     kinds, n = problem.priority.shape
     free, pointer, waiting = ranks[kinds], ranks[kinds + 1], ranks[kinds + 2]
     copy(problem.capacities, free)
@@ -108,9 +110,9 @@ def _organizations_propose(problem, first, held, heaps, ranks, refused):
 
 @jit
 def _jobs_propose(problem, order, first, ranks, by_job, keeps, match):
-    """Each job proposes down its kind's priority; an organization keeps the jobs that it likes best.
+    """Let each job propose down its kind's priority, while organizations keep the jobs that they like best.
 
-    Jobs of a kind propose the dearest first: none is ever displaced by a later one of its own kind.
+    The most valuable jobs of a kind propose first, so that no job is displaced by a later one of its own kind.
     """
     kinds, n = problem.priority.shape
     jobs = len(order)
@@ -153,7 +155,7 @@ def _jobs_propose(problem, order, first, ranks, by_job, keeps, match):
 
 @jit
 def _preference_rank(problem, i, k):
-    """Rank of kind k in the preferences of organization i, 0 the best."""
+    """Return the rank of kind k in the preferences of organization i, 0 for the best."""
     for rank in range(problem.preferences.shape[1]):
         if problem.preferences[i, rank] == k:
             return rank
@@ -211,7 +213,7 @@ def _margin(problem, i, k, refused):
 
 @jit
 def _find_refused(problem, match, ranks, refused):
-    """The two best-placed organizations of each kind that would rather have another of its jobs than what they have."""
+    """Find for each kind the two best-placed organizations that would rather have a job of it than their match."""
     kinds, n = problem.priority.shape
     serves, worst = ranks[kinds], ranks[kinds + 1]
     serves[:] = 0

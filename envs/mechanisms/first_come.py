@@ -1,8 +1,8 @@
-"""First come, first served: nothing is scored. With the pricing `posted`, a posted price without a contest.
+"""First come, first served: scores have no effect. With the pricing `posted`, it is a posted price without a contest.
 
-Organizations that offer stand in a random queue, all orders equally likely. Jobs arrive in order, and each goes to the
-first in the queue with capacity left; when nobody is left, it goes unserved. The queue is drawn only as far as it is
-needed, each next position from those still waiting (Durstenfeld 1964). Worst case O(N + J).
+Organizations that offer form a random queue in which all orders are equally likely. Jobs arrive in order, and each goes
+to the first organization in the queue with capacity left; if there is none, it is not served. The queue is drawn only
+as far as it is needed, each next position from those still waiting (Durstenfeld 1964). Worst case O(N + J).
 """
 
 import numpy as np

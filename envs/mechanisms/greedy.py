@@ -1,12 +1,13 @@
-"""Greedy matching: again and again the pair of organization and job that is worth most, down to 0.
+"""Greedy matching: again and again, match the pair of organization and job with the largest surplus, down to 0.
 
-A pair is worth value * (`service_value` + quality - cost), of which the cost is the true one, or the ask where
-`cost_is_ask` is 1. All together are worth at least half of what the best assignment is worth (Avis 1983, "A survey of
-heuristics for the weighted matching problem").
+The surplus of a pair is value * (`service_value` + quality - cost), with the true cost, or with the ask if
+`cost_is_ask` is 1. The total is at least half of what the best assignment yields (Avis 1983, "A survey of heuristics
+for the weighted matching problem").
 
-Jobs of one kind differ by value alone, so that the best pair of a kind is its dearest job waiting and its best
-organization with capacity left: on top of a heap of organizations a kind, ties by each organization's own draw. Between
-kinds ties are broken by the job's draw. Worst case O(K (N + J) + J log J + min(N, J) K log N).
+Jobs of one kind differ only in value, so that the best pair of a kind is its most valuable waiting job and its best
+organization with capacity left, which is on top of the kind's heap of organizations. Ties within a kind are broken by
+each organization's draw, and ties between kinds by the job's draw. Worst case
+O(K (N + J) + J log J + min(N, J) K log N).
 """
 
 from ruleshift.envs.compile import inlined, jit, matrix
@@ -22,7 +23,7 @@ def _above(scores, draws, a, b):
 
 @jit
 def _sink(scores, draws, heap, size, node):
-    """Let an organization sink in a heap of this size, the best on top, until it stands right."""
+    """Let an organization sink to its place in a heap of the given size with the best on top."""
     item = heap[node]
     while 2 * node + 1 < size:
         child = 2 * node + 1
@@ -37,7 +38,7 @@ def _sink(scores, draws, heap, size, node):
 
 @inlined
 def _gather(problem, k, scores, heap):
-    """A heap of the organizations that can serve kind k and are worth 0 or more; returns how many."""
+    """Make a heap of the organizations that can serve kind k with a surplus of 0 or more; returns its size."""
     size = 0
     for i in range(len(scores)):
         scores[i] = surplus_of(problem, k, i)

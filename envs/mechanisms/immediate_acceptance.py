@@ -1,14 +1,14 @@
 """Immediate acceptance, the Boston mechanism (Abdulkadiroglu & Sonmez 2003).
 
-Sides as in deferred acceptance: organizations rank kinds by reported focus, kinds rank organizations by `priority`, and
-the jobs of a kind are handed out the dearest first. But acceptance is final: in round r each organization applies with
-all the capacity that it has left to the kind that it ranks r-th, and the kind hands out its remaining jobs down its
-priority. Who ranks a popular kind first keeps it from those whom the kind likes better: it pays to misreport.
+The sides are as in deferred acceptance: organizations rank kinds by reported focus, kinds rank organizations by
+`priority`, and the jobs of a kind are assigned the most valuable first. But acceptance is final: in round r each
+organization applies, with all the capacity that it has left, to the kind that it ranks r-th, and the kind assigns its
+remaining jobs down its priority. An organization that ranks a popular kind first keeps it from others whom the kind
+ranks higher, so that misreporting can pay.
 
-The margin of a winner is its perturbed log odds less those of the best-placed other organization that was refused in
-the same round (Boston compares none but these); a winner of a round that refused nobody has the margin inf. Worst case
-O(K N + K K + J log J): one list of applicants a kind and round is threaded through each priority, and each is read
-once.
+The margin of a winner is its perturbed log odds minus those of the best-placed other organization that was refused in
+the same round, as the mechanism compares no others; it is inf if nobody was refused in that round. Worst case
+O(K N + K K + J log J): a list of applicants per kind and round is threaded through each priority and read once.
 """
 
 from ruleshift.envs.compile import jit, matrix
@@ -18,9 +18,9 @@ from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
 
 @jit
 def _line_up(problem, applies, head, following):
-    """Thread the applicants to kind k in round r, in the order of its priority: head[k, r], then following[k, i].
+    """Link the applicants to kind k in round r in the order of its priority: `head[k, r]`, then `following[k, i]`.
 
-    `applies` (N, K) is filled with the round in which each organization applies to each kind.
+    Writes into `applies` (N, K) the round in which each organization applies to each kind.
     """
     kinds, n = problem.priority.shape
     for i in range(n):
@@ -38,7 +38,7 @@ def _line_up(problem, applies, head, following):
 
 @jit
 def _admit(problem, match, k, waiting, head, following):
-    """Give the jobs of kind k in `waiting`, as far as they go, to the applicants of one round; returns how many."""
+    """Give the jobs of kind k in `waiting` to the applicants of one round, in order; returns how many were given."""
     i, taken, refused, next_refused = head, 0, -1, -1
     while i >= 0 and next_refused < 0:
         accepted = min(problem.capacities[i], len(waiting) - taken)

@@ -1,12 +1,14 @@
-"""Position auction: the round's jobs are slots, the dearest on top, for those who bid most by promotion.
+"""Position auction: the round's jobs are slots, which go in order of value to the highest bidders by promotion.
 
-The value of a job is the clicks of its slot, promotion is the bid a click; whoever bids more than 0 and offers gets at
-most one slot a round, whatever its capacity. Kinds do not count; ties go by each organization's draw.
+The value of a job is the number of clicks on its slot, and promotion is the bid per click. An organization that offers
+and bids more than 0 receives at most one slot per round, whatever its capacity. Kinds do not matter, and ties are
+broken by each organization's draw.
 
-The charge `next_bid` is the generalized second price, the bid of the next in line for each click (Edelman, Ostrovsky &
-Schwarz 2007; Varian 2007). The charge `externality` is what those below lose by the winner's presence, spread over its
-clicks (Vickrey 1961, Clarke 1971, Groves 1973): of the slots s below and their values v and bids b, with v 0 past the
-last slot, the sum of (v[s - 1] - v[s]) * b[s], over the value of its own. Worst case O(N log N + J log J).
+The charge `next_bid` is the generalized second price: the bid of the next in line, per click (Edelman, Ostrovsky &
+Schwarz 2007; Varian 2007). The charge `externality` is what those below lose by the winner's presence, divided by its
+clicks (Vickrey 1961, Clarke 1971, Groves 1973): the sum over the slots s below of (v[s - 1] - v[s]) * b[s], with the
+values v (0 beyond the last slot) and the bids b, divided by the value of the winner's own slot. Worst case
+O(N log N + J log J).
 """
 
 from ruleshift.envs.compile import jit
@@ -28,7 +30,7 @@ def position_auction(problem, match, floats, integers):
     for j in range(jobs):
         slots[j] = j
     sort_descending(problem.values, problem.values, slots, spare[:jobs])
-    lost, below = 0.0, 0.0  # what those below lose by the presence of a bidder, and the value of the slot below
+    lost, below = 0.0, 0.0  # what those below lose by a bidder's presence, and the value of the slot below
     for s in range(min(bidders, jobs) - 1, -1, -1):
         j, next_bid = slots[s], problem.promotions[bids[s + 1]] if s + 1 < bidders else 0.0
         match.winner[j] = bids[s]

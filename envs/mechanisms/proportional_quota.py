@@ -1,13 +1,13 @@
 """Proportional quota: the jobs of each kind are split in proportion to the odds, by systematic sampling (Madow 1949).
 
-The candidates for a kind, the organizations that offer and the outside option, stand in line by their odds, the best
-first and ties at random, each on a stretch of the line as long as its share of the kind's m jobs. The jobs, in order
-of arrival, fall at u, u + 1, ..., u + m - 1 with one uniform u a kind. So each candidate gets its share of the jobs
-rounded down or up, and exactly its share in expectation: at amplification 0 a round robin, at inf an even split among
-the best.
+The candidates for a kind (the organizations that offer and the outside option) form a line by their odds, the best
+first and ties at random. Each covers a stretch of the line as long as its share of the kind's m jobs. The jobs, in
+order of arrival, fall at u, u + 1, ..., u + m - 1, with one uniform number u per kind. So each candidate receives its
+share of the jobs rounded down or up, and exactly its share in expectation: amplification 0 is a round robin, and inf
+an even split among the best.
 
-A job that falls to an organization without capacity passes to the next in line that has some, after the last to the
-first; the outside option is never full. Worst case O((J + K N) log N).
+A job that falls to an organization without capacity passes to the next one in line that has some, and from the last to
+the first; the outside option is never full. Worst case O((J + K N) log N).
 """
 
 from collections import namedtuple
@@ -22,23 +22,23 @@ from ruleshift.envs.order import sort_descending
 _Split = namedtuple(
     "_Split",
     [
-        "line",  # (K, N + 1) int64, the candidates by position in the line of each kind
-        "odds",  # (K, N + 1) float64, their odds against the first, by position
-        "following",  # (K, N + 1) int64, from each position one further on, before which all are full
-        "length",  # (K,) int64, positions in the line
-        "jobs",  # (K,) int64, the kind's jobs
-        "dealt",  # (K,) int64, those dealt so far
-        "position",  # (K,) int64, where the last one fell
-        "reached",  # (K,) odds of the positions up to that one
-        "total",  # (K,) odds of all
-        "start",  # (K,) u
+        "line",  # (K, N + 1) int64, the candidates for each kind by position in its line
+        "odds",  # (K, N + 1) float64, odds relative to the first candidate, by position
+        "following",  # (K, N + 1) int64, for a full position a later one, such that all in between are full
+        "length",  # (K,) int64, number of positions in the line
+        "jobs",  # (K,) int64, number of jobs of the kind
+        "dealt",  # (K,) int64, number of jobs dealt so far
+        "position",  # (K,) int64, position at which the last job fell
+        "reached",  # (K,) float64, sum of the odds up to that position
+        "total",  # (K,) float64, sum of all odds
+        "start",  # (K,) float64, u in (0, 1)
     ],
 )
 
 
 @jit
 def _carve(floats, integers, kinds, columns):
-    """The pieces of scratch memory; `columns` int64 and float64 are left before them."""
+    """Cut the pieces out of scratch memory, leaving `columns` int64 and float64 numbers before them."""
     size = kinds * columns
     f, i = columns + size, columns + 2 * size
     return _Split(
@@ -52,7 +52,7 @@ def _carve(floats, integers, kinds, columns):
 
 @jit
 def _line_up(log_odds, ranked, ties, spare, split, k):
-    """Put the candidates for kind k in line; ties with the outside option put it last."""
+    """Put the candidates for kind k in line; among equals the outside option comes last."""
     line, odds = split.line[k], split.odds[k]
     for candidate in range(len(line)):
         line[candidate] = candidate
@@ -69,7 +69,7 @@ def _line_up(log_odds, ranked, ties, spare, split, k):
 
 @jit
 def _fall(split, k):
-    """The position in the line of kind k on whose stretch its next job falls."""
+    """Return the position in the line of kind k on whose stretch its next job falls."""
     odds, position = split.odds[k], split.position[k]
     goal = (split.dealt[k] + split.start[k]) * split.total[k] / split.jobs[k]
     while split.reached[k] <= goal and position + 1 < split.length[k] and odds[position + 1] > 0.0:
@@ -82,9 +82,9 @@ def _fall(split, k):
 
 @jit
 def _with_capacity(split, k, position, capacities):
-    """The first position from this one on in the line of kind k that has capacity; its length where none has.
+    """Return the first position with capacity from the given one on in the line of kind k; its length if there is none.
 
-    Places that are full stay full, so that `following` may skip them: paths are halved as they are walked.
+    Positions that are full stay full, so that `following` can skip them; its paths are halved as they are walked.
     """
     line, following, length = split.line[k], split.following[k], split.length[k]
     while position < length and _is_full(line[position], capacities):

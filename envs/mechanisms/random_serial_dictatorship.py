@@ -1,9 +1,9 @@
-"""Random serial dictatorship (Abdulkadiroglu & Sonmez 1998): in one random order, organizations take what they like.
+"""Random serial dictatorship (Abdulkadiroglu & Sonmez 1998): organizations choose their jobs in a random order.
 
-The order is a Plackett-Luce draw from each organization's mean over kinds of its log odds: at amplification 0 all
-orders are equally likely, at inf the mean score decides and the noise breaks ties. In turn, each takes up to its
-capacity of the dearest remaining jobs of the kinds that it ranks best by reported focus. The match is efficient, and no
-misreport pays, whatever the capacity. Worst case O(N log N + K N + J log J).
+The order is a Plackett-Luce draw by each organization's log odds, averaged over kinds: at amplification 0 all orders
+are equally likely, and at inf the mean score decides and the noise breaks ties. In turn, each organization takes jobs
+up to its capacity, from the kinds that it ranks best by reported focus and the most valuable first. The match is
+efficient, and no misreport pays at any capacity. Worst case O(N log N + K N + J log J).
 """
 
 import math
@@ -17,7 +17,7 @@ from ruleshift.envs.order import sort_descending
 
 @jit
 def _draw_order(problem, perturbed, noise, choosers, spare):
-    """Organizations in the order in which they choose, into `choosers` (N,)."""
+    """Write organizations into `choosers` (N,) in the order in which they choose."""
     kinds = problem.log_odds.shape[0]
     for i in range(len(choosers)):
         noise[i] = -log(-log(problem.uniforms[0, i]))

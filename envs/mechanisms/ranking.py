@@ -1,9 +1,9 @@
-"""Serial draws under a ranking: the best placed has the job; ties are broken at random, job by job.
+"""Serial draws under a ranking: the best-placed organization wins the job; ties are broken at random, job by job.
 
-Luce's draw (1959) at amplification inf. The organizations are, for each kind, the leaves of a tree as in `serial`, but
-all who tie weigh the same: a leaf is a score and nothing else, and a node above it the highest score below, how many
-have it and, where it is one, which leaf. So the root says who leads; and when the leader has to go, what stands beside
-it on each level is known at once, no level waits for another. Worst case O(K N + (J + N K) log N).
+This is Luce's draw (1959) at amplification inf. For each kind, the organizations are the leaves of a tree as in
+`serial`, but all that tie have the same weight. A leaf holds only its score. A node holds the highest score below it,
+how many leaves have it and, if that is one, which. So the root names the leader; and when the leader is removed, its
+siblings on each level are known at once, so that no level waits for another. Worst case O(K N + (J + N K) log N).
 """
 
 import numpy as np
@@ -15,14 +15,14 @@ from ruleshift.envs.mechanisms.tree import BELOW, FAN
 
 @inlined
 def _but(score, start, own, child):
-    """The score of a child, -inf where it is `own`."""
+    """Return the score of a child, or -inf if it is `own`."""
     value = score[start + child]
     return value if child != own else -np.inf
 
 
 @inlined
 def _best_but(score, start, own):
-    """The highest of eight scores but one."""
+    """Return the highest of eight scores, leaving out that of `own`."""
     a = max(_but(score, start, own, 0), _but(score, start, own, 1))
     b = max(_but(score, start, own, 2), _but(score, start, own, 3))
     c = max(_but(score, start, own, 4), _but(score, start, own, 5))
@@ -38,7 +38,7 @@ def _tied(score, count, leaves, start, own, best, child):
 
 @inlined
 def _sum(score, count, leader, leaves, start, own):
-    """What eight children but one come to (`own` -1: all): the highest score, how many have it, and one that has."""
+    """Return the highest score of eight children, how many leaves have it, and one that has; `own` is left out."""
     best, child = _best_but(score, start, own), np.int64(0)
     a = _tied(score, count, leaves, start, own, best, 0) + _tied(score, count, leaves, start, own, best, 1)
     b = _tied(score, count, leaves, start, own, best, 2) + _tied(score, count, leaves, start, own, best, 3)
@@ -46,14 +46,14 @@ def _sum(score, count, leader, leaves, start, own):
     d = _tied(score, count, leaves, start, own, best, 6) + _tied(score, count, leaves, start, own, best, 7)
     for each in range(FAN):
         child += each * np.int64(_but(score, start, own, each) == best)
-    child = child if child < FAN else np.int64(FAN - 1)  # of several that have it the sum is none of them
+    child = child if child < FAN else np.int64(FAN - 1)  # if several have it, the sum is not one of them
     tied = ((a + b) + (c + d)) * np.float64(best > -np.inf)
     return best, tied, np.float64(start + child) if leaves else leader[start + child]
 
 
 @jit
 def _plant(score, count, leader, starts, depth, log_odds, capacities):
-    """Leaves from the scores of organizations with capacity, and the nodes above them."""
+    """Write the leaves, with the scores of organizations that have capacity, and the nodes above them."""
     n = len(capacities)
     for i in range(n):
         score[i] = log_odds[i] if capacities[i] > 0 else -np.inf
@@ -92,7 +92,7 @@ def _remove(score, count, leader, starts, depth, leaf):
 
 @jit
 def _draw(score, count, starts, depth, goal):
-    """The leaf at `goal`, from 0 up to how many tie at the top."""
+    """Return the leaf at `goal`, a number from 0 to the number of leaves that tie at the top."""
     node = starts[depth]
     top = score[node]
     for height in range(depth - 1, -1, -1):
@@ -111,7 +111,7 @@ def _draw(score, count, starts, depth, goal):
 
 @jit
 def _best_other(score, starts, depth, leaf):
-    """The highest score of all candidates but one, the outside option among them."""
+    """Return the highest score of all candidates, the outside option included, leaving out `leaf`."""
     best = score[starts[depth] + 1]
     node = leaf
     for height in range(depth):
@@ -123,7 +123,7 @@ def _best_other(score, starts, depth, leaf):
 
 @jit
 def serial_ranked(problem, match, floats, starts, depth, planted, trees):
-    """What `serial` does under a ranking, with so many trees, none of them `planted` yet."""
+    """Do what `serial` does, but under a ranking, with `trees` trees of which none is `planted` yet."""
     n = len(problem.capacities)
     root = starts[depth]
     outside, size = root + 1, root + 2
@@ -153,6 +153,6 @@ def serial_ranked(problem, match, floats, starts, depth, planted, trees):
 
 @inlined
 def _tree(floats, k, size):
-    """Scores, counts and leaders of the tree of a kind."""
+    """Return the scores, counts and leaders of the tree of a kind."""
     start = 3 * k * size
     return piece(floats, start, size), piece(floats, start + size, size), piece(floats, start + 2 * size, size)

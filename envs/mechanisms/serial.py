@@ -1,13 +1,13 @@
 """Serial draws: each arriving job draws among the organizations with remaining capacity, by their odds for its kind.
 
-Luce (1959), "Individual choice behavior", without replacement of full organizations. Amplification 0 is a lottery, inf
-a ranking with ties broken at random job by job: the limits are exact. The outside option is one more candidate.
+Luce (1959), "Individual choice behavior", without replacement of full organizations. Amplification 0 is exactly a
+lottery, and inf exactly a ranking with ties broken at random job by job. The outside option is one more candidate.
 
-The organizations are, for each kind, the leaves of a tree of which every node has eight children, one cache line. A
-node holds a level and a mass: the highest level below it, and the sum of the odds at that level. A candidate of a
-lower level is drawn only when no higher one is left. The level counts whole factors of e**512 that the odds lie behind
-the leader, so that odds beyond the range of floating point keep their order. A ranking has a tree of its own, see
-`ranking`. Worst case O(K N + (J + N K) log N).
+For each kind, the organizations are the leaves of a tree in which every node has eight children, one cache line. A node
+holds a level and a mass: the highest level below it, and the sum of the odds at that level. A candidate of a lower
+level is drawn only if no higher one is left. Minus the level is the number of whole factors of e**512 by which the odds
+are behind the leader's, so that odds beyond the range of floating point keep their order. A ranking has a tree of its
+own, see `ranking`. Worst case O(K N + (J + N K) log N).
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ def _highest_of_four(levels, start):
 
 @inlined
 def _combine(level, mass, upto, start, parent):
-    """A parent from its eight children; `upto` (8,) cumulates the masses of those at the highest level."""
+    """Write a parent from its eight children, and into `upto` the cumulative masses of those at the highest level."""
     levels, masses, sums = piece(level, start, FAN), piece(mass, start, FAN), piece(upto, start, FAN)
     top, total = max(_highest_of_four(levels, 0), _highest_of_four(levels, 4)), 0.0
     for child in range(FAN):
@@ -42,7 +42,10 @@ def _combine(level, mass, upto, start, parent):
 
 @jit
 def _plant(level, mass, upto, starts, depth, log_odds, capacities):
-    """Leaves from the log odds of organizations with capacity, and the nodes above them."""
+    """Write the leaves, from the log odds of organizations that have capacity, and the nodes above them.
+
+    Returns the best log odds.
+    """
     n = len(capacities)
     best = highest(log_odds, n)
     deep = np.int64(0)
@@ -68,7 +71,7 @@ def _plant(level, mass, upto, starts, depth, log_odds, capacities):
 
 @jit
 def _place(log_odds, best):
-    """Level and mass of one candidate against the best log odds."""
+    """Return the level and the mass of a candidate relative to the best log odds."""
     if log_odds == -np.inf:
         return -np.inf, 0.0
     behind = max(log_odds - best, -1e15)
@@ -78,7 +81,7 @@ def _place(log_odds, best):
 
 @jit
 def _deepen(level, mass, log_odds, best, n):
-    """Give leaves more than e**512 behind the leader levels of their own."""
+    """Give leaves whose odds are behind the leader's by more than a factor of e**512 a lower level."""
     for i in range(n):
         if level[i] > -np.inf:
             level[i], mass[i] = _place(log_odds[i], best)
@@ -96,7 +99,7 @@ def _remove(level, mass, upto, starts, depth, leaf):
 
 @inlined
 def _draw(mass, upto, starts, depth, goal):
-    """The leaf at `goal`, from 0 up to the root's mass, among those of the highest level."""
+    """Return the leaf of the highest level at `goal`, a number from 0 to the root's mass."""
     node = starts[depth]
     for height in range(depth - 1, -1, -1):
         goal = min(goal, mass[node] * BELOW)
@@ -112,7 +115,7 @@ def _draw(mass, upto, starts, depth, goal):
 
 @jit
 def _others(level, mass, starts, depth, leaf):
-    """The level and mass of all candidates but one, the outside option among them."""
+    """Return the level and the mass of all candidates, the outside option included, leaving out `leaf`."""
     other_level, other_mass = level[starts[depth] + 1], mass[starts[depth] + 1]
     node = leaf
     for height in range(depth):
@@ -129,10 +132,11 @@ def _others(level, mass, starts, depth, leaf):
 
 @jit
 def _margin(level, mass, other_level, other_mass, u1, u2):
-    """Log odds by which a winner leads the best excluded rival, given that it won.
+    """Draw the log odds by which a winner leads the best excluded rival, given that it won.
 
-    A Luce draw is a race of exponential clocks: the winner's time is Exp(1) over all odds, and the next clock rings
-    another Exp(1) over the others' odds later, independently; the log of the ratio of the two times is the margin.
+    A Luce draw is a race of exponential clocks. The winner's time is an Exp(1) number divided by all odds, and the next
+    clock rings later by an independent Exp(1) number divided by the others' odds. The margin is the log of the ratio of
+    the two times.
     """
     if other_mass == 0.0:
         return np.inf
@@ -144,7 +148,7 @@ def _margin(level, mass, other_level, other_mass, u1, u2):
 
 @inlined
 def _alike(log_odds):
-    """Whether all kinds have the same odds, as where nothing that is scored depends on the kind: one tree will do."""
+    """Return whether all kinds have the same odds, so that one tree suffices."""
     kinds, columns = log_odds.shape
     first, differs = log_odds[0], np.int64(0)
     for k in range(1, kinds):

@@ -1,4 +1,4 @@
-"""Surplus: what a pair of organization and job is worth to mechanisms that read costs."""
+"""Surplus: the value of a pair of organization and job to mechanisms that read costs."""
 
 from ruleshift.envs.compile import inlined
 from ruleshift.envs.mechanisms.base import Parameter
@@ -12,15 +12,15 @@ SERVICE_VALUE, COST_IS_ASK = range(len(PARAMETERS))
 
 @inlined
 def cost_of(problem, k, i):
-    """Cost of a job of kind k to organization i, a share of its value: the true cost, or the ask."""
+    """Return the cost of a job of kind k for organization i, the true cost or the ask, as a share of its value."""
     return problem.costs[k, i] if problem.parameters[COST_IS_ASK] == 0.0 else problem.asks[i]
 
 
 @inlined
 def surplus_of(problem, k, i):
-    """Surplus of a job of kind k served by organization i, a share of its value; below 0 where i cannot serve.
+    """Return `service_value` + expected quality - cost, the surplus of a job of kind k served by organization i.
 
-    `service_value` + expected quality - cost.
+    It is a share of the job's value, and -1 if the organization has no capacity.
     """
     if problem.capacities[i] == 0:
         return -1.0

@@ -1,14 +1,14 @@
 """Top trading cycles (Shapley & Scarf 1974; with priorities in place of endowments: Abdulkadiroglu & Sonmez 2003).
 
-Sides as in deferred acceptance: organizations rank kinds by reported focus, kinds rank organizations by `priority`, and
-the jobs of a kind are handed out the dearest first. Each organization with capacity left points to the kind that it
-likes best among those with jobs left, each such kind to the organization with capacity left that it ranks best. Along
-a cycle every organization gets a job of the kind to which it points: organizations trade priorities. Cycles do not
-touch, so that their order does not matter.
+The sides are as in deferred acceptance: organizations rank kinds by reported focus, kinds rank organizations by
+`priority`, and the jobs of a kind are assigned the most valuable first. Each organization with capacity left points to
+the kind that it likes best among those with jobs left, and each such kind points to the organization with capacity left
+that it ranks best. Along a cycle every organization receives a job of the kind to which it points, so that
+organizations trade priorities. Cycles have no members in common, so that their order does not matter.
 
-Where each organization can serve one job, the match is efficient and no misreport pays; with more capacity one can. A
-job is won through a chain of priorities: there is no one rival, hence no payment that reads margins. Worst case
-O(K N + J log J): each cycle, of at most 2 min(K, N) steps, is traded until a side of it is used up.
+If each organization can serve one job, the match is efficient and no misreport pays; with more capacity one can. A job
+is won through a chain of priorities, so that there is no single rival and no payment that reads margins. Worst case
+O(K N + J log J): each cycle, of at most 2 min(K, N) steps, is traded until one of its members is used up.
 """
 
 from ruleshift.envs.compile import jit
@@ -18,7 +18,7 @@ from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
 
 @jit
 def _favourite(problem, wish, left, i):
-    """The kind that organization i likes best among those with jobs left; K where none has."""
+    """Return the kind that organization i likes best among those with jobs left; K if there is none."""
     kinds = len(left)
     while wish[i] < kinds and left[problem.preferences[i, wish[i]]] == 0:
         wish[i] += 1
@@ -27,7 +27,7 @@ def _favourite(problem, wish, left, i):
 
 @jit
 def _foremost(problem, top, k):
-    """The organization with capacity left that kind k ranks best; there must be one."""
+    """Return the organization with capacity left that kind k ranks best; there must be one."""
     while problem.capacities[problem.priority[k, top[k]]] == 0:
         top[k] += 1
     return problem.priority[k, top[k]]
@@ -35,7 +35,7 @@ def _foremost(problem, top, k):
 
 @jit
 def _trade(problem, match, cycle, wish, left, order, first):
-    """Let each organization on a cycle have jobs of its favourite kind, as many as all can give and take."""
+    """Give each organization on a cycle jobs of its favourite kind, as many as all of the cycle can give and take."""
     units = len(order)
     for i in cycle:
         units = min(units, problem.capacities[i], left[problem.preferences[i, wish[i]]])
@@ -49,10 +49,10 @@ def _trade(problem, match, cycle, wish, left, order, first):
 
 @jit
 def _follow(problem, match, start, path, position, wish, top, left, order, first):
-    """Follow the pointers from an organization, trading each cycle met, until it can have no more.
+    """Follow the pointers from an organization and trade each cycle on the way, until it can receive no more.
 
-    `path` holds the organizations passed, `position` where each stands on it, or -1. A trade moves the pointers of
-    those on the cycle, and of the one that led to it, from which the walk goes on.
+    `path` holds the organizations passed, and `position` the place of each on it, or -1. A trade moves the pointers of
+    those on the cycle and of the one that led to it, from which the walk continues.
     """
     path[0], position[start], length = start, 0, 1
     while problem.capacities[start] > 0:

@@ -1,4 +1,4 @@
-"""The shape of the trees that serial draws walk: of every node eight children lie together, one cache line."""
+"""The shape of the trees of serial draws: the eight children of a node are adjacent, in one cache line."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ DEPTH = 16  # more levels than any market has
 
 
 def tree_size(n: int) -> int:
-    """Nodes of a tree of n leaves: each level padded to whole groups of children, the root, and the outside option."""
+    """Return the number of nodes for n leaves: levels padded to whole groups of children, root and outside option."""
     total, count = 0, n
     while count > 1 or total == 0:
         padded = -(-count // FAN) * FAN
@@ -20,7 +20,8 @@ def tree_size(n: int) -> int:
 
 @inlined
 def lay_out(n, starts):
-    """Write where each level of the tree starts, leaves first; returns the number of levels below the root."""
+    """Write where each level of the tree starts, beginning with the leaves; returns the number of levels below the
+    root."""
     starts[0], depth, count = 0, np.int64(0), n
     while count > 1 or depth == 0:
         groups = (count + FAN - 1) // FAN

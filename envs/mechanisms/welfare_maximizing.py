@@ -1,18 +1,18 @@
-"""Welfare-maximizing assignment: the sum over jobs served of value * (`service_value` + quality - cost) is the largest.
+"""Welfare-maximizing assignment: it maximizes the sum of value * (`service_value` + quality - cost) over jobs served.
 
-Costs are the true ones, or the asks where `cost_is_ask` is 1. A pair worth less than 0 is never matched.
+Costs are the true ones, or the asks if `cost_is_ask` is 1. A pair with a negative surplus is never matched.
 
 Jobs are served one by one, each by a shortest augmenting path under prices of organizations at which every job is
-where it gains most (Kuhn 1955; Edmonds & Karp 1972; Jonker & Volgenant 1987). Jobs of one kind differ by value alone,
-so the dearer ones go to the better organizations, and an exchange within a kind can be broken up into steps between
-neighbours in that order, at no more loss (Monge's condition). So arcs between neighbours, and to organizations that
-stand between them, are all that a path needs: O(K N) of them in place of O(J N). Worst case O(J K N log N).
+where it gains most (Kuhn 1955; Edmonds & Karp 1972; Jonker & Volgenant 1987). Jobs of one kind differ only in value, so
+that the more valuable ones go to the better organizations, and an exchange within a kind can be split into steps
+between neighbours in that order without further loss (Monge's condition). So a path needs only arcs between neighbours
+and to organizations between them, which are O(K N) instead of O(J N). Worst case O(J K N log N).
 
-What a client pays under the pricing `externality` (Vickrey 1961, Clarke 1971, Groves 1973; here for procurement): an
-organization gets what the market is worth, less what it would be worth without it, plus its own cost. That is what its
-jobs are worth before its cost, less what they would add were it away: one more path for each of its jobs, from the
-assignment at hand. All the payments together cost no more than the assignment, in order. The total is spread over an
-organization's jobs in proportion to value.
+The pricing `externality` is that of Vickrey (1961), Clarke (1971) and Groves (1973), here for procurement: an
+organization receives total welfare, minus the welfare without it, plus its own cost. This equals the welfare from its
+jobs before its cost, minus what they would add without it, which takes one more path for each of its jobs, starting
+from the assignment. The order of the cost of all payments is no higher than that of the assignment. What an
+organization receives is divided among its jobs in proportion to value.
 
 Organizations are taken in random order, so that equal ones are treated equally.
 """
@@ -27,52 +27,53 @@ from ruleshift.envs.mechanisms.by_kind import jobs_by_kind
 from ruleshift.envs.mechanisms.surplus import PARAMETERS, cost_of, surplus_of
 from ruleshift.envs.order import copy, sort_descending
 
-# What does not change within a round. Members are the organizations, numbered anew in random order.
+# What does not change within a round. Members are the organizations, renumbered in random order.
 _Board = namedtuple(
     "_Board",
     [
-        "members",  # (N,) organizations
-        "scores",  # (K, N) by member
+        "members",  # (N,) the organization of each member
+        "scores",  # (K, N) surplus by member, as a share of value
         "order",  # (K, N) members, the best first
-        "positions",  # (K, N) where each member stands in `order`
-        "depth",  # (K,) positions of those that offer and are worth 0 or more; the rest never serve
-        "first",  # (K + 1,) where the jobs of each kind start
-        "jobs",  # (J,) by kind, the dearest first
-        "values",  # (J,) theirs
+        "positions",  # (K, N) position of each member in `order`
+        "depth",  # (K,) number of members with a surplus of 0 or more, who are the first in `order`; others never serve
+        "first",  # (K + 1,) where the jobs of each kind start in `jobs`
+        "jobs",  # (J,) jobs by kind, the most valuable first
+        "values",  # (J,) values of `jobs`, in mean job values
     ],
 )
 
-# Who serves how many. The jobs served of a kind are numbered from the dearest, 0; better positions serve dearer jobs.
+# How many jobs each member serves. The jobs served of a kind are numbered from 0, the most valuable; better positions
+# serve more valuable jobs.
 _Plan = namedtuple(
     "_Plan",
     [
-        "price",  # (N,) by member; 0 where capacity is left
-        "units",  # (N, K) jobs that each member serves
-        "before",  # (K, N + 1) jobs that the positions before it serve; at `depth`, all that are served
+        "price",  # (N,) price by member, 0 if capacity is left
+        "units",  # (N, K) number of jobs that each member serves
+        "before",  # (K, N + 1) number of jobs that the positions before each serve; at `depth`, all jobs served
         "free",  # (N,) capacity left, by member
-        "hole",  # (K,) number that the dearest job still waiting would have
-        "missing",  # (K,) jobs that wait, from there on
-        "whole",  # all of these integers, to copy
+        "hole",  # (K,) the number that the most valuable waiting job would have
+        "missing",  # (K,) number of jobs that wait, from that number on
+        "whole",  # all of these integers as one array, for copying
     ],
 )
 
 _Search = namedtuple(
     "_Search",
     [
-        "length",  # (N,) of the shortest path found to each member
-        "bound",  # (1,) that of the shortest path to an end
-        "origin",  # (N,) the member before, or -1 for the job to be served
-        "kind",  # (N,) of the job that moves from there
+        "length",  # (N,) length of the shortest path found to each member
+        "bound",  # (1,) length of the shortest path found to an end
+        "origin",  # (N,) the member before on that path, or -1 for the job to be served
+        "kind",  # (N,) kind of the job that moves from there
         "heap",  # (N,) members reached, the nearest on top
-        "slot",  # (N,) where in the heap, or -1
+        "slot",  # (N,) place of each member in the heap, or -1
         "settled",  # (N,) members that the search has passed
-        "end",  # (3,) member at the end, or -1 where a job is given up; then by which member, and its kind
+        "end",  # (3,) the member at the end, or -1 if a job is given up; then the member that gives it up, and its kind
     ],
 )
 
 
 def _plan_size(n: int, k: int) -> int:
-    """Integers of a plan."""
+    """Return the number of integers of a plan."""
     return k * (2 * n + 1) + n + 2 * k
 
 
@@ -86,7 +87,7 @@ _size_of_plan = inlined(_plan_size)
 
 @inlined
 def _carve(floats, integers, n, j, k):
-    """A board, two plans, a search, and spare integers for sorting, in the mechanism's memory."""
+    """Cut a board, two plans, a search, and integers for sorting out of the mechanism's memory."""
     lengths, rest = floats[k * n + j :], integers[n + 2 * k * n + 2 * k + 1 + j :]
     size = _size_of_plan(n, k)
     plan = _plan(lengths[:n], rest[:size], n, k)
@@ -122,7 +123,7 @@ def _search(floats, integers, n):
 
 @jit
 def _set_up(problem, board, plan, spare):
-    """Draw the order of organizations, sort them for each kind, and let all jobs wait."""
+    """Draw the order of organizations, sort them for each kind, and mark all jobs as waiting."""
     kinds, n = board.scores.shape
     jobs = len(problem.kinds)
     jobs_by_kind(problem, board.jobs, board.first, spare[:jobs], spare[jobs : 2 * jobs])
@@ -152,14 +153,14 @@ def _set_up(problem, board, plan, spare):
 
 @inlined
 def _value(board, plan, k, number):
-    """Value of the job of kind k that has this number among those served."""
+    """Return the value of the job of kind k that has the given number among those served."""
     waiting = plan.missing[k] if number >= plan.hole[k] else 0
     return board.values[board.first[k] + number + waiting]
 
 
 @inlined
 def _raise(search, member, size):
-    """Put a member into the heap of this size, or move it up after its length has fallen; returns the size."""
+    """Put a member into the heap, or move it up after its length has fallen; returns the new size of the heap."""
     slot = search.slot[member]
     if slot < 0:
         slot = size
@@ -177,7 +178,7 @@ def _raise(search, member, size):
 
 @inlined
 def _pop(search, size):
-    """Take the nearest member from the heap of this size."""
+    """Remove the nearest member from a heap of the given size, and return it."""
     top, moved = search.heap[0], search.heap[size - 1]
     size -= 1
     slot, length = 0, search.length[moved]
@@ -197,10 +198,10 @@ def _pop(search, size):
 
 @jit
 def _reach(board, plan, search, k, position, step, value, length, least, origin, size):
-    """Offer a job of kind k to the members at `position` and on, up to the next that serves the kind.
+    """Offer a job of kind k to the members from `position` on, up to the next one that serves the kind.
 
-    `length` is the path's, before what the job gets from the member offered. Past the last position the job is given
-    up. Returns the size of the heap.
+    `length` is that of the path without the job's gain from the member. Beyond the last position the job is given up.
+    Returns the size of the heap.
     """
     depth = board.depth[k]
     while 0 <= position < depth:
@@ -223,7 +224,7 @@ def _reach(board, plan, search, k, position, step, value, length, least, origin,
 
 @inlined
 def _find_path(board, plan, search, k):
-    """The shortest path by which the dearest waiting job of kind k is served; prices rise along it."""
+    """Find the shortest path by which the most valuable waiting job of kind k is served, and raise prices along it."""
     kinds = len(board.depth)
     search.length[:] = np.inf
     search.slot[:] = -1
@@ -233,7 +234,7 @@ def _find_path(board, plan, search, k):
     position, size, passed = -1, 0, 0
     while position + 1 < board.depth[k] and plan.before[k, position + 1] < hole:
         position += 1
-    if position >= 0:  # the member that serves the next dearer job
+    if position >= 0:  # the member that serves the next more valuable job
         size = _reach(board, plan, search, k, position, 1, value, 0.0, -np.inf, -1, size)
     size = _reach(board, plan, search, k, position + 1, 1, value, 0.0, -np.inf, -1, size)
     while size > 0 and search.length[search.heap[0]] < search.bound[0]:
@@ -259,7 +260,7 @@ def _find_path(board, plan, search, k):
 
 @inlined
 def _move(board, plan, k, origin, member):
-    """Move one job of kind k from a member to another; -1 is nobody."""
+    """Move one job of kind k from a member to another; -1 stands for none."""
     source, target = board.depth[k], board.depth[k]
     if origin >= 0:
         source = board.positions[k, origin]
@@ -275,7 +276,7 @@ def _move(board, plan, k, origin, member):
 
 @inlined
 def _serve(board, plan, search, k):
-    """Serve the dearest waiting job of kind k, or give up the cheapest job of some kind; returns what that adds."""
+    """Serve the most valuable waiting job of kind k, or give up the least valuable of a kind; returns what it adds."""
     _find_path(board, plan, search, k)
     member, given_up = search.end[0], k
     if member >= 0:
@@ -289,14 +290,14 @@ def _serve(board, plan, search, k):
     plan.hole[k] += 1
     plan.missing[k] -= 1
     served = plan.before[given_up, board.depth[given_up]]
-    if plan.hole[given_up] > served:  # cheaper ones have no hope either
+    if plan.hole[given_up] > served:  # less valuable jobs cannot be served either
         plan.hole[given_up], plan.missing[given_up] = served, 0
     return -search.bound[0]
 
 
 @jit
 def _serve_all(board, plan, search):
-    """Serve all that wait, as far as it adds; returns what it adds to the market's worth."""
+    """Serve all waiting jobs as long as that adds surplus; returns what it adds."""
     added = 0.0
     for k in range(len(plan.hole)):
         while plan.missing[k] > 0:
@@ -306,7 +307,7 @@ def _serve_all(board, plan, search):
 
 @inlined
 def _take_away(board, plan, member):
-    """Take a member out of the market; its jobs wait again."""
+    """Remove a member from the market, so that its jobs wait again."""
     plan.price[member] = np.inf
     plan.free[member] = 0
     for k in range(len(plan.hole)):
@@ -321,10 +322,10 @@ def _take_away(board, plan, member):
 
 @inlined
 def _price_externality(problem, match, board, plan, without, search):
-    """Fill `match.price`; `without` is a second plan, for the market without one of its members."""
+    """Write `match.price`; `without` is a second plan, for the market without one of its members."""
     for member in range(len(board.members)):
         i = board.members[member]
-        gross, value = 0.0, 0.0  # what its jobs are worth before its cost, and their value
+        gross, value = 0.0, 0.0  # the surplus of its jobs before its cost, and their value
         for k in range(len(board.depth)):
             start = board.first[k] + plan.before[k, board.positions[k, member]]
             for index in range(start, start + plan.units[member, k]):

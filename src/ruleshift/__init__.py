@@ -11,7 +11,7 @@ import gymnasium
 
 __version__ = "0.1.0"
 
-# A checkout without symbolic links (Windows) has text files where the four packages should be: they are at the root.
+# Without symbolic links (Windows), a checkout has text files in place of the four packages, which are at the root.
 if find_spec("ruleshift.envs") is None:
     _root = Path(__file__).resolve().parents[2]
     if not (_root / "pyproject.toml").exists() or not (_root / "envs" / "__init__.py").exists():

@@ -377,7 +377,7 @@ class Play:
             print(save_frames(self._shown("rgb_array"), self.save))
 
     def _shown(self, mode: str) -> "Iterator[Any]":
-        """What the renderer gives before the first round and after each."""
+        """Yield what the renderer returns before the first round and after each round."""
         import numpy as np
 
         from ruleshift.agents import Background, load_policy, seat_everyone
@@ -427,7 +427,7 @@ Command = (
 
 
 def parse(arguments: Sequence[str] | None = None) -> Any:
-    """The command that the arguments (None: those of the process) ask for; exits with 2 where they ask for none."""
+    """Return the command that the arguments (by default those of the process) name; exit with 2 if they are wrong."""
     return tyro.cli(
         Command,  # type: ignore[arg-type]
         prog="ruleshift",
@@ -438,8 +438,10 @@ def parse(arguments: Sequence[str] | None = None) -> Any:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 1 where a known answer fails, 2 after a mistake of the user's, 130
-    after Ctrl-C."""
+    """Run one command and return the exit status.
+
+    It is 0 on success, 1 if a known answer fails, 2 after a user's mistake, and 130 after Ctrl-C.
+    """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads only wait for each other
     command = parse(arguments)
     status = 0
@@ -471,7 +473,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _find(name: str) -> "dict[str, Any]":
-    """The arguments of a market: of a rule or a structure its rule, of a scenario also its economy and schedule."""
+    """Return the arguments of a market: the rule or structure and, for a scenario, also its economy and schedule."""
     from ruleshift.envs import load_scenario
     from ruleshift.envs.scenario import is_scenario
 
