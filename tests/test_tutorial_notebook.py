@@ -1,6 +1,7 @@
 """The notebook docs/tutorial.ipynb is the tutorial, run."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ def test_notebook__shows_a_comparison_a_study_and_its_number() -> None:
     assert "Distance between their matchings: 0.450" in comparison
     assert "report: results/mine/report.html" in study
     assert "bestseller_board: " in number
+
+
+def test_notebook__shows_no_progress_that_overwrites_itself() -> None:
+    assert [_printed(cell) for cell in CODE if re.search(r"[\x1b\r]", _printed(cell))] == []
 
 
 def test_notebook__is_small_and_names_no_folder_of_the_machine() -> None:

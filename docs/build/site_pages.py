@@ -36,7 +36,9 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn the nested lists of docs/api.md into what mkdocs takes for nested, and its names into links."""
+    """Turn links to the root towards the site, and nest the lists of docs/api.md as deep as mkdocs asks for."""
+    for source, target in MOVED.items():
+        markdown = markdown.replace(f"](../{source}", f"]({target}")
     if page.file.src_uri != "api.md":
         return markdown
     nested = re.sub(r"^  - ", "    - ", markdown, flags=re.MULTILINE)

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 _NOT_RUN = ("make ", "ruleshift play ")
 _CONTENT = ("homes", "held_out", "arms", "budgets")  # of a preset; the rest are its sizes
+_UP, _ERASED, _CONTROL = "\x1b[1A", "\x1b[2K", re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")  # of a terminal
 _INTRODUCTION = """*This notebook is [the tutorial](tutorial.md), run. Its study is so small that it takes a minute or
 two and that nothing is learned: the numbers at the end show the form of a result, not a finding.*
 """
@@ -83,11 +84,14 @@ def run(unrun: dict[str, Any]) -> dict[str, Any]:
 
 def _settled(outputs: list[Any]) -> list[Any]:
     """Outputs as they stand in the end: what is printed in one piece, without the progress that overwrites itself."""
+    lines: list[str] = []
     printed = "".join(each["text"] for each in outputs if each["output_type"] == "stream")
-    lines = [line for line in printed.splitlines() if not re.search(r"[\x1b\r]", line)]
-    others = [each for each in outputs if each["output_type"] != "stream"]
+    for line in printed.replace("\r\n", "\n").split("\n"):
+        lines[-1:] = [] if _UP in line else lines[-1:]
+        lines.append(_CONTROL.sub("", line.rpartition(_ERASED)[2]).rpartition("\r")[2])
     text = "\n".join(lines).strip("\n")
-    return [*([{"output_type": "stream", "name": "stdout", "text": f"{text}\n"}] if text else []), *others]
+    shown = [{"output_type": "stream", "name": "stdout", "text": f"{text}\n"}] if text else []
+    return shown + [each for each in outputs if each["output_type"] != "stream"]
 
 
 if __name__ == "__main__":
