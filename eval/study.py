@@ -7,7 +7,7 @@ from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import job, plan, tasks
 from ruleshift.eval.experiment.power import power_table
 from ruleshift.eval.experiment.preset import Preset, load_preset
-from ruleshift.eval.experiment.record import claim
+from ruleshift.eval.experiment.record import claim_study_folder
 from ruleshift.eval.experiment.results import write_results
 from ruleshift.eval.jobs.folder import Folder, owned
 from ruleshift.eval.jobs.pool import compute
@@ -35,16 +35,15 @@ def study(
         ValueError: the study file is wrong, the folder holds another study, or a study is running in it.
         CellError: a part of the study failed.
     """
-    asked = load_preset(preset)
-    design, root = Design.of(asked), Path(out)
+    design, root = Design.of(load_preset(preset)), Path(out)
     _check_learners(design)
     workers = os.cpu_count() or 1 if workers is None else workers
     with owned(root):
-        claim(root, design)
+        claim_study_folder(root, design)
         folder = Folder(root)
         folder.clean()
         if not quiet:
-            print(_stated_power(asked))
+            print(_stated_power(design.preset))
         compute(tasks(plan(design), design), job(design), folder, workers=workers, quiet=quiet)
         write_results(folder, design)
         return write_report(root)

@@ -14,7 +14,7 @@ from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.design import PRIMARY, Design
 from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.protocols.shift import BINS, SHOWN
-from ruleshift.eval.experiment.record import Record, claim
+from ruleshift.eval.experiment.record import Record, claim_study_folder
 from ruleshift.eval.experiment.results import write_results
 from ruleshift.eval.jobs.folder import Folder
 from ruleshift.eval.play import CONDUCT
@@ -82,7 +82,7 @@ def make_study(root: Path, planted: Planted, preset: Preset) -> Path:
     """Write the folder of such a study."""
     design, folder = Design.of(preset), Folder(root)
     root.mkdir(parents=True, exist_ok=True)
-    claim(root, design)
+    claim_study_folder(root, design)
     _fill(folder, design, planted)
     write_results(folder, design)
     return root

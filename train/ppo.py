@@ -22,8 +22,8 @@ Learner = OnPolicyAlgorithm
 class PPOSettings:
     """Hyper-parameters of PPO, the same for every arm, under the names that stable-baselines3 gives them.
 
-    The sizes were chosen by learning, not by speed. 500,000 agent-steps under `price_board`, then profit a round in one
-    seat among the scripted rivals (cost-plus pricing earns 0.10 there): rollouts of 25,600 in minibatches of 6,400
+    The sizes were chosen by learning, not by speed. 500,000 agent-steps under `price_board`, then profit per round in
+    one seat among the scripted rivals (cost-plus pricing earns 0.10 there): rollouts of 25,600 in minibatches of 6,400
     earned 0.01, of 12,800 in 1,600 0.06, of 6,400 in 800 0.10; twice the learning rate with more epochs, 0.04.
 
     Raises:

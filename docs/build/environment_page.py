@@ -133,8 +133,8 @@ Every number that an organization sees and sets, by name. All interfaces share i
 (`ruleshift/Market-v0`), the VecEnv of stable-baselines3 (`MarketVecEnv`) and the batched `Market` beneath them. This
 page is written from the code: `python docs/build/environment_page.py > docs/environment.md`.
 
-N organizations, J jobs a round, K kinds of job, T rounds: 8, 8, 3 and 100 unless you say otherwise. Money is in units
-of the mean job value.
+A market has N organizations, J jobs per round, K kinds of job and T rounds: 8, 8, 3 and 100 by default. Money is in
+units of the mean job value.
 """
 
 _BY_NAME = """

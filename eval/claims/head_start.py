@@ -15,6 +15,7 @@ from ruleshift.eval.claims.claim import (
     decide,
     explain,
     failing,
+    measured,
     obstacle,
     unmeasured,
 )
@@ -100,18 +101,18 @@ def answer(judgement: Judgement) -> str:
         return unmeasured(verdict)
     by, over = points(abs(found.estimate)), "averaged over the whole of training"
     direction = "higher" if found.estimate >= 0 else "lower"
-    measured = f"pecialists scored {by} {direction} on their home rules than the generalist, {over}"
+    scored = f"Specialists scored {by} {direction} on their home rules than the generalist, {over}"
     text = {
-        SUPPORTED: f"Yes. S{measured} ({level()}: {ends(found)}).",
+        SUPPORTED: f"Yes. {scored} ({level()}: {ends(found)}).",
         CONTRADICTED: f"No, the reverse. The generalist scored {by} higher on the specialists' own home rules, {over} "
         f"({level()}: {ends(found, swapped=True)}).",
         NO_DIFFERENCE: "No. On their home rules there was no material difference "
         f"({level()}: {ends(found, signed=True)}).",
-        INCONCLUSIVE: f"Inconclusive. S{measured}, but the {level()} of the difference runs from "
+        INCONCLUSIVE: f"Inconclusive. {scored}, but the {level()} of the difference runs from "
         f"{ends(found, signed=True)} points.",
     }[verdict.outcome]
     if verdict.outcome == INCONCLUSIVE and (failure := failing(judgement, SPECIALIST)):
-        text = f"No verdict: {failure}. As measured, s{measured}."
+        text = f"No verdict: {failure}. {measured(scored)}."
     return f"{text} {_times(verdict)}"
 
 

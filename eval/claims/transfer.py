@@ -47,11 +47,9 @@ def no_scale(returns: Returns, denominator: np.ndarray) -> str:
     sizes = returns.sizes
     rows: list[Weights] = [equal(sizes), *(leave_out(sizes, axis) for axis, size in enumerate(sizes) if size > 1)]
     lowest = min(float(mean(denominator, weights).min()) for weights in rows)
-    return (
-        ""
-        if lowest > 0
-        else f"the best replies earn no more than the floor (difference {lowest:.3g}), so there is no scale"
-    )
+    if lowest > 0:
+        return ""
+    return f"the best replies earn no more than the floor (difference {lowest:.3g}), so there is no scale"
 
 
 def judge(returns: Returns) -> Verdict:
@@ -78,16 +76,16 @@ def answer(judgement: Judgement) -> str:
     if found is None:
         return unmeasured(verdict)
     higher = "higher" if found.estimate >= 0 else "lower"
-    scored = f"he generalist scored {points(abs(found.estimate))} {higher} than the specialist"
+    scored = f"The generalist scored {points(abs(found.estimate))} {higher} than the specialist"
     swapped = found.estimate < 0
     interval_ = f"{level()}: {ends(found, swapped=swapped)}"
     if verdict.outcome == INCONCLUSIVE and judgement.incompetent:
-        return as_measured(judgement, f"T{scored} ({interval_}).")
+        return as_measured(judgement, f"{scored} ({interval_}).")
     if verdict.outcome == NO_DIFFERENCE:
-        return f"Neither. T{scored} ({interval_}), and a difference of less than {points(MARGIN)} counts as none."
+        return f"Neither. {scored} ({interval_}), and a difference of less than {points(MARGIN)} counts as none."
     if verdict.outcome == INCONCLUSIVE:
         limits = ends(found, signed=True)
-        return f"Inconclusive. T{scored}, but the {level()} of the difference runs from {limits} points."
+        return f"Inconclusive. {scored}, but the {level()} of the difference runs from {limits} points."
     winner, loser = ("generalist", "specialist") if verdict.outcome == SUPPORTED else ("specialist", "generalist")
     return (
         f"The {winner}. While both kept learning under the new rule, it scored {points(abs(found.estimate))} higher "

@@ -12,7 +12,7 @@ from ruleshift.eval.experiment.deployment import Deployment
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.references import shipped
 from ruleshift.eval.jobs.folder import Folder
-from ruleshift.eval.jobs.task import Report
+from ruleshift.eval.jobs.task import OnProgress
 
 if TYPE_CHECKING:
     from ruleshift.train.arms import ArmVariant
@@ -49,7 +49,7 @@ class Context:
     """Design of the study."""
     folder: Folder
     """Folder in which the study keeps its results and policies."""
-    report: Report = field(default=lambda share: None)
+    on_progress: OnProgress = field(default=lambda share: None)
     """Called with the share of the cell that is done, 0 .. 1, from time to time."""
 
     @cached_property

@@ -7,7 +7,7 @@ from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import job, tasks
 from ruleshift.eval.experiment.preset import Preset, load_preset
 from ruleshift.eval.experiment.protocols import training
-from ruleshift.eval.experiment.record import claim
+from ruleshift.eval.experiment.record import claim_study_folder
 from ruleshift.eval.experiment.references import FOLDER, keep
 from ruleshift.eval.jobs.folder import Folder, owned
 from ruleshift.eval.jobs.pool import compute
@@ -43,7 +43,7 @@ def make_references(
     workers = os.cpu_count() or 1 if workers is None else workers
     cells = [cell for cell in training.cells(design) if cell.arm in ("native", "best_reply")]
     with owned(root):
-        claim(root, design)
+        claim_study_folder(root, design)
         folder = Folder(root)
         folder.clean()
         compute(tasks(cells, design), job(design), folder, workers=workers, quiet=quiet)

@@ -7,7 +7,7 @@ from ruleshift.eval.experiment.context import Context
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.protocols import PROTOCOLS
 from ruleshift.eval.jobs.folder import Folder
-from ruleshift.eval.jobs.task import Job, Report, Task, Work
+from ruleshift.eval.jobs.task import Job, OnProgress, Task, Work
 
 
 def plan(design: Design) -> list[Cell]:
@@ -29,20 +29,20 @@ def begin(setting: dict[str, Any]) -> Work:
     """Return the work of a study, given its design as plain values."""
     design = Design.from_plain(setting)
     cells = {cell.name: cell for cell in plan(design)}
-    return lambda task, folder, report: compute_cell(cells[task], design, folder, report)
+    return lambda task, folder, on_progress: compute_cell(cells[task], design, folder, on_progress)
 
 
-def compute_cell(cell: Cell, design: Design, folder: Folder, report: Report = lambda share: None) -> None:
+def compute_cell(cell: Cell, design: Design, folder: Folder, on_progress: OnProgress = lambda share: None) -> None:
     """Compute a cell and store its result, which is then either whole or absent.
 
     Args:
         cell: the cell.
         design: design of the study.
         folder: folder of the study.
-        report: called with the share that is done, 0 .. 1, from time to time.
+        on_progress: called with the share that is done, 0 .. 1, from time to time.
     """
     protocol = PROTOCOLS[cell.protocol]
-    found = protocol.compute(cell, Context(design, folder, report))
+    found = protocol.compute(cell, Context(design, folder, on_progress))
     if isinstance(found, list):
         folder.write(cell.name, {"result": [entry.plain() for entry in found]})
     elif found is not None:

@@ -29,7 +29,7 @@ class Record:
     """Keys of the references that came with the suite, by kind, rule and seed in one string."""
 
 
-def claim(root: Path, design: Design) -> None:
+def claim_study_folder(root: Path, design: Design) -> None:
     """Record that the folder belongs to this study, and refuse a folder that holds something else.
 
     Raises:

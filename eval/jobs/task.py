@@ -7,9 +7,9 @@ from typing import Any
 
 from ruleshift.eval.jobs.folder import Folder
 
-Report = Callable[[float], None]
+OnProgress = Callable[[float], None]
 """A function that is called with the share of a task that is done, 0 .. 1, from time to time."""
-Work = Callable[[str, Folder, Report], None]
+Work = Callable[[str, Folder, OnProgress], None]
 """A function that computes the task of a name and stores its result in the folder."""
 
 

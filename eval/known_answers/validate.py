@@ -14,7 +14,7 @@ from ruleshift.envs.files import claim_folder, write_atomically
 from ruleshift.eval.extensions import load_extensions
 from ruleshift.eval.jobs.folder import Folder, foreign, owned
 from ruleshift.eval.jobs.pool import compute
-from ruleshift.eval.jobs.task import Job, Report, Task, Work
+from ruleshift.eval.jobs.task import Job, OnProgress, Task, Work
 from ruleshift.eval.known_answers import ANSWERS, Answer, Measurement, Row
 from ruleshift.eval.known_answers.report import write_validation
 from ruleshift.eval.known_answers.result import Result
@@ -87,8 +87,8 @@ def begin(extensions: list[str]) -> Work:
     """Return the work of a validation, which measures the known answer whose id is the name of the task."""
     load_extensions(extensions)
 
-    def work(task: str, folder: Folder, report: Report) -> None:
-        run = Measurement(folder=folder.root / TRAINED, progress=lambda share: report(min(share, 0.99)))
+    def work(task: str, folder: Folder, on_progress: OnProgress) -> None:
+        run = Measurement(folder=folder.root / TRAINED, progress=lambda share: on_progress(min(share, 0.99)))
         rows = ANSWERS[task].measure(run)
         folder.write(task, {"rows": [asdict(row) for row in rows]})
 

@@ -6,7 +6,7 @@ from ruleshift.eval.claims.adaptation import LEAST_MOVE, conduct_moves
 from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import SUPPORTED, failing
 from ruleshift.eval.claims.competence import LEAST
-from ruleshift.eval.claims.wording import count, listed, number, percent, score, share_in_words, whole
+from ruleshift.eval.claims.wording import count, listed, number, percent, points, score, share_in_words, whole
 from ruleshift.eval.report.findings import Findings
 
 
@@ -51,17 +51,17 @@ def what_intervals_cover(findings: Findings) -> str:
 
 def what_it_could_find(findings: Findings) -> str:
     """State the power of a study of this size, whatever was found."""
-    half_width = whole(100 * findings.power[0].half_width)
-    if not math.isfinite(findings.power[0].half_width):
+    half_width = findings.power[0].half_width
+    if not math.isfinite(half_width):
         return "A study in which nothing varies can establish nothing."
     parts = [
-        f"{percent(each.shares[SUPPORTED])} of the time if it is {score(each.effect)}"
+        f"{percent(each.shares[SUPPORTED])} of the time if it is {points(each.effect)}"
         for each in findings.power
         if each.effect > 0
     ]
     return (
-        f"A study of this size has an interval of about ±{half_width} points. It finds a "
-        f"true advantage {listed(parts)} points. These figures were fixed before the study ran, and rest on the "
+        f"A study of this size has an interval of about ±{whole(100 * half_width)} points. It establishes a true "
+        f"advantage {listed(parts)}. These figures were fixed before the study ran, and rest on the "
         "variance components of a first run of quick. If a small study is inconclusive, there may still be something "
         "to find."
     )

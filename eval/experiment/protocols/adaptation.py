@@ -57,7 +57,7 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
         train(
             plan,
             folder,
-            on_rollout=lambda learner: context.report(min(learner.num_timesteps / steps, 1.0)),
+            on_rollout=lambda learner: context.on_progress(min(learner.num_timesteps / steps, 1.0)),
             tensorboard=False,
             quiet=True,
         )

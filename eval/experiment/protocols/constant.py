@@ -42,7 +42,7 @@ def compute(cell: Cell, context: Context) -> dict[str, object]:
 def _best(conducts: list[dict[str, float]], context: Context, begun: float, share: float) -> dict[str, float]:
     earned = []
     for done, conduct in enumerate(conducts):
-        context.report(begun + share * done / len(conducts))
+        context.on_progress(begun + share * done / len(conducts))
         earned.append(_return(conduct, context))
     return conducts[earned.index(max(earned))]
 

@@ -36,7 +36,7 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
     kept = learning_curve(context.policy_folder(cell))
     entries: list[Entry] = []
     for done, (_, path) in enumerate(kept):
-        context.report(done / len(kept))
+        context.on_progress(done / len(kept))
         for each in context.deployment.frozen(load_policy(path), home, "curve", aware=aware):
             due = preset.steps * done // preset.curve_points
             entries.append(replace(each, steps=due, values={"return": each.values["return"]}))

@@ -20,7 +20,7 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
     design, home = context.design, context.design.rule(cell.home)
     entries: list[Entry] = []
     for done, target in enumerate(design.targets):
-        context.report(done / len(design.targets))
+        context.on_progress(done / len(design.targets))
         apart = rule_distance(home, target, mechanisms=design.preset.mechanisms)
         entries.append(Entry(target.name, "distance", {"distance": apart}))
     return entries

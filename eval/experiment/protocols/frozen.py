@@ -40,7 +40,7 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
     asked += [(home, "gate", {"seed": design.preset.gate_seed}) for home in design.gates_of(arm, cell.home)]
     entries: list[Entry] = []
     for done, (target, protocol, options) in enumerate(asked):
-        context.report(done / len(asked))
+        context.on_progress(done / len(asked))
         focal = MeanActions(policy) if protocol == "mean_actions" else policy
         entries += context.deployment.frozen(focal, target, protocol, aware=arm.aware, **options)
     return entries

@@ -31,7 +31,7 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
     asked += [(rule.name, "gate", design.preset.gate_seed) for rule in (*design.homes, design.central)]
     entries: list[Entry] = []
     for done, (target, protocol, seed) in enumerate(asked):
-        context.report(done / len(asked))
+        context.on_progress(done / len(asked))
         policy = _policy(arm, target, context)
         entries += context.deployment.frozen(policy, target, protocol, seed=seed)
     return entries

@@ -37,7 +37,7 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
     groups = [group for group in design.groups if group.panel == 0]
     entries: list[Entry] = []
     for done, target in enumerate(design.targets):
-        context.report(done / len(design.targets))
+        context.on_progress(done / len(design.targets))
         contests = {
             "generalist": _earned(context, groups, target, generalist, specialist),
             "constant": _earned(context, groups, target, constant, specialist),

@@ -51,7 +51,7 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
     focal = _focal(cell, context)
     aware = cell.arm in design.arms and design.arms[cell.arm].aware  # references are no arms
     for done, (target, protocol) in enumerate(runs):
-        context.report(done / len(runs))
+        context.on_progress(done / len(runs))
         shift = partial(_shift, design, target, protocol)
         run = context.deployment.play(groups, lambda group: focal, home, shift, aware=aware)
         profiles = []

@@ -63,7 +63,7 @@ def compute(cell: Cell, context: Context) -> None:
         plan,
         folder,
         checkpoint_seconds=_CHECKPOINT_SECONDS,
-        on_rollout=lambda learner: context.report(min(learner.num_timesteps / steps, 1.0)),
+        on_rollout=lambda learner: context.on_progress(min(learner.num_timesteps / steps, 1.0)),
         tensorboard=False,
         quiet=True,
     )
