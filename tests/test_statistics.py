@@ -237,4 +237,4 @@ def test_power__grows_with_the_effect_and_with_the_study() -> None:
 def test_power__without_an_effect_seldom_finds_one() -> None:
     table = power_table((6, 6, 3, 2, 4), (0.0,), repetitions=100)
     assert table[0].shares["supported"] <= 0.05
-    assert "true effect 0:" in str(table[0])
+    assert "true effect of 0 points:" in str(table[0])

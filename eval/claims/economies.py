@@ -194,7 +194,7 @@ _SHORT = {
 
 def _many(number: int, sure: int, side: str) -> str:
     """Say how many economies there are, and in how many the interval agrees: `3 (the 95% interval is above 0 in 2)`."""
-    return f"{number} (the {level()} is {side} 0 in {sure})" if number else "none"
+    return f"{number} (the {level()} is {side} 0 in {sure or 'none'})" if number else "none"
 
 
 def _told_apart(judgement: Judgement, verdict: Verdict) -> str:

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from ruleshift.eval.claims.claim import VERDICTS, decide
+from ruleshift.eval.claims.wording import points
 from ruleshift.eval.statistics import FACTORS, Interval, Sizes, interval, ratio
 
 Components = Mapping[tuple[str, ...], float]
@@ -52,7 +53,7 @@ class Power:
 
     def __str__(self) -> str:
         shares = ", ".join(f"{word} {100 * share:.0f}%" for word, share in self.shares.items())
-        return f"true effect {self.effect:g}: {shares} (interval +- {self.half_width:.2f})"
+        return f"true effect of {points(self.effect)}: {shares} (interval: ±{points(self.half_width)})"
 
 
 def simulate(
