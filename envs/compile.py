@@ -1,71 +1,30 @@
-"""How kernels are compiled, cached and called. No other file relies on the internals of numba.
+"""How kernels are compiled and called. No other file than this and `cache` relies on the internals of numba.
 
 Kernels are module-level functions under `jit`. They run without the GIL and without fast-math (LLVM may neither reorder
-nor fuse floating-point operations, so that results do not depend on the machine), and they are cached on disk. A cache
-entry is a pickle, and numba does not notice when a callee in another file changes. Therefore the cache directory is
-private to the user, and its name is a digest of all source files of `envs` and of the versions that compile them.
+nor fuse floating-point operations, so that results do not depend on the machine), and what was compiled is kept on disk
+(`cache`).
 """
 
-import hashlib
-import os
-import platform
-import shutil
-import stat
-import tempfile
+import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
-import llvmlite
 import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-_KEPT_CACHES = 4
+from ruleshift.envs.cache import keep_compiled
 
-
-def sources_digest() -> str:
-    """Return sixteen hexadecimal digits that identify the sources of `envs/` and the versions that compile them."""
-    digest = hashlib.sha256()
-    for part in (numba.__version__, llvmlite.__version__, platform.python_version()):
-        digest.update(part.encode())
-    folder = Path(__file__).parent
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(path.relative_to(folder).as_posix().encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _private_cache() -> str:
-    """Return the cache directory, of mode 0700 and owned by the user, or '' if there cannot be one."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ruleshift"
-    try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        facts = root.stat()
-        if hasattr(os, "getuid") and facts.st_uid != os.getuid():
-            return ""
-        if stat.S_IMODE(facts.st_mode) != 0o700:
-            root.chmod(0o700)
-        current = root / sources_digest()
-        current.mkdir(mode=0o700, exist_ok=True)
-        os.utime(current)
-        with tempfile.TemporaryFile(dir=current):
-            pass
-        stale = sorted(root.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT_CACHES:]
-    except OSError:
-        return ""
-    for path in stale:
-        shutil.rmtree(path, ignore_errors=True)
-    return str(current)
-
-
-CACHE_DIRECTORY = _private_cache()
+if numba.config.DISABLE_JIT:
+    raise ImportError("ruleshift needs numba's compiler, which NUMBA_DISABLE_JIT turns off: unset that variable")
+if sys.byteorder != "little" or sys.maxsize < 2**32:
+    raise ImportError("ruleshift needs a little-endian processor and a Python of 64 bits")
 
 
 def jit(function: Callable[..., Any]) -> Any:
-    """Compile `function` on its first call: no GIL, IEEE arithmetic as written, cached in `CACHE_DIRECTORY`.
+    """Compile `function` on its first call: no GIL, IEEE arithmetic as written, kept for later processes if it is ours.
 
     References are not counted (`_nrt=False`): the atomic counters took a third of a round and made threads wait for
     each other. So a kernel must not allocate memory, nor return an array to Python.
@@ -83,14 +42,10 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 
 def _decorated(function: Callable[..., Any], forceinline: bool) -> Any:
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = CACHE_DIRECTORY
-    try:
-        return numba.njit(
-            nogil=True, error_model="numpy", _nrt=False, forceinline=forceinline, cache=bool(CACHE_DIRECTORY)
-        )(function)
-    finally:
-        numba.config.CACHE_DIR = before
+    dispatcher = numba.njit(nogil=True, error_model="numpy", _nrt=False, forceinline=forceinline)(function)
+    if function.__module__.startswith("ruleshift."):
+        keep_compiled(dispatcher)
+    return dispatcher
 
 
 def freeze(dispatcher: Any, *arguments: Any) -> Any:

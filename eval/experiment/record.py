@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ruleshift
-from ruleshift.envs.compile import sources_digest
+from ruleshift.envs.cache import sources_digest
 from ruleshift.envs.files import claim_folder
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.references import shipped

@@ -59,7 +59,6 @@ class Train:
             home.pop("schedule", None)
             if arm.nuisance:
                 home.pop("economy", None)
-        _say_if_compiling()
         options = {name: getattr(self, name) for name in ("arm", "steps", "seed", "mechanisms")}
         train(TrainingPlan(**home, **options), self.out)
         print(f"policy: {self.out}")
@@ -92,7 +91,6 @@ class Evaluate:
     def run(self) -> None:
         from ruleshift.eval import evaluate
 
-        _say_if_compiling()
         options = {name: value for name, value in vars(self).items() if name not in ("policy", "rule")}
         print(evaluate(self.policy, self.rule, **options))
 
@@ -114,7 +112,6 @@ class Study:
     def run(self) -> None:
         from ruleshift.eval import study
 
-        _say_if_compiling()
         print(f"report: {study(self.preset, self.out, workers=self.workers)}")
 
 
@@ -135,7 +132,6 @@ class References:
     def run(self) -> None:
         from ruleshift.eval import make_references
 
-        _say_if_compiling()
         made = make_references(self.preset, self.out, workers=self.workers)
         print("\n".join(made) if made else "no reference is missing")
 
@@ -187,7 +183,6 @@ class Validate:
     def _validate(self) -> int:
         from ruleshift.eval import validate
 
-        _say_if_compiling()
         found = validate(self.out, only=self.only, extensions=self.extensions, workers=self.workers)
         print(f"{len(found.results) - len(found.failed)} of {len(found.results)} known answers hold")
         if found.failed:
@@ -243,7 +238,6 @@ class CompareRules:
         from ruleshift.eval.compare.picture import check_picture
 
         check_picture(self.picture)
-        _say_if_compiling()
         comparison = compare_rules(self.first, self.second, mechanisms=self.mechanisms)
         print(comparison)
         if self.picture is not None:
@@ -312,7 +306,6 @@ class RunScenario:
     def run(self) -> None:
         from ruleshift.eval import run_scenario
 
-        _say_if_compiling()
         options = {name: value for name, value in vars(self).items() if name not in ("scenario", "out")}
         done = run_scenario(self.scenario, **options)
         print(done)
@@ -385,7 +378,6 @@ class Play:
         from ruleshift.envs.scene import Ended
 
         market = self._market()
-        _say_if_compiling()
         policy = None if self.policy is None else load_policy(self.policy)
         background = Background(seat_everyone(market.economy, policy), 1)
         renderer = Renderer(mode)
@@ -490,13 +482,6 @@ def _rule_or_structure(name: str) -> "Rule | Structure":
             return load_structure(name)
         except ValueError:
             raise no_rule from None
-
-
-def _say_if_compiling() -> None:
-    from ruleshift.envs.compile import CACHE_DIRECTORY
-
-    if not CACHE_DIRECTORY or not any(Path(CACHE_DIRECTORY).rglob("*.nbi")):
-        print("compiling the market; this happens once and takes about a minute", file=sys.stderr)
 
 
 def _first_sentence(text: str) -> str:
