@@ -44,7 +44,7 @@ class FocalMarkets:
     """B markets in lock-step, seat 0 of each played from outside, the others by the background.
 
     Args:
-        rule: a name, a path, a Rule or a Structure.
+        rule: a Rule or a Structure, or the name of either, or the path of its file.
         markets: B.
         economy: sizes and numbers of the markets.
         background: None for `rival_population`, a policy for all other seats, or several that hold them in turn.

@@ -17,9 +17,9 @@ from ruleshift.envs.enumerations import PRICINGS
 from ruleshift.envs.mechanisms import find_mechanism, load_mechanisms
 from ruleshift.envs.mechanisms.base import MECHANISM_SIGNATURE
 from ruleshift.envs.numerics import market_key
-from ruleshift.envs.rule import MAX_DELAY, Rule, load_rule
+from ruleshift.envs.rule import MAX_DELAY, Rule
 from ruleshift.envs.schedule import Shift, check_schedule, draw_shifts, notices, stages
-from ruleshift.envs.structure import Structure
+from ruleshift.envs.structure import Structure, load_rule_or_structure
 from ruleshift.envs.workers import run_beside
 
 _POOLED = 8
@@ -95,8 +95,8 @@ class Market:
     B, the other markets, the threads or the process.
 
     Args:
-        rule: a name, the path of a TOML file, a `Rule`, or a `Structure`, which is drawn anew in each market and
-            episode.
+        rule: a `Rule`, or a `Structure`, which is drawn anew in each market and episode; or the name of either, or the
+            path of its TOML file.
         markets: B, the number of markets.
         first_market: number of the first market; the others follow it.
         economy: sizes, costs, demand and shocks; None means `Economy()`.
@@ -126,7 +126,7 @@ class Market:
             raise TypeError(f"economy is {type(economy).__name__}; it must be an Economy")
         load_mechanisms(tuple(mechanisms))
         self.economy = economy or Economy()
-        self.rule = rule if isinstance(rule, Structure) else load_rule(rule)
+        self.rule = load_rule_or_structure(rule)
         self.schedule = check_schedule(schedule, self.economy.rounds)
         self.markets, self.first_market, self.threads = int(markets), int(first_market), int(threads)
         self.mechanisms = tuple(mechanisms)
@@ -205,7 +205,7 @@ class Market:
             numbers = range(self.first_market, self.first_market + self.markets)
             keys = np.array([market_key(seed, number) for number in numbers], np.uint64)
         if rule is not None:
-            rule = rule if isinstance(rule, Structure) else load_rule(rule)
+            rule = load_rule_or_structure(rule)
             check_rule(rule if isinstance(rule, Rule) else rule.base, self.economy)
             self.rule = rule
         if keys is not None:

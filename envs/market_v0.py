@@ -273,8 +273,8 @@ def parallel_env(
     """Return a market in which all organizations act at once.
 
     Args:
-        rule: a name of `list_rules()`, the path of a rule file, a Rule, or a Structure, which is drawn anew in each
-            episode.
+        rule: a Rule, or a Structure, which is drawn anew in each episode; or the name of either (`list_rules()`,
+            `list_structures()`), or the path of its file.
         organizations, jobs, kinds, rounds: sizes that replace those of the economy (by default 8, 8, 3, 100).
         economy: the numbers that are not part of the rule; None means `Economy()`.
         schedule: the shifts of the rule within an episode.

@@ -17,7 +17,7 @@ from ruleshift.envs.compile import jit
 from ruleshift.envs.fields import check_keys
 from ruleshift.envs.numerics import SHIFT, uniform, words
 from ruleshift.envs.rule import Rule, load_rule
-from ruleshift.envs.structure import Structure
+from ruleshift.envs.structure import Structure, load_rule_or_structure
 from ruleshift.envs.walk import flat_keys
 
 
@@ -52,8 +52,7 @@ class Shift:
         number = isinstance(self.chance, int | float) and not isinstance(self.chance, bool)
         if not number or not 0 <= self.chance <= 1:
             raise ValueError(f"shift: chance is {self.chance!r}; it must be a number from 0 to 1")
-        if not isinstance(self.to, Structure):
-            object.__setattr__(self, "to", load_rule(self.to))
+        object.__setattr__(self, "to", load_rule_or_structure(self.to))
 
 
 def periodic(rules: Sequence[Any], every: int, rounds: int) -> tuple[Shift, ...]:
@@ -175,7 +174,7 @@ def _check_counts(**counts: Any) -> None:
 def _check_rules(rules: Any, least: int) -> tuple[Any, ...]:
     if isinstance(rules, str | Path | Rule | Structure):
         rules = (rules,)
-    loaded = tuple(each if isinstance(each, Structure) else load_rule(each) for each in rules)
+    loaded = tuple(load_rule_or_structure(each) for each in rules)
     if len(loaded) < least:
         raise ValueError(f"schedule: there are {len(loaded)} rules; there must be at least {least}")
     return loaded

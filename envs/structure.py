@@ -160,6 +160,31 @@ def load_structure(structure: "str | Path | Structure") -> Structure:
     return loaded
 
 
+def is_structure(name: str | Path) -> bool:
+    """Return whether a name or the path of a TOML file is that of a structure: its file has the key `base`."""
+    path = Path(name)
+    if name in list_structures() or path.suffix != ".toml" or not path.is_file():
+        return name in list_structures()
+    try:
+        return "base" in read_file(path)
+    except ValueError:
+        return False
+
+
+def load_rule_or_structure(given: "str | Path | Rule | Structure") -> Rule | Structure:
+    """Load a rule or a structure by its name or by the path of its TOML file; a Rule or Structure is returned as it is.
+
+    Raises:
+        ValueError, TypeError, FileNotFoundError: as `load_rule` and `load_structure`.
+
+    >>> type(load_rule_or_structure("platforms")).__name__, type(load_rule_or_structure("price_board")).__name__
+    ('Structure', 'Rule')
+    """
+    if isinstance(given, str | Path) and is_structure(given):
+        return load_structure(given)
+    return given if isinstance(given, Structure) else load_rule(given)
+
+
 def list_structures() -> tuple[str, ...]:
     """Return the names of the structures that come with the suite, in alphabetical order."""
     return names_in(_FOLDER)

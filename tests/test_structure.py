@@ -8,11 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import BUILT_IN
 
-from ruleshift.envs import Economy, Market, Rule, Structure, list_rules, list_structures, load_rule, load_structure
+from ruleshift.agents.market_env import MarketEnv, MarketVectorEnv
+from ruleshift.envs import (
+    Economy,
+    Market,
+    Rule,
+    Shift,
+    Structure,
+    list_rules,
+    list_structures,
+    load_rule,
+    load_structure,
+    market_v0,
+)
 from ruleshift.envs.enumerations import CHARGES, PRICINGS
 from ruleshift.envs.market import check_rule
 from ruleshift.envs.structure import PARTS
 from ruleshift.envs.support import outside, supports
+from ruleshift.train import MarketVecEnv
 
 BASE = load_rule("price_board")
 PLATFORMS = Path(__file__).parents[1] / "envs" / "structures" / "platforms.toml"
@@ -310,6 +323,31 @@ def test_load_structure__a_file_of_ones_own(tmp_path: Path) -> None:
         load_structure(path)
     with pytest.raises(ValueError, match=r"platform.*platforms"):
         load_structure("platform")
+
+
+@pytest.mark.parametrize("by", ["name", "path"])
+def test_every_view__takes_a_structure_as_it_takes_a_rule(by: str, tmp_path: Path) -> None:
+    given = "platforms" if by == "name" else str(tmp_path / "mine.toml")
+    (tmp_path / "mine.toml").write_text(PLATFORMS.read_text())
+    wanted = load_structure("platforms")
+    market = Market("price_board", schedule=(Shift(at=5, to=given),))
+    assert market.schedule[0].to.hash == wanted.hash  # type: ignore[union-attr]
+    market.reset(seed=1, rule=given)
+    opened = (
+        market, Market(given), market_v0.parallel_env(rule=given).market, MarketEnv(given).market,
+        MarketVectorEnv(2, given).market, MarketVecEnv(given, markets=2).market,
+    )  # fmt: skip
+    assert {each.rule.hash for each in opened} == {wanted.hash}
+
+
+def test_market__says_what_is_wrong_with_the_file_of_a_structure(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('base = "price_board"\n[train]\n"scoring.zeal" = 1\n')
+    with pytest.raises(ValueError, match=r"mine\.toml.*scoring\.zeal"):
+        Market(tmp_path / "mine.toml")
+
+
+def test_names__no_structure_is_named_like_a_rule() -> None:
+    assert set(list_structures()).isdisjoint(list_rules())
 
 
 def test_documentation__its_example_is_a_structure(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -30,7 +31,8 @@ class MarketVecEnv(VecEnv):
     attributes are set for all rows.
 
     Args:
-        rule: a name, a path, a Rule, or a Structure (a rule is then drawn anew for each market and episode).
+        rule: a Rule, or a Structure (a rule is then drawn anew for each market and episode); or the name of either, or
+            the path of its file.
         markets: B.
         first_market: number of the first market; noise belongs to the number.
         seed: used at the first reset, until `seed()` gives another.
@@ -50,7 +52,7 @@ class MarketVecEnv(VecEnv):
 
     def __init__(
         self,
-        rule: "str | Rule | Structure" = "price_board",
+        rule: "str | Path | Rule | Structure" = "price_board",
         markets: int = 64,
         first_market: int = 0,
         seed: int = 0,

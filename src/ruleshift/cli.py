@@ -12,7 +12,7 @@ import tyro
 from tyro.conf import Positional, arg, subcommand
 
 if TYPE_CHECKING:
-    from ruleshift.envs import Market, Rule, Structure
+    from ruleshift.envs import Market
 
 RuleArgument = Positional[Annotated[str, arg(metavar="RULE")]]
 ScenarioArgument = Positional[Annotated[str, arg(metavar="SCENARIO")]]
@@ -468,20 +468,9 @@ def _find(name: str) -> "dict[str, Any]":
     """Return the arguments of a market: the rule or structure and, for a scenario, also its economy and schedule."""
     from ruleshift.envs import load_scenario
     from ruleshift.envs.scenario import is_scenario
+    from ruleshift.envs.structure import load_rule_or_structure
 
-    return load_scenario(name).arguments() if is_scenario(name) else {"rule": _rule_or_structure(name)}
-
-
-def _rule_or_structure(name: str) -> "Rule | Structure":
-    from ruleshift.envs import load_rule, load_structure
-
-    try:
-        return load_rule(name)
-    except ValueError as no_rule:
-        try:
-            return load_structure(name)
-        except ValueError:
-            raise no_rule from None
+    return load_scenario(name).arguments() if is_scenario(name) else {"rule": load_rule_or_structure(name)}
 
 
 def _first_sentence(text: str) -> str:
