@@ -20,6 +20,7 @@ from ruleshift.agents.scripted import (
 )
 from ruleshift.agents.seats import Seats, seat_everyone
 from ruleshift.agents.undisclosed import Undisclosed
+from ruleshift.agents.warm import warm_up
 
 __all__ = [
     "OUTCOME_PARTS",
@@ -43,4 +44,5 @@ __all__ = [
     "save_policy",
     "seat_everyone",
     "unit_costs",
+    "warm_up",
 ]

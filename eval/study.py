@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from ruleshift.agents import warm_up
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import job, plan, tasks
 from ruleshift.eval.experiment.power import power_table
@@ -44,6 +45,7 @@ def study(
         folder.clean()
         if not quiet:
             print(_stated_power(design.preset))
+        warm_up()  # here, where it is seen, and not in each worker
         compute(tasks(plan(design), design), job(design), folder, workers=workers, quiet=quiet)
         write_results(folder, design)
         return write_report(root)

@@ -1,5 +1,6 @@
 """The command line: each command does its work, and a mistake is one clear line and exit status 2."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import ruleshift
 from ruleshift.agents import Card, LearnedPolicy, load_policy, save_policy
 from ruleshift.cli import main, parse
 from ruleshift.envs import Rule, list_rules, list_scenarios, load_rule, load_scenario
 
 COMMANDS = (
     "train", "evaluate", "study", "report", "validate", "rules", "rules list", "rules show", "rules compare",
-    "scenarios", "scenarios list", "scenarios show", "scenarios run", "play",
+    "scenarios", "scenarios list", "scenarios show", "scenarios run", "play", "warm-up",
 )  # fmt: skip
 
 
@@ -178,6 +180,12 @@ def test_train_and_evaluate__go_together(tmp_path: Path, capsys: pytest.CaptureF
         ("play --kinds 2 --policy POLICY", "kinds"),
         ("play --mechanisms nowhere:none", "nowhere:none"),
         ("play --save /dev/null/frames --rounds 1", "/dev/null"),
+        ("play --save clip.mp4", "there are no .mp4 files here; give a name that ends in .gif, or a folder"),
+        ("play --save OUT --pause 1", "--pause has no meaning for PNG frames"),
+        ("play --at 3", "--at 3 says when the rule changes; say with --shift-to to which rule"),
+        ("play ride_hailing --at 3", "--at 3 says when the rule changes; say with --shift-to to which rule"),
+        ("evaluate POLICY --at 3", "--at 3 says when the rule changes; say with --shift-to to which rule"),
+        ("validate --list --only luce_choice", "--list goes with --extensions alone"),
         ("scenarios show nowhere", "nowhere"),
         ("scenarios run nowhere.toml", "nowhere.toml"),
         ("scenarios run ride_hailing --markets 0", "markets"),
@@ -213,20 +221,69 @@ def test_mistake__of_spelling_ends_with_status_2(words: str, capsys: pytest.Capt
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_interrupt__says_that_the_same_command_continues(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("saved", "said"),
+    [
+        ("", "before anything was saved; the same command starts from the beginning"),
+        (".lock", "before anything was saved; the same command starts from the beginning"),
+        ("cells/done.json", "the same command continues from what is saved in"),
+        ("partial/begun/checkpoint.safetensors", "the same command continues from what is saved in"),
+    ],
+)
+def test_interrupt__says_what_is_kept(
+    saved: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def interrupted(*arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
+    if saved:
+        (tmp_path / saved).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / saved).touch()
     monkeypatch.setattr("ruleshift.eval.study", interrupted)
     assert main(["study", "--out", str(tmp_path)]) == 130
-    assert "run the same command to continue" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert shown.startswith("ruleshift: interrupted")
+    assert said in shown
+    assert shown.count("\n") == 1
 
 
-def test_closed_pipe__ends_quietly() -> None:
-    command = f"{sys.executable} -m ruleshift.cli play --rounds 200 --pause 0 | head -1"
+def _unread(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command whose output nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        command = [sys.executable, "-m", "ruleshift", *words]
+        return subprocess.run(command, stdout=writing, stderr=-1, text=True, timeout=120)
+    finally:
+        os.close(writing)
+
+
+def test_reader_that_leaves__does_not_stop_the_work(tmp_path: Path) -> None:
+    done = _unread("validate", "--only", "luce_choice", "--workers", "0", "--out", str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "validation.csv").is_file()
+
+
+def test_reader_that_leaves__ends_a_market_that_is_only_shown() -> None:
+    done = _unread("play", "--rounds", "10000")
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("redirection", [">&-", "<&- >&- 2>&-", ">/dev/full"])
+def test_output_that_cannot_be_written__does_not_stop_the_work(redirection: str, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m ruleshift scenarios run ride_hailing --markets 1 --out {tmp_path} {redirection}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
-    assert done.stdout.startswith("price_board")
-    assert "Traceback" not in done.stderr
-    assert "roken" not in done.stderr
+    assert done.returncode == 0
+    assert (tmp_path / "ride_hailing.csv").is_file()
+    assert done.stderr in ("", "ruleshift: standard output is lost: no space left on device\n")
+
+
+def test_module__is_the_command_and_knows_its_version() -> None:
+    command = [sys.executable, "-m", "ruleshift", "--version"]
+    assert subprocess.check_output(command, text=True) == f"ruleshift {ruleshift.__version__}\n"
+
+
+def test_warm_up__leaves_nothing_to_compile(tmp_path: Path) -> None:
+    assert main(["warm-up"]) == 0
+    done = subprocess.run([sys.executable, "-m", "ruleshift", "play", "--rounds", "1"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from ruleshift.agents import warm_up
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import job, tasks
 from ruleshift.eval.experiment.preset import Preset, load_preset
@@ -46,6 +47,7 @@ def make_references(
         claim_study_folder(root, design)
         folder = Folder(root)
         folder.clean()
+        warm_up()  # here, where it is seen, and not in each worker
         compute(tasks(cells, design), job(design), folder, workers=workers, quiet=quiet)
         for cell in cells:
             assert cell.seed is not None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ruleshift
+from ruleshift.agents import warm_up
 from ruleshift.envs.files import claim_folder, write_atomically
 from ruleshift.eval.extensions import load_extensions
 from ruleshift.eval.jobs.folder import Folder, foreign, owned
@@ -76,6 +77,7 @@ def validate(
         folder.clean()
         tasks = [Task(each.id, each.title, each.needs, each.seconds) for each in asked]
         tasks.sort(key=lambda task: (len(task.needs), -task.seconds))
+        warm_up()  # here, where it is seen, and not in each worker
         compute(tasks, Job(f"{__name__}:begin", list(extensions)), folder, workers=workers, quiet=quiet)
         results = tuple(_result(folder, answer) for answer in asked)
         table = root / "validation.csv"

@@ -4,12 +4,16 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from tyro.conf import Positional, arg, subcommand
+
+import ruleshift
+from ruleshift.streams import TRACEBACK, discard, one_line, open_streams, unfailing_output
 
 if TYPE_CHECKING:
     from ruleshift.envs import Market
@@ -18,8 +22,13 @@ RuleArgument = Positional[Annotated[str, arg(metavar="RULE")]]
 ScenarioArgument = Positional[Annotated[str, arg(metavar="SCENARIO")]]
 FolderArgument = Positional[Annotated[Path, arg(metavar="FOLDER")]]
 
-FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
-_TRACEBACK = "RULESHIFT_TRACEBACK"
+FAILED, MISTAKE, INTERRUPTED, UNREAD = 1, 2, 130, 141
+_DESCRIPTION = """Learning organizations in an algorithmic market whose matching rule changes.
+
+The first command that plays compiles the market, once for each version; `ruleshift warm-up` does it in advance.
+`ruleshift --version` prints the version. The exit status is 0 on success, 1 if a known answer fails, 2 after a mistake
+and 130 after Ctrl-C.
+"""
 
 
 @dataclass(frozen=True)
@@ -77,8 +86,8 @@ class Evaluate:
     """Rule that the market starts with: a name or the path of a .toml file."""
     shift_to: str | None = None
     """Rule that it changes to; if left out, the rule stays."""
-    at: int = 50
-    """Rounds played before the change."""
+    at: int | None = None
+    """Rounds played before the change; by default 50."""
     markets: int = 64
     """Markets to average over."""
     seed: int = 1_000_000
@@ -91,7 +100,10 @@ class Evaluate:
     def run(self) -> None:
         from ruleshift.eval import evaluate
 
-        options = {name: value for name, value in vars(self).items() if name not in ("policy", "rule")}
+        _check_shift(self.at, self.shift_to)
+        options = {name: value for name, value in vars(self).items() if name not in ("policy", "rule", "at")}
+        if self.at is not None:
+            options["at"] = self.at
         print(evaluate(self.policy, self.rule, **options))
 
 
@@ -174,6 +186,8 @@ class Validate:
 
         load_extensions(self.extensions)
         if self.listing:
+            if self != Validate(listing=True, extensions=self.extensions):
+                raise ValueError("--list goes with --extensions alone: it lists all answers and measures none")
             width = max(map(len, ANSWERS))
             for answer in ANSWERS.values():
                 print(f"{answer.id:<{width}}  {answer.seconds:>3.0f} s  {answer.title}")
@@ -349,25 +363,39 @@ class Play:
     """Kinds of job; by default the scenario's, or 3."""
     seed: int = 0
     """Seed of the market, 0 to 2**32 - 1."""
-    pause: float = 0.2
-    """Seconds between rounds."""
+    pause: float | None = None
+    """Seconds between rounds; by default 0.2."""
     save: Path | None = None
-    """Save instead of showing: a file whose name ends in .gif, or a folder for PNG frames."""
+    """Save instead of showing: a file whose name ends in .gif, or a folder for PNG frames, whose name has no suffix."""
     mechanisms: tuple[str, ...] = ()
     """Your own mechanisms that rules name, as module:function."""
 
     def run(self) -> None:
         from ruleshift.envs.render import save_frames, save_gif
 
-        if not 0 <= self.pause < 3600:
-            raise ValueError(f"--pause is {self.pause:g}; it must be a number of seconds from 0")
+        pause = 0.2 if self.pause is None else self.pause
+        self._check(pause)
         if self.save is None:
             for _ in self._shown("human"):
-                time.sleep(self.pause)
+                time.sleep(pause)
         elif self.save.suffix == ".gif":
-            print(save_gif(self._shown("rgb_array"), self.save, seconds=self.pause))
+            print(save_gif(self._shown("rgb_array"), self.save, seconds=pause))
         else:
             print(save_frames(self._shown("rgb_array"), self.save))
+
+    def _check(self, pause: float) -> None:
+        _check_shift(self.at, self.shift_to)
+        if not 0 <= pause < 3600:
+            raise ValueError(f"--pause is {pause:g}; it must be a number of seconds from 0")
+        if self.save is None or self.save.suffix == ".gif":
+            return
+        if self.save.suffix and not self.save.is_dir():
+            raise ValueError(
+                f"--save {self.save}: there are no {self.save.suffix} files here; give a name that ends in .gif, or a "
+                "folder for PNG frames, whose name has no suffix"
+            )
+        if self.pause is not None:
+            raise ValueError("--pause has no meaning for PNG frames; leave it out, or save a .gif")
 
     def _shown(self, mode: str) -> "Iterator[Any]":
         """Yield what the renderer returns before the first round and after each round."""
@@ -405,6 +433,22 @@ class Play:
         return Market(found["rule"], economy=economy, schedule=schedule, mechanisms=self.mechanisms)
 
 
+@dataclass(frozen=True)
+class WarmUp:
+    """Compile the market and all mechanisms, so that no later process has to.
+
+    This takes a few minutes, or a second if everything is compiled already. Run it once before many processes start at
+    the same time, and when an image of a container is built. What is compiled is kept in $XDG_CACHE_HOME/ruleshift, by
+    default ~/.cache/ruleshift.
+    """
+
+    def run(self) -> None:
+        from ruleshift.agents import warm_up
+
+        warm_up()
+        print("everything is compiled")
+
+
 Command = (
     Annotated[Train, subcommand("train")]
     | Annotated[Evaluate, subcommand("evaluate")]
@@ -415,16 +459,21 @@ Command = (
     | Annotated[Rules, subcommand("rules")]
     | Annotated[Scenarios, subcommand("scenarios")]
     | Annotated[Play, subcommand("play")]
+    | Annotated[WarmUp, subcommand("warm-up")]
 )
 
 
 def parse(arguments: Sequence[str] | None = None) -> Any:
     """Return the command that the arguments (by default those of the process) name; exit with 2 if they are wrong."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if list(given) == ["--version"]:
+        print(f"ruleshift {ruleshift.__version__}")
+        sys.exit(0)
     return tyro.cli(
         Command,  # type: ignore[arg-type]
         prog="ruleshift",
-        description="Learning organizations in an algorithmic market whose matching rule changes.",
-        args=arguments,
+        description=_DESCRIPTION,
+        args=given,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
     )
 
@@ -432,36 +481,45 @@ def parse(arguments: Sequence[str] | None = None) -> Any:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status.
 
-    It is 0 on success, 1 if a known answer fails, 2 after a user's mistake, and 130 after Ctrl-C.
+    It is 0 on success, 1 if a known answer fails, 2 after a user's mistake, 130 after Ctrl-C, and 141 if a market was
+    shown to a program that did not read to the end. Of any other command the work goes on when nobody reads its output.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads only wait for each other
-    command = parse(arguments)
-    status = 0
-    if os.environ.get(_TRACEBACK):
-        return command.run() or 0
+    command: Any = None
     try:
-        status = command.run() or 0
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left; nothing more to say
-    except (ValueError, RuntimeError, OSError) as error:
-        print(f"ruleshift: {_one_line(error)}", file=sys.stderr)
-        return MISTAKE
+        open_streams()
+        command = parse(arguments)
+        shown = isinstance(command, Play) and command.save is None
+        with nullcontext() if shown else unfailing_output():
+            status = command.run() or 0
+            print(end="", flush=True)
+        return status
     except KeyboardInterrupt:
-        print(f"ruleshift: interrupted{_RESUMES.get(type(command), '')}", file=sys.stderr)
+        print(f"ruleshift: interrupted{_what_is_kept(command)}", file=sys.stderr)
         return INTERRUPTED
-    return status
+    except BrokenPipeError:
+        discard(sys.stdout)
+        return UNREAD
+    except (ValueError, TypeError, ImportError, RuntimeError, OSError) as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        print(f"ruleshift: {one_line(error)}", file=sys.stderr)
+        return MISTAKE
 
 
-_RESUMES = dict.fromkeys((Train, Study, References, Validate), "; run the same command to continue")
+def _what_is_kept(command: Any) -> str:
+    """Say how an interrupted command that leaves a folder goes on when it is started again; '' for other commands."""
+    if not isinstance(command, Train | Study | References | Validate):
+        return ""
+    kept = ("checkpoint.safetensors", "cells/*.json", "policies/*", "partial/**/checkpoint.safetensors")
+    if any(True for pattern in kept for _ in command.out.glob(pattern)):
+        return f"; the same command continues from what is saved in {command.out}"
+    return " before anything was saved; the same command starts from the beginning"
 
 
-def _one_line(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror.lower()}"
-    lines = str(error).splitlines()
-    return lines[0] if lines else f"{type(error).__name__} (for the details set {_TRACEBACK}=1)"
+def _check_shift(at: int | None, shift_to: str | None) -> None:
+    if at is not None and shift_to is None:
+        raise ValueError(f"--at {at} says when the rule changes; say with --shift-to to which rule")
 
 
 def _find(name: str) -> "dict[str, Any]":
