@@ -35,7 +35,7 @@ def bare_kernel_block(rule: str | Rule | Structure, markets: int, economy: Econo
     observations = market.reset(seed=seed)
     rewards, ended = np.empty(observations.shape[:2], np.float32), np.empty_like(observations)
     market.step(actions[0])
-    buffers, rules, next_market = market._handles[0], market._rules_handle, np.zeros(1, np.int64)
+    buffers, rules, next_market = market._handles[0], market._plan_in_force.handle, np.zeros(1, np.int64)
 
     def block() -> int:
         for number, action in enumerate(actions):

@@ -3,6 +3,8 @@
 `ask = (a + 1) / 2 * 1.25`, `effort` and `promotion = (a + 1) / 2`, `focus = softmax(3 a)` over the K kinds.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ruleshift.envs.compile import inlined, jit
@@ -41,12 +43,61 @@ def act(actions, outcome, total):
 
 @jit
 def all_finite(actions):
-    """Return whether actions (B, N, 3 + K) hold neither NaN nor infinity."""
-    flat = actions.reshape(actions.size)
+    """Return whether float32 numbers (n,) hold neither NaN nor infinity."""
     finite = True
-    for index in range(len(flat)):
-        finite &= flat[index] - flat[index] == np.float32(0.0)
+    for index in range(len(actions)):
+        finite &= actions[index] - actions[index] == np.float32(0.0)
     return finite
+
+
+_FAR = 1e6  # outside any box but within float32; larger numbers are reduced to it before the market clips them
+
+
+def read_actions(actions: Any, shape: tuple[int, ...], who: str = "actions") -> np.ndarray:
+    """Return actions as a C-contiguous float32 array of the given shape; this is the check of every view.
+
+    An array that is one already is returned as it is. Lists, other real numbers, and strided or read-only arrays are
+    converted, and finite numbers beyond float32 are reduced to 1,000,000, which the market clips and counts.
+
+    Args:
+        actions: array or nested sequence of real numbers; integers count as real, booleans do not.
+        shape: the shape that it must have, such as (B, N, 3 + K).
+        who: what the actions are of, with which an error begins.
+
+    Raises:
+        TypeError: if it does not hold real numbers.
+        ValueError: if it has another shape, or holds NaN or infinity; says where.
+    """
+    ready = type(actions) is np.ndarray and actions.dtype == np.float32 and actions.flags.carray
+    array = actions if ready else _real_numbers(actions, who)
+    if array.shape != shape:
+        raise ValueError(f"{who}: the shape is {array.shape}; it must be {shape}")
+    if not ready:
+        _check_finite(array, bool(np.isfinite(array).all()), who)
+        wide = array.astype(np.result_type(array.dtype, np.float32), copy=False)
+        array = np.ascontiguousarray(np.clip(wide, -_FAR, _FAR), np.float32)
+    else:
+        _check_finite(array, all_finite(array.reshape(-1)), who)
+    return array
+
+
+def _real_numbers(actions: Any, who: str) -> np.ndarray:
+    try:
+        array = np.asarray(actions)
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError(f"{who}: the numbers do not form an array; some rows are longer than others") from None
+    if array.dtype.kind not in "fiu":
+        kind = type(actions).__name__ if array.ndim == 0 else f"an array of {array.dtype}"
+        raise TypeError(f"{who}: got {kind}; it must hold real numbers")
+    return array
+
+
+def _check_finite(array: np.ndarray, finite: bool, who: str) -> None:
+    if finite:
+        return
+    where = np.argwhere(~np.isfinite(array))[0]
+    value = array[tuple(where)]
+    raise ValueError(f"{who}: {value} at [{', '.join(map(str, where))}]; every number must be finite")
 
 
 @inlined

@@ -44,7 +44,7 @@ class Arrays(NamedTuple):
     payments: Floats2  # (B, J), what clients paid in the last round, in mean job values
     measures: Floats2  # (B, M), measures of the last round
     totals: Floats2  # (B, M), sums of the measures over the episode so far
-    faults: Integers1  # (B,), invalid assignments by a mechanism
+    faults: Integers1  # (B,), invalid assignments by a mechanism, or -1 while it runs
     history: Floats3  # (B, H, 8 + 2N), what was disclosed in the last H rounds; H is 0 if disclosure has no delay
 
 
@@ -54,8 +54,8 @@ class EpisodeRules(NamedTuple):
     rows: Floats3  # (S, B, RULE_ROW), see `Rule.row`
     features: _Features  # (S, B, len(FEATURES)), see `Rule.features`
     addresses: Integers2  # (S, B), machine addresses of the mechanisms
-    stages: Integers2  # (T, B), index s of the rule in force in each round
-    notices: Floats2  # (T, B), how near an announced shift is, in [0, 1]
+    stages: Integers2  # (2, B), index s of the rule in force in the round that is played and in the one after it
+    notices: Floats1  # (B,), how near an announced shift is in the round after it, in [0, 1]
 
 
 class RoundBuffers(NamedTuple):

@@ -26,7 +26,7 @@ class Economy:
     """J, the number of jobs posted per round."""
     kinds: int = option(3, Count(1, 1_000))
     """K, the number of kinds of job."""
-    rounds: int = option(100, Count(1, 1_000_000))
+    rounds: int = option(100, Count(1, 1_000_000_000))
     """T, the number of rounds after which an episode is truncated."""
     capacity: int = option(3, Count(1, 1_000_000))
     """Number of jobs that one organization can serve per round."""

@@ -1,6 +1,7 @@
 """The market: B markets of one economy, stepped together; its views (PettingZoo, Gymnasium, SB3) are thin wrappers."""
 
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,65 +9,32 @@ import numpy as np
 
 from ruleshift.envs import layout as at
 from ruleshift.envs import round as round_
-from ruleshift.envs.act import all_finite
-from ruleshift.envs.buffers import Arrays, EpisodeRules, ThreadBuffers, handle, round_buffers, scratch_sizes
-from ruleshift.envs.compile import address_of, freeze
+from ruleshift.envs.act import read_actions
+from ruleshift.envs.buffers import Arrays, ThreadBuffers, handle, round_buffers, scratch_sizes
+from ruleshift.envs.compile import freeze
 from ruleshift.envs.disclose import TOGETHER
 from ruleshift.envs.economy import Economy
-from ruleshift.envs.enumerations import PRICINGS
+from ruleshift.envs.episode import Episode, check_playable, longest_delay
+from ruleshift.envs.fixed import Fixed
 from ruleshift.envs.mechanisms import find_mechanism, load_mechanisms
-from ruleshift.envs.mechanisms.base import MECHANISM_SIGNATURE
 from ruleshift.envs.numerics import market_key
-from ruleshift.envs.rule import MAX_DELAY, Rule
-from ruleshift.envs.schedule import Shift, check_schedule, draw_shifts, notices, stages
+from ruleshift.envs.rule import Rule
+from ruleshift.envs.schedule import Shift, check_schedule
+from ruleshift.envs.snapshot import check_snapshot, lengthened
 from ruleshift.envs.structure import Structure, load_rule_or_structure
 from ruleshift.envs.workers import run_beside
 
 _POOLED = 8
-_ADDRESSES: dict[int, tuple[Any, int]] = {}
 _COMPILED: dict[str, Any] = {}
+_ANOTHER = "make another market, or set its rule or its schedule, which take effect in the next episode"
+_INSIDE = "write into the array instead"
+_INTERRUPTED = "a round was interrupted before it was complete"
 
 
-def _address(name: str) -> int:
-    """Return the machine address of a mechanism, which is compiled once per process."""
-    function = find_mechanism(name).function
-    if id(function) not in _ADDRESSES:
-        try:
-            _ADDRESSES[id(function)] = (function, address_of(function, MECHANISM_SIGNATURE))
-        except Exception as error:
-            summary = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-            raise ValueError(f"mechanism {name!r} does not compile: {summary}") from error
-    return _ADDRESSES[id(function)][1]
-
-
-def check_rule(rule: Rule, economy: Economy) -> None:
-    """Refuse a rule that cannot be played in an economy.
-
-    Raises:
-        ValueError: if it cannot; names the rule and the key.
-    """
-    mechanism = rule.check_mechanism()
-    size = economy.organizations * economy.jobs
-    if mechanism.largest is not None and size > mechanism.largest:
-        raise ValueError(
-            f"rule {rule.name!r}: the mechanism {mechanism.name!r} takes at most {mechanism.largest:,} pairs of "
-            f"organization and job; they are {size:,}"
-        )
-    if economy.shares == "expected":
-        divisible = mechanism.name == "serial" and rule.feedback.entry_rate == 0
-        if not divisible or PRICINGS[rule.payment.pricing].needs is not None:
-            raise ValueError(
-                f"rule {rule.name!r}: expected shares need the mechanism serial, pricing as_asked or posted, and "
-                "entry_rate 0"
-            )
-
-
-def _latest(rule: Any) -> int:
-    """Return the longest delay of disclosure, in rounds, that a Rule or any rule of a Structure can have."""
-    if isinstance(rule, Rule):
-        return rule.disclosure.delay
-    drawn = any("disclosure.delay" in draws for draws in rule.parts.values())
-    return MAX_DELAY if drawn else rule.base.disclosure.delay
+def _history_length(rule: Rule | Structure, schedule: tuple[Shift, ...]) -> int:
+    """Return for how many rounds past disclosure is kept, which is 0 where none is delayed."""
+    delay = longest_delay([rule, *(shift.to for shift in schedule)])  # type: ignore[list-item]
+    return delay + 1 if delay else 0
 
 
 class _ArrayPool:
@@ -94,6 +62,9 @@ class Market:
     A market's trajectory depends only on its seed, its number (`first_market` + its index) and the actions, and not on
     B, the other markets, the threads or the process.
 
+    `rule` and `schedule` can be set at any time. They are checked at once and take effect in the next episode, whether
+    it is begun by `reset` or by the truncation of the one before. All other attributes are fixed.
+
     Args:
         rule: a `Rule`, or a `Structure`, which is drawn anew in each market and episode; or the name of either, or the
             path of its TOML file.
@@ -108,6 +79,17 @@ class Market:
         ValueError, TypeError: if the rule, the economy, the schedule or a size is wrong; says which.
     """
 
+    economy = Fixed[Economy](_ANOTHER)
+    markets, first_market, threads = Fixed[int](_ANOTHER), Fixed[int](_ANOTHER), Fixed[int](_ANOTHER)
+    mechanisms = Fixed[tuple[str, ...]](_ANOTHER)
+    organizations, jobs, kinds = Fixed[int](_ANOTHER), Fixed[int](_ANOTHER), Fixed[int](_ANOTHER)
+    layout = Fixed[dict[str, slice]](_ANOTHER)
+    observation_size, action_size = Fixed[int](_ANOTHER), Fixed[int](_ANOTHER)
+    key, state, outcomes = Fixed[np.ndarray](_INSIDE), Fixed[np.ndarray](_INSIDE), Fixed[np.ndarray](_INSIDE)
+    job_kinds, job_values = Fixed[np.ndarray](_INSIDE), Fixed[np.ndarray](_INSIDE)
+    served_kinds, served_values = Fixed[np.ndarray](_INSIDE), Fixed[np.ndarray](_INSIDE)
+    winners, payments, measures = Fixed[np.ndarray](_INSIDE), Fixed[np.ndarray](_INSIDE), Fixed[np.ndarray](_INSIDE)
+
     def __init__(
         self,
         rule: str | Path | Rule | Structure = "price_board",
@@ -115,8 +97,8 @@ class Market:
         markets: int = 1,
         first_market: int = 0,
         economy: Economy | None = None,
-        schedule: tuple[Shift, ...] = (),
-        mechanisms: tuple[str, ...] = (),
+        schedule: Iterable[Shift] = (),
+        mechanisms: Iterable[str] = (),
         threads: int = 1,
     ) -> None:
         for name, value, least in (("markets", markets, 1), ("first_market", first_market, 0), ("threads", threads, 1)):
@@ -124,25 +106,20 @@ class Market:
                 raise ValueError(f"{name} is {value!r}; it must be a whole number from {least}")
         if economy is not None and not isinstance(economy, Economy):
             raise TypeError(f"economy is {type(economy).__name__}; it must be an Economy")
-        load_mechanisms(tuple(mechanisms))
-        self.economy = economy or Economy()
-        self.rule = load_rule_or_structure(rule)
-        self.schedule = check_schedule(schedule, self.economy.rounds)
-        self.markets, self.first_market, self.threads = int(markets), int(first_market), int(threads)
         self.mechanisms = tuple(mechanisms)
-        for each in (self.rule, *(shift.to for shift in self.schedule)):
-            assert isinstance(each, Rule | Structure)
-            check_rule(each if isinstance(each, Rule) else each.base, self.economy)
+        load_mechanisms(self.mechanisms)
+        self.economy = economy or Economy()
+        self.markets, self.first_market, self.threads = int(markets), int(first_market), int(threads)
         self.organizations, self.jobs, self.kinds = self.economy.organizations, self.economy.jobs, self.economy.kinds
         self.layout = at.observation_layout(self.kinds)
         self.observation_size = self.layout["features"].stop
         self.action_size = at.ACTION.focus + self.kinds
-        self.seed: int | None = None
-        self.round, self.episode = 0, 0
+        self._rule, self._schedule = self._checked_rule(rule), self._checked_schedule(schedule)
+        self._seeds: tuple[int, ...] | None = None
+        self._round, self._number = 0, 0
+        self._closed = "no episode has been opened yet"
         self.last_observations: np.ndarray | None = None
         self.episode_measures: np.ndarray | None = None
-        self._rules_laid_out: tuple[Any, ...] | None = None
-        self._broken = False
         self._allocate()
 
     def _allocate(self) -> None:
@@ -169,26 +146,80 @@ class Market:
         self.served_kinds, self.served_values = self.arrays.served_kinds, self.arrays.served_values
         self.winners, self.payments, self.measures = self.arrays.winners, self.arrays.payments, self.arrays.measures
         self._next_market = np.zeros(1, np.int64)
-        self._handles: list[np.ndarray] = []
         self._scratch: tuple[int, int] = (0, 0)
         shape = (-(-b // self.threads), n, j, self.kinds)
         staging = (TOGETHER, self.observation_size)
-        self._buffers = [
-            ThreadBuffers(
-                self.arrays, round_buffers(*shape), np.empty(staging, np.float32), np.empty(0), np.empty(0, np.int64)
-            )
-            for _ in range(self.threads)
-        ]
-        self._fit_history()
+        self._use(
+            [
+                ThreadBuffers(
+                    self.arrays, round_buffers(*shape), np.empty(staging, np.float32), np.empty(0),
+                    np.empty(0, np.int64),
+                )
+                for _ in range(self.threads)
+            ]
+        )  # fmt: skip
         self._observations, self._rewards = _ArrayPool((b, n, self.observation_size)), _ArrayPool((b, n))
 
-    def reset(self, seed: int | None = None, rule: str | Path | Rule | Structure | None = None) -> np.ndarray:
+    @property
+    def rule(self) -> Rule | Structure:
+        """The rule or structure of the next episode, and of this one unless it was set since this one began.
+
+        It can be set to what `Market` takes as its rule. `rule_in_force` tells what a market plays now.
+        """
+        return self._rule
+
+    @rule.setter
+    def rule(self, rule: str | Path | Rule | Structure) -> None:
+        self._rule = self._checked_rule(rule)
+
+    @property
+    def schedule(self) -> tuple[Shift, ...]:
+        """The shifts of the next episode, and of this one unless they were set since this one began; can be set."""
+        return self._schedule
+
+    @schedule.setter
+    def schedule(self, schedule: Iterable[Shift]) -> None:
+        self._schedule = self._checked_schedule(schedule)
+
+    @property
+    def seed(self) -> int | tuple[int, ...] | None:
+        """The seed of the markets, a tuple of B if they were given one each, or None before the first reset."""
+        if self._seeds is None:
+            return None
+        return self._seeds[0] if len(set(self._seeds)) == 1 else self._seeds
+
+    @property
+    def round(self) -> int:
+        """How many rounds of the episode have been played."""
+        return self._round
+
+    @property
+    def episode(self) -> int:
+        """The number of the episode, 0 for the first one of a seed."""
+        return self._number
+
+    def _checked_rule(self, rule: Any) -> Rule | Structure:
+        loaded = load_rule_or_structure(rule)
+        check_playable(loaded, self.economy)
+        return loaded
+
+    def _checked_schedule(self, schedule: Any) -> tuple[Shift, ...]:
+        shifts = check_schedule(schedule, self.economy.rounds)
+        for shift in shifts:
+            assert isinstance(shift.to, Rule | Structure)
+            check_playable(shift.to, self.economy)
+        return shifts
+
+    def reset(
+        self, seed: int | Sequence[int] | None = None, rule: str | Path | Rule | Structure | None = None
+    ) -> np.ndarray:
         """Open an episode: the first one of a seed if it is given, else the next one.
 
-        Without any seed so far, the seed is 0. An episode of which no round was played is opened again.
+        Without any seed so far, the seed is 0. An episode of which no round was played is opened again. If the call is
+        refused, nothing has changed.
 
         Args:
-            seed: seed of the markets, 0 to 2**32 - 1, or None.
+            seed: seed of the markets, 0 to 2**64 - 1, or a sequence of B seeds, or None.
             rule: replaces the rule from now on; None keeps it.
 
         Returns:
@@ -197,175 +228,162 @@ class Market:
         Raises:
             ValueError, TypeError: if the seed or the rule is wrong.
         """
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
-            raise TypeError(f"seed is {seed!r}; it must be a whole number or None")
-        keys = None
-        if seed is not None or self.seed is None:
-            seed = int(seed or 0)
-            numbers = range(self.first_market, self.first_market + self.markets)
-            keys = np.array([market_key(seed, number) for number in numbers], np.uint64)
-        if rule is not None:
-            rule = load_rule_or_structure(rule)
-            check_rule(rule if isinstance(rule, Rule) else rule.base, self.economy)
-            self.rule = rule
-        if keys is not None:
-            self.arrays.keys[:] = keys
-            self.seed, self.episode = seed, 0
+        seeds = self._read_seeds(seed)
+        new_rule = self._rule if rule is None else self._checked_rule(rule)
+        if seeds is None:
+            number = self._number + (self._round > 0 or bool(self._closed))
+            seeds, keys = self._seeds, self.arrays.keys
         else:
-            self.episode += self.round > 0 or self._broken
-        self.round, self._broken = 0, False
-        self._fit_history()
-        self._lay_out_rules(self.episode)
+            number, keys = 0, self._keys_of(seeds)
+        assert seeds is not None
+        episode = self._plan(new_rule, self._schedule, keys, seeds, number)
         observations = np.empty((self.markets, self.organizations, self.observation_size), np.float32)
-        round_.begin(self._handles[0], self._rules_handle, self.episode, observations)
+        self._closed = _INTERRUPTED
+        self._make_room(episode)
+        self._rule, self._seeds, self._number, self._round = new_rule, seeds, number, 0
+        self.arrays.keys[:] = keys
+        self.arrays.faults[:] = 0
+        round_.begin(self._handles[0], episode.handle, number, observations)
+        self._plan_in_force = episode
+        self._closed = ""
         return observations
 
-    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+    def _read_seeds(self, seed: Any) -> tuple[int, ...] | None:
+        """Return the seed of each market, or None if those of the episode before remain in use."""
+        if seed is None:
+            return (0,) * self.markets if self._seeds is None else None
+        given = (seed,) * self.markets if isinstance(seed, int | np.integer) else seed
+        listed = isinstance(given, Sequence | np.ndarray) and not isinstance(given, str | bytes)
+        if not listed or any(isinstance(each, bool) or not isinstance(each, int | np.integer) for each in given):
+            raise TypeError(f"seed is {seed!r}; it must be a whole number, a list of {self.markets}, or None")
+        if len(given) != self.markets:
+            raise ValueError(f"seed has {len(given)} numbers; it must have one for each of {self.markets} markets")
+        return tuple(int(each) for each in given)
+
+    def _keys_of(self, seeds: tuple[int, ...]) -> np.ndarray:
+        return np.array([market_key(seed, self.first_market + b) for b, seed in enumerate(seeds)], np.uint64)
+
+    def _plan(
+        self,
+        rule: Rule | Structure,
+        schedule: tuple[Shift, ...],
+        keys: np.ndarray,
+        seeds: tuple[int, ...],
+        number: int,
+    ) -> Episode:
+        """Return an episode's rules; those of the episode in force if they would be the same."""
+        in_force: Episode | None = getattr(self, "_plan_in_force", None)
+        if in_force is not None and in_force.holds_for(rule, schedule):
+            return in_force
+        return Episode(rule, schedule, keys, seeds, self.first_market, number)
+
+    def step(self, actions: Any) -> tuple[np.ndarray, np.ndarray, bool]:
         """Play one round in every market.
 
         When an episode is truncated, the markets have already been reset: the observations are those of the next
         episode, and `last_observations` (B, N, F) and `episode_measures` (B, M) belong to the one that ended.
 
         Args:
-            actions: float32 (B, N, 3 + K), C-contiguous. Finite numbers outside [-1, 1] are clipped and counted.
+            actions: real numbers (B, N, 3 + K), best a C-contiguous float32 array, as which they are otherwise copied.
+                Finite numbers outside [-1, 1] are clipped and counted.
 
         Returns:
             Observations (B, N, F) float32, rewards (B, N) float32 in mean job values, and whether the episode was
             truncated. The arrays are fresh at each step.
 
         Raises:
-            RuntimeError: before the first reset, or if a mechanism made an invalid assignment, after which a reset is
-                needed.
-            ValueError, TypeError: if actions have the wrong shape, dtype or memory order, or are not finite; nothing
-                has changed.
+            RuntimeError: if the market is not open, which it is after a reset, until a mechanism breaks it or an
+                exception such as KeyboardInterrupt interrupts a round.
+            ValueError, TypeError: if actions have the wrong shape, are not real numbers, or are not finite; nothing has
+                changed.
         """
-        if self.seed is None or self._broken:
-            raise RuntimeError("the market is not open: call reset() first")
-        self._check(actions)
-        round_played, last = self.round, self.round + 1 == self.economy.rounds
-        now, rules = self._stages[round_played], self._rules_handle
-        in_force = self._episode_rules  # held until the kernel has read it
+        if self._closed:
+            raise RuntimeError(f"the market is not open ({self._closed}); call reset()")
+        actions = read_actions(actions, (self.markets, self.organizations, self.action_size))
+        episode, last = self._plan_in_force, self._round + 1 == self.economy.rounds
+        following = episode
         if last:
-            self._lay_out_rules(self.episode + 1)
+            assert self._seeds is not None
+            following = self._plan(self._rule, self._schedule, self.arrays.keys, self._seeds, self._number + 1)
         observations, rewards = self._observations.take(), self._rewards.take()
         ended = self._observations.take() if last else observations
-        wrong = self._play(
-            round_played, self.episode, last, rules, self._rules_handle, actions, observations, rewards, ended
-        )
-        del in_force
-        self.round = round_played + 1
+        episode.move_to(self._round)
+        self._closed = _INTERRUPTED
+        if last:
+            self._make_room(following)
+        wrong = self._play(last, episode.handle, following.handle, actions, observations, rewards, ended)
+        if wrong:
+            self._break_off("made an invalid assignment", "")
         if last:
             self.last_observations = ended
             self.episode_measures = self.arrays.totals / self.economy.rounds
             self.arrays.totals[:] = 0.0
-            self.episode += 1
-            self.round = 0
-        if wrong:
-            self._break_off(now, self.episode - int(last))
+            self._plan_in_force = following
+        self._number += last
+        self._round = 0 if last else self._round + 1
+        self._closed = ""
         return observations, rewards, last
 
-    def _play(self, round_played: int, episode: int, last: bool, *arguments: Any) -> int:
+    def _play(self, last: bool, *arguments: Any) -> int:
         """Run the kernel on all threads; returns how many assignments of mechanisms were invalid."""
         self._next_market[0] = 0
-        clock = (self._next_market, round_played, episode, last)
+        clock = (self._next_market, self._round, self._number, last)
         kernel = _COMPILED.get("play")
         if kernel is None:
             kernel = _COMPILED["play"] = freeze(round_.play, *clock, self._handles[0], *arguments)
         calls = [(*clock, handle, *arguments) for handle in self._handles]
-        return kernel(*calls[0]) if self.threads == 1 else run_beside(kernel, calls)
+        try:
+            return kernel(*calls[0]) if self.threads == 1 else run_beside(kernel, calls)
+        except Exception as error:
+            self._break_off(f"raised {type(error).__name__}", f" ({error})" if str(error) else "", error)
+            raise
 
-    def _check(self, actions: Any) -> None:
-        shape = (self.markets, self.organizations, self.action_size)
-        if not isinstance(actions, np.ndarray):
-            raise TypeError(f"actions are {type(actions).__name__}; they must be a numpy array, float32 {shape}")
-        if actions.dtype != np.float32:
-            raise TypeError(f"actions are {actions.dtype}; they must be float32")
-        if actions.shape != shape:
-            raise ValueError(f"actions have shape {actions.shape}; they must have {shape}")
-        if not actions.flags.c_contiguous:
-            raise ValueError("actions are strided; they must be C-contiguous (numpy.ascontiguousarray)")
-        if not all_finite(actions):
-            b, i, a = np.argwhere(~np.isfinite(actions))[0]
-            value = actions[b, i, a]
-            raise ValueError(
-                f"actions: org_{i} in market {self.first_market + b} has {value} at {a}; it must be finite"
-            )
-
-    def _break_off(self, stages_played: np.ndarray, episode: int) -> None:
-        b = int(np.flatnonzero(self.arrays.faults)[0])
-        name = self._rule_of(b, int(stages_played[b]), episode).matching.mechanism
-        self.arrays.faults[:] = 0
-        self._broken = True
-        raise RuntimeError(
-            f"mechanism {name!r} broke the market in market {self.first_market + b}: an assignment to no organization, "
-            "to one that did not offer, beyond capacity, or with an impossible margin, price or bid; reset() to go on"
+    def _break_off(self, did: str, detail: str, cause: Exception | None = None) -> None:
+        """Leave the market closed, and raise an error that names the mechanism that broke it, and in which market."""
+        broken = np.flatnonzero(self.arrays.faults)
+        if not len(broken):
+            return
+        b = int(broken[0])
+        name = self.rule_in_force(b).matching.mechanism
+        where = f"in market {self.first_market + b}"
+        self._closed = f"mechanism {name!r} broke off a round {where}"
+        meaning = (
+            ": an assignment to no organization, to one that did not offer, beyond capacity, or with an impossible "
+            "margin, price or bid"
         )
+        text = detail or ("" if cause else meaning)
+        raise RuntimeError(f"mechanism {name!r} {did} {where}{text}; reset() to go on") from cause
 
     def rule_in_force(self, market: int = 0) -> Rule:
-        """Return the rule under which the next round of a market is played."""
-        return self._rule_of(market, int(self._stages[self.round, market]), self.episode)
+        """Return the rule under which the next round of a market is played.
 
-    def _rule_of(self, market: int, stage: int, episode: int) -> Rule:
-        rule = self.rule if stage == 0 else self.schedule[stage - 1].to
-        if isinstance(rule, Structure):
-            assert self.seed is not None
-            return rule.draw(self.seed, self.first_market + market, episode, stage=stage)
-        assert isinstance(rule, Rule)
-        return rule
+        Raises:
+            RuntimeError: before the first reset.
+        """
+        if self._seeds is None:
+            raise RuntimeError(f"the market is not open ({self._closed}); call reset()")
+        return self._plan_in_force.rule_in(self._round, market)
 
-    def _fit_history(self) -> None:
-        """Make room for as many rounds of past disclosure as any rule of this market can require."""
-        latest = max(_latest(rule) for rule in (self.rule, *(shift.to for shift in self.schedule)))
-        shape = (self.markets, latest + 1 if latest > 0 else 0, at.disclosed_size(self.organizations))
-        if self.arrays.history.shape != shape:
-            self.arrays = self.arrays._replace(history=np.zeros(shape))
-            self._use([each._replace(arrays=self.arrays) for each in self._buffers])
+    @property
+    def schedule_in_force(self) -> tuple[Shift, ...]:
+        """The shifts of the episode that is being played."""
+        return self._plan_in_force.schedule
+
+    def _make_room(self, episode: Episode) -> None:
+        """Make room for past disclosure and for the scratch memory of the mechanisms of an episode."""
+        length = _history_length(episode.rule, episode.schedule)
+        if self.arrays.history.shape[1] < length:
+            self._put_history(lengthened(self.arrays.history, length, self._round))
+        self._grow_scratch(episode.mechanisms)
+
+    def _put_history(self, history: np.ndarray) -> None:
+        self.arrays = self.arrays._replace(history=history)
+        self._use([each._replace(arrays=self.arrays) for each in self._buffers])
 
     def _use(self, buffers: list[ThreadBuffers]) -> None:
         """Use other buffers from now on, and make handles to them."""
         self._buffers = buffers
         self._handles = [handle(each) for each in buffers]
-
-    def _lay_out_rules(self, episode: int) -> None:
-        """Lay out an episode for the kernel: the rule of each stage and market, the stage and notice of each round."""
-        rules = [self.rule, *(shift.to for shift in self.schedule)]
-        changes = self.schedule or isinstance(self.rule, Structure)
-        laid_out = (self.rule, episode, self.seed) if changes else (self.rule,)
-        if self._rules_laid_out == laid_out:
-            return
-        happens, announcement = draw_shifts(self.schedule, self.arrays.keys, episode)
-        self._stages = stages(self.schedule, happens, self.economy.rounds)
-        drawn = [self._drawn(stage, rule, episode) for stage, rule in enumerate(rules)]
-        rows = np.stack([self._tiled([rule.row() for rule in each]) for each in drawn])
-        in_force = rows[self._stages, np.arange(self.markets)]
-        self._episode_rules = EpisodeRules(
-            rows=rows,
-            features=np.stack([self._tiled([rule.features() for rule in each]) for each in drawn]),
-            addresses=np.stack(
-                [self._tiled([np.int64(_address(rule.matching.mechanism)) for rule in each]) for each in drawn]
-            ),
-            stages=self._stages,
-            notices=notices(
-                self.schedule, happens, announcement, in_force[..., at.NOTICE], in_force[..., at.RELIABILITY]
-            ),
-        )
-        self._rules_handle = handle(self._episode_rules)
-        self._grow_scratch({rule.matching.mechanism for each in drawn for rule in each})
-        self._rules_laid_out = laid_out
-
-    def _drawn(self, stage: int, rule: Any, episode: int) -> list[Rule]:
-        """Return the rules of one stage: one for all markets, or one per market, drawn if the stage occurs there."""
-        if not isinstance(rule, Structure):
-            return [rule]
-        comes = (self._stages == stage).any(axis=0)
-        rules = [self._rule_of(b, stage, episode) if comes[b] else rule.base for b in range(self.markets)]
-        for each in rules:
-            check_rule(each, self.economy)
-        return rules
-
-    def _tiled(self, rows: list[Any]) -> np.ndarray:
-        table = np.array(rows)
-        return np.repeat(table, self.markets, axis=0) if len(rows) < self.markets else table
 
     def _grow_scratch(self, names: set[str]) -> None:
         shape = (self.organizations, self.jobs, self.kinds, self.economy.capacity)
@@ -385,38 +403,59 @@ class Market:
             )
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """Return everything on which the market's future depends, as arrays; after `restore` it is the same bits."""
-        arrays = {name: array.copy() for name, array in self.arrays._asdict().items()}
-        seed = -1 if self.seed is None else self.seed
-        return {**arrays, "clock": np.array([seed, self.round, self.episode], np.int64)}
+        """Return everything on which the market's future depends, as arrays; after `restore` it is the same bits.
 
-    def restore(self, snapshot: dict[str, np.ndarray]) -> None:
+        A rule or a schedule that was set for the next episode is not part of it.
+
+        Raises:
+            RuntimeError: if a round was broken off.
+        """
+        if self._closed and self._seeds is not None:
+            raise RuntimeError(f"the market is not open ({self._closed}); call reset()")
+        arrays = {name: array.copy() for name, array in self.arrays._asdict().items()}
+        seeds = np.array(self._seeds or [0] * self.markets, np.uint64)
+        clock = np.array([self._seeds is not None, self._round, self._number], np.int64)
+        return {**arrays, "seeds": seeds, "clock": clock}
+
+    def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
         """Continue from where `snapshot` was taken, in a market built with the same arguments.
 
         Raises:
-            ValueError: if the snapshot is of markets of another size; nothing has changed.
+            ValueError, TypeError: if the snapshot is of other markets, or holds what no market can hold; names the
+                array. Nothing has changed.
         """
-        for name, array in self.arrays._asdict().items():
-            if name not in snapshot or snapshot[name].shape != array.shape or snapshot[name].dtype != array.dtype:
-                raise ValueError(f"snapshot: {name} is not that of {self.markets} markets of this economy")
+        check_snapshot(snapshot, self.arrays, self.economy)
+        opened, played, number = (int(each) for each in snapshot["clock"])
+        seeds = tuple(int(seed) for seed in snapshot["seeds"])
+        if opened and not np.array_equal(snapshot["keys"], self._keys_of(seeds)):
+            raise ValueError(f"snapshot: keys are not those of the markets from {self.first_market} on")
+        episode = self._plan(self._rule, self._schedule, snapshot["keys"], seeds, number) if opened else None
+        self._closed = _INTERRUPTED
+        self._put_history(snapshot["history"].copy())
         for name, array in self.arrays._asdict().items():
             array[:] = snapshot[name]
-        seed, self.round, self.episode = (int(number) for number in snapshot["clock"])
-        self.seed, self._broken = (None if seed < 0 else seed), False
-        if self.seed is not None:
-            self._lay_out_rules(self.episode)
+        if episode is not None:
+            self._round = played
+            self._make_room(episode)
+            self._plan_in_force = episode
+        self._seeds, self._round, self._number = (seeds if opened else None), played, number
+        self._closed = "" if opened else "no episode has been opened yet"
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what `__setstate__` rebuilds the market from; addresses of mechanisms hold in one process only."""
+        opened = self._seeds is not None
         arguments = {
-            "rule": self.rule, "markets": self.markets, "first_market": self.first_market, "economy": self.economy,
-            "schedule": self.schedule, "mechanisms": self.mechanisms, "threads": self.threads,
+            "rule": self._plan_in_force.rule if opened else self._rule,
+            "schedule": self._plan_in_force.schedule if opened else self._schedule,
+            "markets": self.markets, "first_market": self.first_market, "economy": self.economy,
+            "mechanisms": self.mechanisms, "threads": self.threads,
         }  # fmt: skip
-        return {"arguments": arguments, "snapshot": self.snapshot()}
+        return {"arguments": arguments, "snapshot": self.snapshot(), "next": (self._rule, self._schedule)}
 
     def __setstate__(self, pickled: dict[str, Any]) -> None:
         self.__init__(**pickled["arguments"])  # type: ignore[misc]
         self.restore(pickled["snapshot"])
+        self._rule, self._schedule = pickled["next"]
 
     def twin(self) -> "Market":
         """Return the same markets with the same noise but without the schedule, not yet reset."""

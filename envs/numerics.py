@@ -133,10 +133,10 @@ def market_key(seed: int, market: int) -> np.ndarray:
     Seed and market are hashed, not added, so that the seeds s and s + 1 have nothing in common.
 
     Raises:
-        ValueError: if the seed is not in 0 .. 2**32 - 1.
+        ValueError: if the seed is not in 0 .. 2**64 - 1.
     """
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed is {seed}; it must be a whole number from 0 to 2**32 - 1")
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed is {seed}; it must be a whole number from 0 to 2**64 - 1")
     return np.random.SeedSequence((seed, market)).generate_state(2).astype(np.uint64)
 
 

@@ -25,6 +25,8 @@ from ruleshift.envs.order import copy
 from ruleshift.envs.pay import pay
 from ruleshift.envs.score import rank_scores, score
 
+IN_MECHANISM = -1
+"""What `faults` holds of a market while its mechanism runs, and keeps if the mechanism raises an exception."""
 _call_mechanism = calls_through_address(MECHANISM_SIGNATURE)
 
 
@@ -46,12 +48,12 @@ def play(
         if first >= markets:
             return wrong
         _act(first, end, buffers, actions)
-        _score(first, end, round_, buffers, rules)
+        _score(first, end, buffers, rules)
         if buffers_of(buffers).arrays.economy[at.SHARES] == SHARE.expected:
-            _divide_by_shares(first, end, round_, buffers, rules)
+            _divide_by_shares(first, end, buffers, rules)
         else:
             wrong += _match(first, end, round_, episode, buffers, rules)
-            _pay(first, end, round_, buffers, rules)
+            _pay(first, end, buffers, rules)
             _deliver(first, end, round_, episode, buffers, rules)
         _learn(first, end, round_, episode, buffers, rules, rewards)
         _post(first, end, round_ + 1, episode, buffers)
@@ -80,10 +82,13 @@ def _unpack(buffers):
 
 
 @inlined
-def _in_force(rules, round_):
-    """Return the rules of the episode, and the index of the one in force in each market, (B,)."""
+def _in_force(rules, later):
+    """Return the rules of the episode, and the index of the one in force in each market, (B,).
+
+    `later` is 0 for the round that is played, and 1 for the one after it.
+    """
     of_episode = rules_of(rules)
-    return of_episode, of_episode.stages[round_]
+    return of_episode, of_episode.stages[later]
 
 
 @inlined
@@ -104,9 +109,9 @@ def _act(first, end, buffers, actions):
 
 
 @jit
-def _score(first, end, round_, buffers, rules):
+def _score(first, end, buffers, rules):
     arrays, between, scratch = _unpack(buffers)
-    book, now = _in_force(rules, round_)
+    book, now = _in_force(rules, 0)
     _, _, k = _sizes(arrays)
     for b in range(first, end):
         state, outcome = state_of(arrays.state[b], k), outcome_of(arrays.outcomes[b], k)
@@ -122,7 +127,7 @@ def _match(first, end, round_, episode, buffers, rules):
     """
     wrong = 0
     arrays, between, scratch = _unpack(buffers)
-    book, now = _in_force(rules, round_)
+    book, now = _in_force(rules, 0)
     n, j, k = _sizes(arrays)
     capacity = arrays.economy[at.CAPACITY]
     for b in range(first, end):
@@ -156,6 +161,7 @@ def _match(first, end, round_, episode, buffers, rules):
             wants, np.int64(rule[at.PROPOSER]), rule[at.PARAMETER_0 : at.PARAMETER_0 + at.MOST_PARAMETERS],
         )  # fmt: skip
         match = Match(winner, margin, price, bid)
+        arrays.faults[b] = IN_MECHANISM
         _call_mechanism(address, problem, match, scratch.floats, scratch.integers)
         arrays.faults[b] = faults(match, wants, outcome.ask, reserve, capacity, scratch.load)
         if arrays.faults[b] > 0:
@@ -169,10 +175,10 @@ def _match(first, end, round_, episode, buffers, rules):
 
 
 @jit
-def _divide_by_shares(first, end, round_, buffers, rules):
+def _divide_by_shares(first, end, buffers, rules):
     """Divide jobs by expected shares, which replaces match, pay, deliver and rate."""
     arrays, between, scratch = _unpack(buffers)
-    book, now = _in_force(rules, round_)
+    book, now = _in_force(rules, 0)
     _, _, k = _sizes(arrays)
     for b in range(first, end):
         divide_by_shares(
@@ -183,9 +189,9 @@ def _divide_by_shares(first, end, round_, buffers, rules):
 
 
 @jit
-def _pay(first, end, round_, buffers, rules):
+def _pay(first, end, buffers, rules):
     arrays, between, _ = _unpack(buffers)
-    book, now = _in_force(rules, round_)
+    book, now = _in_force(rules, 0)
     _, _, k = _sizes(arrays)
     for b in range(first, end):
         here = b - first
@@ -199,7 +205,7 @@ def _pay(first, end, round_, buffers, rules):
 @jit
 def _deliver(first, end, round_, episode, buffers, rules):
     arrays, between, scratch = _unpack(buffers)
-    book, now = _in_force(rules, round_)
+    book, now = _in_force(rules, 0)
     _, _, k = _sizes(arrays)
     for b in range(first, end):
         state, outcome = state_of(arrays.state[b], k), outcome_of(arrays.outcomes[b], k)
@@ -216,7 +222,7 @@ def _deliver(first, end, round_, episode, buffers, rules):
 def _learn(first, end, round_, episode, buffers, rules, rewards):
     """Feed back, learn and measure the round; newcomers then enter."""
     arrays, _, scratch = _unpack(buffers)
-    book, now = _in_force(rules, round_)
+    book, now = _in_force(rules, 0)
     n, j, k = _sizes(arrays)
     for b in range(first, end):
         rule = book.rows[now[b], b]
@@ -254,7 +260,7 @@ def _show(first, end, round_, episode, ended, buffers, rules, observations):
     After the end of an episode nothing is announced, and the last rule is still in force.
     """
     arrays, between, scratch = _unpack(buffers)
-    book, stages = _in_force(rules, round_ - 1 if ended else round_)
+    book, stages = _in_force(rules, 0 if ended else 1)
     n, _, k = _sizes(arrays)
     for b in range(first, end):
         rule, features = book.rows[stages[b], b], book.features[stages[b], b]
@@ -282,7 +288,7 @@ def _show(first, end, round_, episode, ended, buffers, rules, observations):
             outcome.rank[:] = 0.0
         disclose(
             level, public, scores, arrays.economy[at.CAPACITY], False,
-            0.0 if ended else book.notices[round_, b], state, outcome,
+            0.0 if ended else book.notices[b], state, outcome,
             scratch.count, scratch.value, scratch.public, features, buffers_of(buffers).staging, observations[b],
         )  # fmt: skip
 
@@ -303,6 +309,6 @@ def _open(first, end, episode, buffers, rules, observations):
         if len(arrays.history[b]) > 0:
             record(arrays.history[b][0], 0, False, False, scratch.public, outcome)
         disclose(
-            rule[at.LEVEL], False, False, arrays.economy[at.CAPACITY], True, book.notices[0, b], state, outcome,
+            rule[at.LEVEL], False, False, arrays.economy[at.CAPACITY], True, book.notices[b], state, outcome,
             scratch.count, scratch.value, scratch.public, features, buffers_of(buffers).staging, observations[b],
         )  # fmt: skip

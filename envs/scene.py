@@ -139,10 +139,10 @@ def _standing(market: "Market", b: int, ended: Ended | None) -> Standing:
 
 def _marks(market: "Market", b: int, episode: int) -> tuple[Mark, ...]:
     """Return the shifts that take place in this market and episode or have a notice of their own."""
-    happens = draw_shifts(market.schedule, market.key[b : b + 1], episode)[0][0]
+    happens = draw_shifts(market.schedule_in_force, market.key[b : b + 1], episode)[0][0]
     return tuple(
         Mark(shift.at, _name(shift), shift.placebo, bool(comes), shift.notice or 0)
-        for shift, comes in zip(market.schedule, happens, strict=True)
+        for shift, comes in zip(market.schedule_in_force, happens, strict=True)
         if comes or shift.notice
     )
 

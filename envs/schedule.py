@@ -4,6 +4,7 @@ A schedule is a tuple of shifts; `periodic`, `drift`, `switching` and `placebo` 
 is in force until the first shift. `Market.twin` is the same market without any shift.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -208,7 +209,7 @@ def draw_shifts(schedule: tuple[Shift, ...], keys: np.ndarray, episode: int) -> 
 
     Returns:
         Whether each shift takes place, bool (B, S), and a uniform number in (0, 1) for its announcement, float64
-        (B, S), which `notices` reads.
+        (B, S), which `Timetable.notices` reads.
     """
     rounds = np.array([shift.at for shift in schedule], np.int64)
     positions = np.array([index - np.searchsorted(rounds, at) for index, at in enumerate(rounds)], np.int64)
@@ -242,36 +243,53 @@ def _cancel_moot(schedule: tuple[Shift, ...], happens: np.ndarray) -> None:
             in_force[happens[:, index]] = targets[shift.to]
 
 
-def stages(schedule: tuple[Shift, ...], happens: np.ndarray, rounds: int) -> np.ndarray:
-    """Return which rule is in force, int64 (T, B): 0 is the first rule, and s the rule of shift s - 1."""
-    table = np.zeros((rounds, len(happens)), np.int64)
-    for index, shift in enumerate(schedule):
-        if not shift.placebo:
-            table[shift.at :, happens[:, index]] = index + 1
-    return table
+class Timetable:
+    """Which rule is in force, and what is announced, in every round of one episode of B markets.
 
+    Its memory grows with the number of shifts, and not with the number of rounds.
 
-def notices(
-    schedule: tuple[Shift, ...],
-    happens: np.ndarray,
-    announcement: np.ndarray,
-    lead_time: np.ndarray,
-    reliability: np.ndarray,
-) -> np.ndarray:
-    """Return how near an announced shift is, float64 (T, B): 0 for none, rising linearly to 1 in the round before it.
-
-    `happens` and `announcement` (B, S) come from `draw_shifts`. `lead_time` (in rounds) and `reliability`, both (T, B),
-    are those of the rule in force in each round. A platform announces a shift that takes place with the probability
-    `reliability`, and one that does not with the probability 1 - `reliability`.
+    Args:
+        schedule: the S shifts, in order of time.
+        keys: the markets' generator keys, uint64 (B, 2).
+        episode: number of the episode.
     """
-    table = np.zeros(lead_time.shape)
-    for index, shift in enumerate(schedule):
-        left = shift.at - np.arange(shift.at)[:, None]
-        number, true = announcement[:, index], happens[:, index] & (not shift.placebo)
-        announced = np.where(true, number < reliability[: shift.at], number >= reliability[: shift.at])
-        ahead = np.where(announced, lead_time[: shift.at], 0.0)
-        if shift.notice is not None:
-            ahead = np.full(ahead.shape, shift.notice)
-        near = np.where(left <= ahead, 1 - (left - 1) / np.maximum(ahead, 1), 0.0)
-        table[: shift.at] = np.maximum(table[: shift.at], near)
-    return table
+
+    def __init__(self, schedule: tuple[Shift, ...], keys: np.ndarray, episode: int) -> None:
+        self._schedule = schedule
+        self._happens, self._announcement = draw_shifts(schedule, keys, episode)
+        self._rounds = [shift.at for shift in schedule]
+        self._notice = max((shift.notice or 0 for shift in schedule), default=0)
+        self._starts = sorted(set(self._rounds))
+        self._stages = np.zeros((len(self._starts) + 1, len(keys)), np.int64)
+        for index, shift in enumerate(schedule):
+            if not shift.placebo:
+                self._stages[bisect_right(self._starts, shift.at) :, self._happens[:, index]] = index + 1
+
+    def stages(self, round_: int) -> np.ndarray:
+        """Return which rule is in force, int64 (B,): 0 is the first rule, and s the rule of shift s - 1."""
+        return self._stages[bisect_right(self._starts, round_)]
+
+    def comes(self, stage: int) -> np.ndarray:
+        """Return in which markets a stage is ever in force, bool (B,)."""
+        return (self._stages == stage).any(axis=0)
+
+    def notices(self, round_: int, lead_time: np.ndarray, reliability: np.ndarray) -> np.ndarray:
+        """Return how near an announced shift is, float64 (B,): 0 for none, rising linearly to 1 in the round before it.
+
+        `lead_time` (in rounds) and `reliability`, both (B,), are those of the rule in force in the round. A platform
+        announces a shift that takes place with the probability `reliability`, and one that does not with the
+        probability 1 - `reliability`.
+        """
+        nearest = np.zeros(len(lead_time))
+        farthest = round_ + max(self._notice, int(lead_time.max()))
+        for index in range(bisect_right(self._rounds, round_), bisect_right(self._rounds, farthest)):
+            shift = self._schedule[index]
+            left = shift.at - round_
+            number, true = self._announcement[:, index], self._happens[:, index] & (not shift.placebo)
+            announced = np.where(true, number < reliability, number >= reliability)
+            ahead = np.where(announced, lead_time, 0.0)
+            if shift.notice is not None:
+                ahead = np.full(ahead.shape, shift.notice)
+            near = np.where(left <= ahead, 1 - (left - 1) / np.maximum(ahead, 1), 0.0)
+            nearest = np.maximum(nearest, near)
+        return nearest

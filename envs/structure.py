@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ from ruleshift.envs.support import check_parts
 
 PARTS = ("train", "interpolation", "extrapolation", "composition", "family")
 _LEVEL = "disclosure.level"
+_DECIDING = (
+    "matching.mechanism", "matching.parameters", "payment.pricing", "payment.charge", "feedback.entry_rate"
+)  # fmt: skip
 _FOLDER = Path(__file__).parent / "structures"
 _NEEDED = 64  # how many uniform numbers the draw of a rule may use
 _key = lru_cache(maxsize=65_536)(market_key)
@@ -117,6 +122,22 @@ class Structure:
     def sampled(self, part: str, number: int, seed: int) -> Rule:
         """Return the rule that `sample` has at position `number`, counted from 0."""
         return self.draw(seed, number, 0, part).replace(name=f"{self.name}_{part}_{number:02}")
+
+    def extremes(self, part: str = "train") -> Iterator[Rule]:
+        """Yield rules of a part that cover all that decides whether any rule of it can be played.
+
+        These are all combinations of the mechanisms, parameters, payments and charges that it can draw, each with the
+        lowest and the highest entry rate.
+        """
+        for draws in self.parts[part].alternatives:
+            deciding = [field for field in _DECIDING if field in draws]
+            for values in product(*(dict.fromkeys(chain(*draws[field].pieces)) for field in deciding)):
+                changes: dict[str, dict[str, Any]] = {}
+                for field, value in zip(deciding, values, strict=True):
+                    head, _, name = field.partition(".")
+                    changes.setdefault(head, {})[name] = value
+                parts = {head: unchecked(getattr(self.base, head), inner) for head, inner in changes.items()}
+                yield unchecked(self._named, parts)
 
     def disclosed(self) -> "Structure":
         """Return the same structure, but with every rule disclosed in full to every organization."""

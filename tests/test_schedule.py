@@ -26,7 +26,7 @@ from ruleshift.envs import (
 from ruleshift.envs.blend import between
 from ruleshift.envs.numerics import market_key
 from ruleshift.envs.render import Renderer
-from ruleshift.envs.schedule import draw_shifts, stages
+from ruleshift.envs.schedule import Timetable, draw_shifts
 
 ECONOMY = Economy(rounds=12)
 
@@ -275,10 +275,10 @@ def test_between__is_a_rule_and_every_feature_moves_one_way(first: Rule, last: R
 def _in_force(schedule: tuple, markets: int, rounds: int, episode: int = 0) -> np.ndarray:
     """Index of the rule in force among those named in a schedule, (rounds, markets); 0 is the market's first rule."""
     keys = np.array([market_key(3, market) for market in range(markets)])
-    happens, _ = draw_shifts(schedule, keys, episode)
+    timetable = Timetable(schedule, keys, episode)
     hashes = ["", *(shift.to.hash for shift in schedule)]
     number = {digest: index for index, digest in enumerate(dict.fromkeys(hashes))}
-    return np.array([number[digest] for digest in hashes])[stages(schedule, happens, rounds)]
+    return np.array([number[digest] for digest in hashes])[[timetable.stages(round_) for round_ in range(rounds)]]
 
 
 @pytest.mark.parametrize(("names", "rate"), [(["sealed_tender", "price_board"], 0.1),

@@ -22,7 +22,7 @@ from ruleshift.envs import (
     market_v0,
 )
 from ruleshift.envs.enumerations import CHARGES, PRICINGS
-from ruleshift.envs.market import check_rule
+from ruleshift.envs.episode import check_playable
 from ruleshift.envs.structure import PARTS
 from ruleshift.envs.support import outside, supports
 from ruleshift.train import MarketVecEnv
@@ -90,7 +90,7 @@ def test_draw__keeps_every_weight_above_the_least() -> None:
 def test_draw__skips_no_check_that_would_have_failed(part: str) -> None:
     for rule in load_structure("platforms").sample(part, 100, seed=1):
         assert Rule.from_toml(rule.to_toml()).hash == rule.hash, "a canonical rule, read back through every check"
-        check_rule(rule, Economy())
+        check_playable(rule, Economy())
 
 
 def test_sample__sixteen_homes_and_sixteen_targets() -> None:
