@@ -27,6 +27,8 @@ import numba
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
+from ruleshift.envs.notices import say_once
+
 _PATIENCE = 600.0
 """Seconds that a process waits in all for others to compile; after that it compiles for itself."""
 _UNUSED = 60 * 86400
@@ -69,7 +71,9 @@ def keep_compiled(dispatcher: Any) -> None:
             with _turn(entry):
                 found = _load(entry, context)  # another process may have compiled it in the meantime
                 if found is None:
-                    _say("compiling", "compiling the market's kernels, once; this takes about a minute on an idle core")
+                    say_once(
+                        "compiling", "compiling the market's kernels, once; this takes about a minute on an idle core"
+                    )
                     found = compile_anew(arguments, return_type)
                     _save(entry, found)
         return found
@@ -117,7 +121,7 @@ def _digest(module: str) -> str:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name not in found:
+        if name not in found and name != __name__:  # this module decides where code is kept, and not what it is
             found[name], imported = _source(name)
             waiting.extend(imported)
     return " ".join(f"{name} {hashlib.sha256(found[name]).hexdigest()}" for name in sorted(found))
@@ -175,7 +179,7 @@ def _save(entry: Path | None, compiled: CompileResult) -> None:
 
 def _do_without(reason: str) -> None:
     where = f"in {CACHE_DIRECTORY} ({reason})" if CACHE_DIRECTORY else f"({reason})"
-    _say(
+    say_once(
         "without",
         f"compiled kernels cannot be kept {where}, so each process compiles for itself; set XDG_CACHE_HOME to a folder "
         "of yours",
@@ -194,28 +198,28 @@ def _turn(entry: Path | None) -> Iterator[None]:
         return
     _compiling = True
     try:
-        with nullcontext() if entry is None else _lock(entry.parent):
+        with nullcontext() if entry is None else _lock(entry):
             yield
     finally:
         _compiling = False
 
 
-def _lock(folder: Path) -> AbstractContextManager[Any]:
-    """Lock a folder and return what unlocks it at the end of a block, as the death of this process does."""
+def _lock(entry: Path) -> AbstractContextManager[Any]:
+    """Lock an entry and return what unlocks it at the end of a block, as the death of this process does."""
     try:
         import fcntl
 
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = open(folder / ".lock", "ab")  # noqa: SIM115 - closed by the caller's block
+        entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = open(entry.with_name(f".{entry.name}.lock"), "ab")  # noqa: SIM115 - closed by the caller's block
     except (ImportError, OSError):  # Windows, or a folder that cannot be written
         return nullcontext()
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove_unused(folder)
+            _remove_unused(entry.parent)
             return file
         except BlockingIOError:
-            _say("waiting", "waiting for another process that compiles the market's kernels")
+            say_once("waiting", "waiting for another process that compiles the market's kernels")
         except OSError:  # a file system without locks
             return file
         if time.monotonic() > _deadline():
@@ -233,15 +237,3 @@ def _remove_unused(folder: Path) -> None:
         for path in folder.iterdir():
             if path.is_file() and time.time() - path.stat().st_mtime > _UNUSED:
                 path.unlink()
-
-
-_SAID: set[str] = set()
-
-
-def _say(topic: str, line: str) -> None:
-    """Write a line on a topic to standard error, once in a process."""
-    if topic not in _SAID:
-        _SAID.add(topic)
-        with suppress(AttributeError, OSError, ValueError):  # there may be no standard error
-            sys.stderr.write(f"ruleshift: {line}\n")
-            sys.stderr.flush()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import ruleshift
-from ruleshift.envs import act, cache
+from ruleshift.envs import act, cache, notices
 from ruleshift.envs.compile import jit
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +26,7 @@ ONES = np.ones((1, 1, 1), np.float32)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, in a process that has said nothing yet."""
     monkeypatch.setattr(cache, "CACHE_DIRECTORY", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "_SAID", set())
+    monkeypatch.setattr(notices, "_SAID", set())
     return tmp_path / "cache"
 
 
@@ -44,7 +44,7 @@ def test_cache__is_announced_once_filled_once_and_then_silent(folder: Path, capf
     assert capfd.readouterr().err.startswith("ruleshift: compiling the market's kernels, once; ")
     (entry,) = _entries(folder)
     before = (folder / entry).read_bytes()
-    cache._SAID.clear()
+    notices._SAID.clear()
     assert _kernel()(ONES)
     assert not _kernel()(ONES * np.nan)
     assert capfd.readouterr().err == ""
@@ -88,8 +88,9 @@ def test_digest__covers_what_a_kernels_module_imports_and_nothing_else() -> None
         waiting = [module]
         while waiting:
             name = waiting.pop()
-            waiting += _imported_by(name) - reached
-            reached |= {name, *_imported_by(name)}
+            imported = _imported_by(name) - {cache.__name__}
+            waiting += imported - reached
+            reached |= {name, *imported}
         assert set(cache._digest(module).split()[::2]) == reached
     assert {"ruleshift.envs.pay", "ruleshift.envs.buffers"} <= set(cache._digest("ruleshift.envs.round").split())
     for unrelated in ("checker", "views", "market_v0", "market", "files"):
@@ -131,11 +132,21 @@ def test_processes__from_two_installs_compile_once_between_them(copies: list[Pat
     assert "compiling" in _run(copies[1], tmp_path).communicate(timeout=120)[1]
 
 
+def _locks(folder: Path) -> list[str]:
+    return [path.name for path in folder.glob(".*.lock")]
+
+
+def _locked_by(folder: Path) -> Path:
+    """Return the file that a process locks while it compiles the kernel, whose entry is removed again."""
+    _kernel()(ONES)
+    (entry,), (lock,) = _entries(folder), _locks(folder)
+    (folder / entry).unlink()
+    return folder / lock
+
+
 def test_lock__passes_on_when_its_holder_dies(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    folder.mkdir(mode=0o700)
-    hold = (
-        f"import fcntl, time; file = open({str(folder / '.lock')!r}, 'a'); fcntl.flock(file, 2); print(1, flush=True); "
-    )
+    lock = _locked_by(folder)
+    hold = f"import fcntl, time; file = open({str(lock)!r}, 'a'); fcntl.flock(file, 2); print(1, flush=True); "
     holder = subprocess.Popen([sys.executable, "-c", f"{hold} time.sleep(60)"], stdout=-1, text=True)
     assert holder.stdout is not None
     holder.stdout.readline()
@@ -152,8 +163,7 @@ def test_lock__passes_on_when_its_holder_dies(folder: Path, capfd: pytest.Captur
 def test_lock__is_waited_for_with_a_limit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = time.monotonic() + 0.2
     monkeypatch.setattr(cache, "_deadline", lambda: limit)
-    folder.mkdir(mode=0o700)
-    with open(folder / ".lock", "a") as file:
+    with open(_locked_by(folder), "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert _kernel()(ONES)
 
@@ -191,4 +201,4 @@ def test_without_a_cache__everything_works_and_says_so_once(
     assert sum("compiled kernels cannot be kept" in line and "XDG_CACHE_HOME" in line for line in said) == 1
     assert len(said) == 2
     assert not folder.is_dir() or _entries(folder) == []
-    assert not folder.is_dir() or set(os.listdir(folder)) <= {".lock"}, "no half-written file is left behind"
+    assert not folder.is_dir() or set(os.listdir(folder)) <= set(_locks(folder)), "no half-written file is left behind"

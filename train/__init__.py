@@ -3,6 +3,13 @@
 What decides what a learner learns belongs here; what is asked of it afterwards belongs to `ruleshift.eval`.
 """
 
+try:
+    import stable_baselines3  # noqa: F401 - and torch with it
+except ImportError as error:
+    raise ImportError(
+        f"ruleshift.train needs torch and stable-baselines3 ({error}); environments, agents and evaluation need neither"
+    ) from None
+
 from ruleshift.train.arms import ARMS, Arm, ArmVariant, MemoryKind, register_arm, training_groups, variant, variants
 from ruleshift.train.groups import MarketGroup, MixedVecEnv
 from ruleshift.train.history import HistoryVecEnv

@@ -6,6 +6,7 @@ One network is shared by all learning seats of all markets: they are one learner
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from stable_baselines3.common.logger import Logger, configure
 
 from ruleshift.agents.policy import CARD_FILE, LearnedPolicy, load_policy, save_policy
 from ruleshift.envs.files import claim_folder, whole_file
+from ruleshift.envs.notices import say_once
 from ruleshift.train.callbacks import (
     CheckpointCallback,
     CurveCallback,
@@ -114,6 +116,9 @@ def _logging(model: Learner, env: MarketEnvs, out: Path, tensorboard: bool) -> l
     if not tensorboard:
         model.set_logger(Logger(None, []))
         return []
+    if find_spec("tensorboard") is None:
+        say_once("tensorboard", f"{out}: trains without logs, since tensorboard is not installed")
+        return _logging(model, env, out, tensorboard=False)
     model.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))
     return [MeasuresCallback(env)]
 

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import traceback
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -39,9 +40,10 @@ def _read(messages: "queue.Queue[dict[str, Any]]") -> None:
 
 
 def _work(messages: "queue.Queue[dict[str, Any]]", folder: Folder, answers: TextIO) -> None:
-    import torch
+    if find_spec("torch") is not None:
+        import torch
 
-    torch.set_num_threads(1)
+        torch.set_num_threads(1)
     work = Job(**messages.get()).work()
 
     def answer(**message: Any) -> None:

@@ -1,0 +1,77 @@
+"""What works without torch and stable-baselines3, for which some versions of Python have no small builds."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ruleshift.agents import Card, LearnedPolicy, save_policy
+
+BLOCK = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {names}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+"""
+WITHOUT = BLOCK.replace("{names}", "('torch', 'stable_baselines3', 'sb3_contrib', 'tensorboard')")
+
+PLAY = """
+import gymnasium
+from ruleshift.agents import load_policy
+from ruleshift.cli import main
+from ruleshift.envs import market_v0
+from ruleshift.envs.checker import check_market
+from ruleshift.eval import evaluate, rule_distance, run_scenario
+
+env = gymnasium.make("ruleshift:ruleshift/Market-v0", rounds=3)
+env.reset(seed=1)
+env.step(env.action_space.sample())
+env = gymnasium.make_vec("ruleshift/Market-v0", num_envs=2, rounds=3)
+env.reset(seed=1)
+env.step(env.action_space.sample())
+check_market(lambda: market_v0.parallel_env(rounds=3))
+evaluate(POLICY, "price_board", shift_to="promoted_listing", at=1, markets=1)
+run_scenario("ride_hailing", policy=POLICY, markets=1)
+assert main(["play", "--policy", POLICY, "--rounds", "1", "--pause", "0"]) == 0
+assert main(["validate", "--only", "luce_choice", "--out", OUT, "--workers", "1"]) == 0
+"""
+
+
+def _run(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
+
+
+def _policy(folder: Path) -> Path:
+    card = Card(kinds=3)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in card.shapes().items()}
+    return Path(save_policy(LearnedPolicy(weights, card), folder))
+
+
+def test_environments_agents_and_evaluation__need_no_torch(tmp_path: Path) -> None:
+    values = f"POLICY, OUT = {str(_policy(tmp_path / 'policy'))!r}, {str(tmp_path / 'out')!r}\n"
+    done = _run(WITHOUT + values + PLAY)
+    assert done.returncode == 0, done.stderr
+
+
+def test_training__says_in_one_line_what_it_needs(tmp_path: Path) -> None:
+    done = _run(
+        f"{WITHOUT}\nfrom ruleshift.cli import main\nmain(['train', 'price_board', '--out', {str(tmp_path)!r}])"
+    )
+    assert done.stderr.startswith("ruleshift: ruleshift.train needs torch and stable-baselines3 (No module named ")
+    assert done.stderr.count("\n") == 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_training__goes_on_without_tensorboard(tmp_path: Path) -> None:
+    absent = "import importlib.util as util; find = util.find_spec\n"
+    absent += "util.find_spec = lambda name, *more: None if name == 'tensorboard' else find(name, *more)\n"
+    words = ["train", "price_board", "--steps", "1", "--out", str(tmp_path / "run")]
+    done = _run(f"{absent}\nfrom ruleshift.cli import main\nmain({words!r})")
+    assert "run: trains without logs, since tensorboard is not installed" in done.stderr
+    assert (tmp_path / "run" / "policy.safetensors").is_file()
