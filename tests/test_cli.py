@@ -287,3 +287,19 @@ def test_warm_up__leaves_nothing_to_compile(tmp_path: Path) -> None:
     assert main(["warm-up"]) == 0
     done = subprocess.run([sys.executable, "-m", "ruleshift", "play", "--rounds", "1"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_mechanisms__are_found_beside_the_rule_as_the_installed_command_finds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The installed script, unlike `python -m`, does not search the current folder by itself."""
+    (tmp_path / "beside_the_rule.py").write_text("def nobody(problem, match, floats, integers):\n    pass\n")
+    rule = load_rule("price_board").to_toml().replace('"serial"', '"nobody"')
+    (tmp_path / "mine.toml").write_text(rule)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each not in ("", str(tmp_path))])
+    path = sys.path[:]
+    words = ["play", "mine.toml", "--rounds", "2", "--pause", "0"]
+    assert main([*words, "--mechanisms", "beside_the_rule:nobody"]) == 0
+    assert "round 2 of 2" in capsys.readouterr().out
+    assert sys.path == path

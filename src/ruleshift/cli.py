@@ -491,7 +491,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = parse(arguments)
         shown = isinstance(command, Play) and command.save is None
         with nullcontext() if shown else unfailing_output():
-            status = command.run() or 0
+            status = _run(command)
             print(end="", flush=True)
         return status
     except KeyboardInterrupt:
@@ -505,6 +505,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"ruleshift: {one_line(error)}", file=sys.stderr)
         return MISTAKE
+
+
+def _run(command: Any) -> int:
+    """Run a command; modules that it names are found in the current folder, too, after everything installed."""
+    options, path = vars(getattr(command, "command", command)), sys.path[:]
+    if options.get("mechanisms") or options.get("extensions"):
+        sys.path.append(os.getcwd())
+    try:
+        return command.run() or 0
+    finally:
+        sys.path[:] = path
 
 
 def _what_is_kept(command: Any) -> str:
