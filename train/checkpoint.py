@@ -4,9 +4,11 @@ The file is safetensors: arrays, with the counters as JSON in its header. Weight
 numpy and torch, the markets and the learner's counters are all in it: without any one of them the rest would differ.
 """
 
+import hashlib
 import json
+import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from ruleshift.train.ppo import Learner
 from ruleshift.train.recurrent import lstm_states, put_lstm_states
 from ruleshift.train.vec_env import MarketVecEnv, part_of
 
-FORMAT = 1
+FORMAT = 2
 
 MarketEnvs = MarketVecEnv | MixedVecEnv | HistoryVecEnv
 """What a policy is trained in: each can be put back where it was."""
@@ -33,33 +35,38 @@ MarketEnvs = MarketVecEnv | MixedVecEnv | HistoryVecEnv
 
 def save_checkpoint(path: str | Path, model: Learner, env: MarketEnvs, rewards: np.ndarray | None = None) -> None:
     """Write the state of `model` and `env` between two rollouts, and the rewards (steps, rows) recorded so far."""
-    arrays = {f"env.{name}": value for name, value in env.state_dict().items()}
-    arrays |= {f"policy.{name}": tensor.detach().numpy() for name, tensor in model.policy.state_dict().items()}
-    for index, state in model.policy.optimizer.state_dict()["state"].items():
-        arrays |= {f"optimizer.{index}.{name}": tensor.numpy() for name, tensor in state.items()}
+    arrays = {f"env.{name}": value for name, value in env.state_dict().items()} | _learned(model)
     if rewards is not None:
         arrays["rewards"] = rewards
-    arrays |= {f"lstm.{name}": value for name, value in lstm_states(model).items()}
     arrays["last_observations"] = np.array(model._last_obs)
     arrays["episode_starts"] = np.array(model._last_episode_starts)
     arrays["rng.torch"] = th.get_rng_state().numpy()
     # stable-baselines3 draws from numpy's global generator.
     _, words, position, has_gauss, gauss = np.random.get_state(legacy=True)  # noqa: NPY002
     arrays["rng.numpy"] = np.asarray(words)
-    counters = {
+    counters = json.dumps({
         "format": FORMAT,
         "steps": model.num_timesteps,
         "updates": model._n_updates,
         "remaining": model._current_progress_remaining,
         "numpy": [position, has_gauss, gauss],
         "python": random.getstate(),
-    }
+    })  # fmt: skip
     whole = {name: np.ascontiguousarray(value).reshape(np.shape(value)) for name, value in arrays.items()}
-    write_atomically(path, save(whole, metadata={"counters": json.dumps(counters)}))
+    write_atomically(path, save(whole, metadata={"counters": counters, "sha256": _digest(counters, whole)}))
 
 
-def load_checkpoint(path: str | Path, model: Learner, env: MarketEnvs) -> np.ndarray | None:
+def load_checkpoint(path: str | Path, model: Learner, env: MarketEnvs, steps: int) -> np.ndarray | None:
     """Put `model` and `env`, made with the same arguments as those saved, where `save_checkpoint` found them.
+
+    What is read is checked before anything is put in place: its digest, then the names, shapes, types and ranges of all
+    that the learner, its generators and the markets are given.
+
+    Args:
+        path: the file.
+        model: the learner, which has not learned yet.
+        env: its markets.
+        steps: agent-steps of the whole run.
 
     Returns:
         The rewards recorded so far, where they are.
@@ -69,15 +76,88 @@ def load_checkpoint(path: str | Path, model: Learner, env: MarketEnvs) -> np.nda
     """
     try:
         with safe_open(str(path), framework="numpy") as file:
-            counters = json.loads(file.metadata()["counters"])
+            header = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if header.get("sha256") != _digest(header.get("counters", ""), arrays):
+            raise ValueError("its content is not what was saved")
+        counters = json.loads(header["counters"])
         if counters["format"] != FORMAT:
             raise ValueError(f"format {counters['format']}, this version reads {FORMAT}")
+        _check_counters(counters, model, steps)
+        _check_arrays(arrays, model)
         _restore(counters, arrays, model, env)
         return arrays.get("rewards")
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path}: not a checkpoint of this run ({type(error).__name__}: {reason})") from None
+    except (
+        OSError,
+        SafetensorError,
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        RecursionError,
+    ) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path}: not a checkpoint of this run ({reason}); remove it to begin anew") from None
+
+
+def _digest(counters: str, arrays: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(counters.encode())
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest.hexdigest()
+
+
+def _learned(model: Learner) -> dict[str, np.ndarray]:
+    """The weights, the optimizer's state and the recurrent memory of a learner, by name."""
+    arrays = {f"policy.{name}": tensor.detach().numpy() for name, tensor in model.policy.state_dict().items()}
+    for index, state in model.policy.optimizer.state_dict()["state"].items():
+        arrays |= {f"optimizer.{index}.{name}": tensor.numpy() for name, tensor in state.items()}
+    return arrays | {f"lstm.{name}": value for name, value in lstm_states(model).items()}
+
+
+def _check_counters(counters: dict[str, Any], model: Learner, steps: int) -> None:
+    """Refuse counters that no run of `steps` agent-steps can have between two of its rollouts."""
+    rollout = model.n_steps * model.n_envs
+    whole = -(-steps // rollout) * rollout
+    if counters["steps"] not in range(0, whole + 1, rollout):
+        raise ValueError(f"steps is {counters['steps']}; a run of {steps} has rollouts of {rollout}")
+    position, has_gauss, gauss = counters["numpy"]
+    for name, value, most in (("updates", counters["updates"], 2**53), ("position", position, 624)):
+        if type(value) is not int or not 0 <= value <= most:
+            raise ValueError(f"{name} is {value!r}; it must be a whole number from 0 to {most}")
+    if has_gauss not in (0, 1) or not math.isfinite(gauss) or not 0 <= counters["remaining"] <= 1:
+        raise ValueError("a counter is out of its range")
+
+
+def _check_arrays(arrays: Mapping[str, np.ndarray], model: Learner) -> None:
+    """Refuse arrays whose names, shapes or types are not those of the learner, or that hold a NaN or an infinity."""
+    rows, observations = model.n_envs, model.observation_space.shape
+    assert observations is not None
+    wanted: dict[str, tuple[tuple[int, ...], Any]] = {
+        "last_observations": ((rows, *observations), np.float32),
+        "episode_starts": ((rows,), np.bool_),
+        "rng.torch": (tuple(th.get_rng_state().shape), np.uint8),
+        "rng.numpy": ((624,), np.uint32),
+    }
+    parameters = model.policy.state_dict()
+    wanted |= {f"policy.{name}": (tuple(tensor.shape), np.float32) for name, tensor in parameters.items()}
+    wanted |= {f"lstm.{name}": (value.shape, np.float32) for name, value in lstm_states(model).items()}
+    if any(name.startswith("optimizer.") for name in arrays):
+        for index, parameter in enumerate(model.policy.parameters()):
+            wanted[f"optimizer.{index}.step"] = ((), np.float32)
+            wanted |= {f"optimizer.{index}.{name}": (tuple(parameter.shape), np.float32) for name in _MOMENTS}
+    held = {name: (each.shape, each.dtype) for name, each in arrays.items() if name.split(".")[0] not in _BESIDE}
+    for name in wanted.keys() | held.keys():
+        if name not in held or name not in wanted or held[name] != wanted[name]:
+            raise ValueError(f"{name} is {held.get(name, 'missing')}; it must be {wanted.get(name, 'absent')}")
+        if held[name][1] == np.float32 and not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{name} holds NaN or infinity")
+
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+_BESIDE = ("env", "rewards")
 
 
 def _restore(counters: dict[str, Any], arrays: dict[str, np.ndarray], model: Learner, env: MarketEnvs) -> None:

@@ -43,8 +43,9 @@ def critic_shapes(card: Card) -> dict[str, tuple[int, ...]]:
 
 def save_critic(model: Learner, policy: LearnedPolicy, folder: Path) -> None:
     """Write the critic of a policy into the policy's folder."""
-    header = {"policy": policy.describe()["weights"]}
-    write_atomically(folder / CRITIC_FILE, save(critic_weights(model), metadata=header))
+    critic = critic_weights(model)
+    header = {"policy": policy.describe()["weights"], "sha256": _digest(critic)}
+    write_atomically(folder / CRITIC_FILE, save(critic, metadata=header))
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,21 @@ def load_warm_start(folder: str | os.PathLike[str]) -> WarmStart:
     digest = policy.describe()["weights"]
     try:
         blob = path.read_bytes()
-        critic, owner = load(blob), _header(blob).get("policy")
+        critic, header = load(blob), _header(blob)
         check_shapes(critic, critic_shapes(policy.card))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: not a critic ({error})") from None
-    if owner != digest:
+    if header.get("sha256", _digest(critic)) != _digest(critic):
+        raise ValueError(f"{path}: sha256: not that of its weights; the file was changed")
+    if header.get("policy") != digest:
         raise ValueError(f"{path}: policy: not that of the policy beside it; they are of two runs")
     return WarmStart(policy, critic, hashlib.sha256(digest.encode() + blob).hexdigest())
+
+
+def _digest(weights: Mapping[str, np.ndarray]) -> str:
+    return hashlib.sha256(save(dict(weights))).hexdigest()
 
 
 def _header(blob: bytes) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def _learn(
     """Learn up to `steps`, from the checkpoint where there is one; leave the rewards where they are recorded."""
     resumed = (out / CHECKPOINT_FILE).exists()
     if resumed:
-        rewards = load_checkpoint(out / CHECKPOINT_FILE, model, env)
+        rewards = load_checkpoint(out / CHECKPOINT_FILE, model, env, steps)
         if recorder is not None and rewards is not None:
             recorder.kept = list(rewards)
     progress = ProgressCallback(steps, label) if label else None
