@@ -56,11 +56,8 @@ def test_checkpoint__no_changed_byte_goes_unnoticed(interrupted: Path, tmp_path:
     for position in [*range(0, 400, 40), *random.integers(len(blob), size=30).tolist()]:
         changed = bytearray(blob)
         changed[position] ^= 1 << int(random.integers(8))
-        with pytest.raises(
-            ValueError, match=rf"{NAME}: not a checkpoint of this run \(.*\); remove it to begin anew"
-        ) as e:
+        with pytest.raises(ValueError, match=refusal):
             _resume(interrupted, bytes(changed), tmp_path)
-        assert "\n" not in str(e.value)
     with pytest.raises(ValueError, match="not a checkpoint of this run"):
         _resume(interrupted, blob[: len(blob) // 2], tmp_path)
 
