@@ -2,12 +2,13 @@
 PYTHON ?= python3
 OUT ?= results/quick
 BIN := .venv/bin
+WITHOUT_TORCH := gymnasium jinja2 matplotlib numba numpy pettingzoo pillow rich safetensors scipy tyro
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Small matrices: more threads than one only wait for each other.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help study test lint types check coverage lowest wheel wheel-check docs clean
+.PHONY: help study test lint types check coverage lowest without-torch wheel wheel-check docs clean
 
 help:
 	@echo "make study   train, shift the rule, compare; leaves $(OUT)/report.html and $(OUT)/results.csv"
@@ -16,6 +17,7 @@ help:
 	@echo "make wheel   build sdist and wheel; leaves them in dist/"
 	@echo "make lint types check clean   style; types; both and the tests; remove what make made"
 	@echo "make coverage lowest wheel-check   what the tests reach; with the oldest versions; with the built wheel"
+	@echo "make without-torch   run the tests that do not train, without torch"
 
 study: .venv/.ready
 	@$(BIN)/ruleshift study --preset quick --out $(OUT)
@@ -37,6 +39,9 @@ coverage: .venv/.ready-dev
 
 lowest: .venv-lowest/.ready
 	@.venv-lowest/bin/pytest -q -n 2
+
+without-torch: .venv-without-torch/.ready
+	@.venv-without-torch/bin/pytest -q -n 2
 
 wheel: .venv/.ready-dev
 	@$(BIN)/python -m build --outdir dist . >/dev/null
@@ -76,5 +81,12 @@ docs: .venv/.ready-docs
 	@.venv-lowest/bin/pip install -qq -c constraints-lowest.txt -e '.[dev]'
 	@touch $@
 
+.venv-without-torch/.ready: pyproject.toml constraints.txt
+	@echo "installing into .venv-without-torch"
+	@$(PYTHON) -m venv --clear .venv-without-torch
+	@.venv-without-torch/bin/pip install -qq -c constraints.txt $(WITHOUT_TORCH) hatchling hypothesis matching pytest pytest-xdist
+	@.venv-without-torch/bin/pip install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
 clean:
-	@rm -rf .venv .venv-lowest .coverage build dist site .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .venv-lowest .venv-without-torch .coverage build dist site .pytest_cache .mypy_cache .ruff_cache

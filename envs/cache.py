@@ -71,9 +71,8 @@ def keep_compiled(dispatcher: Any) -> None:
             with _turn(entry):
                 found = _load(entry, context)  # another process may have compiled it in the meantime
                 if found is None:
-                    say_once(
-                        "compiling", "compiling the market's kernels, once; this takes about a minute on an idle core"
-                    )
+                    if entry is not None:
+                        say_once("compiling", "compiling the market's kernels, once; this takes about a minute")
                     found = compile_anew(arguments, return_type)
                     _save(entry, found)
         return found
@@ -99,9 +98,8 @@ def _refusal() -> str:
     if not CACHE_DIRECTORY:
         return "the user has no home directory"
     try:
+        os.makedirs(CACHE_DIRECTORY, mode=0o700, exist_ok=True)
         facts = os.stat(CACHE_DIRECTORY)
-    except FileNotFoundError:
-        return ""  # the folder is made when there is something to keep
     except OSError as error:
         return error.strerror or str(error)
     foreign = hasattr(os, "getuid") and (facts.st_uid not in (os.getuid(), 0) or facts.st_mode & 0o022)
@@ -164,7 +162,6 @@ def _save(entry: Path | None, compiled: CompileResult) -> None:
         return
     code = dumps(compiled._reduce())
     try:
-        entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=entry.parent)
         try:
             with open(handle, "wb") as file:
@@ -181,8 +178,8 @@ def _do_without(reason: str) -> None:
     where = f"in {CACHE_DIRECTORY} ({reason})" if CACHE_DIRECTORY else f"({reason})"
     say_once(
         "without",
-        f"compiled kernels cannot be kept {where}, so each process compiles for itself; set XDG_CACHE_HOME to a folder "
-        "of yours",
+        f"compiled kernels cannot be kept {where}, so each process compiles them, for about a minute; set "
+        "XDG_CACHE_HOME to a folder of yours",
     )
 
 
@@ -209,7 +206,6 @@ def _lock(entry: Path) -> AbstractContextManager[Any]:
     try:
         import fcntl
 
-        entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = open(entry.with_name(f".{entry.name}.lock"), "ab")  # noqa: SIM115 - closed by the caller's block
     except (ImportError, OSError):  # Windows, or a folder that cannot be written
         return nullcontext()

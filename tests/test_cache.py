@@ -208,6 +208,42 @@ def test_without_a_cache__everything_works_and_says_so_once(
         assert _call(_kernel())
     said = capfd.readouterr().err.splitlines()
     assert sum("compiled kernels cannot be kept" in line and "XDG_CACHE_HOME" in line for line in said) == 1
-    assert len(said) == 2
+    assert len(said) == 1 + (how == "a full disk"), "that is only known when there is something to keep"
     assert not folder.is_dir() or _entries(folder) == []
     assert not folder.is_dir() or set(os.listdir(folder)) <= set(_locks(folder)), "no half-written file is left behind"
+
+
+def test_without_locks_and_users__everything_works_as_under_windows(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.delattr(os, "getuid")
+    assert _call(_kernel())
+    assert len(_entries(folder)) == 1
+    assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_folder_that_can_only_be_read__is_used(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    _call(_kernel())
+    folder.chmod(0o500)
+    notices._SAID.clear()
+    capfd.readouterr()
+    assert _call(_kernel())
+    assert capfd.readouterr().err == ""
+    folder.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("import os; os.environ['NUMBA_DISABLE_JIT'] = '1'", "unset that variable"),
+        ("import sys; sys.byteorder = 'big'", "needs a little-endian processor"),
+        ("import sys; sys.maxsize = 2**31 - 1", "a Python of 64 bits"),
+    ],
+)
+def test_platform_that_cannot_run_kernels__is_refused_in_one_line(change: str, said: str) -> None:
+    code = f"import numba.core.types; {change}; numba.config.reload_config(); import ruleshift.envs.compile"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("ImportError: ruleshift needs ")
+    assert said in line

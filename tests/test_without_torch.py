@@ -3,31 +3,31 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
 
 from ruleshift.agents import Card, LearnedPolicy, save_policy
 
-BLOCK = """
+ROOT = Path(__file__).parents[1]
+
+WITHOUT = """
 import sys
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {names}:
+        if name.split(".")[0] in ("torch", "stable_baselines3", "sb3_contrib", "tensorboard"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())
 """
-WITHOUT = BLOCK.replace("{names}", "('torch', 'stable_baselines3', 'sb3_contrib', 'tensorboard')")
-
 PLAY = """
 import gymnasium
-from ruleshift.agents import load_policy
 from ruleshift.cli import main
 from ruleshift.envs import market_v0
 from ruleshift.envs.checker import check_market
-from ruleshift.eval import evaluate, rule_distance, run_scenario
+from ruleshift.eval import evaluate, run_scenario
 
 env = gymnasium.make("ruleshift:ruleshift/Market-v0", rounds=3)
 env.reset(seed=1)
@@ -41,6 +41,14 @@ run_scenario("ride_hailing", policy=POLICY, markets=1)
 assert main(["play", "--policy", POLICY, "--rounds", "1", "--pause", "0"]) == 0
 assert main(["validate", "--only", "luce_choice", "--out", OUT, "--workers", "1"]) == 0
 """
+
+
+def test_readme_and_makefile__name_all_dependencies_but_those_of_training() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [needed.split(">=")[0] for needed in project["dependencies"]]
+    needed = " ".join(name for name in names if name not in ("torch", "stable-baselines3", "tensorboard"))
+    assert f"pip install {needed}\npip install --no-deps .\n" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"WITHOUT_TORCH := {needed}\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def _run(code: str) -> subprocess.CompletedProcess[str]:
