@@ -184,7 +184,6 @@ def test_train_and_evaluate__go_together(tmp_path: Path, capsys: pytest.CaptureF
         ("play --save OUT --pause 1", "--pause has no meaning for PNG frames"),
         ("play --at 3", "--at 3 says when the rule changes; say with --shift-to to which rule"),
         ("play ride_hailing --at 3", "--at 3 says when the rule changes; say with --shift-to to which rule"),
-        ("evaluate POLICY --at 3", "--at 3 says when the rule changes; say with --shift-to to which rule"),
         ("validate --list --only luce_choice", "--list goes with --extensions alone"),
         ("scenarios show nowhere", "nowhere"),
         ("scenarios run nowhere.toml", "nowhere.toml"),

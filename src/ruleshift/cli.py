@@ -86,8 +86,8 @@ class Evaluate:
     """Rule that the market starts with: a name or the path of a .toml file."""
     shift_to: str | None = None
     """Rule that it changes to; if left out, the rule stays."""
-    at: int | None = None
-    """Rounds played before the change; by default 50."""
+    at: int = 50
+    """Rounds played before the change. If the rule stays, the rounds before and after are given apart all the same."""
     markets: int = 64
     """Markets to average over."""
     seed: int = 1_000_000
@@ -100,10 +100,7 @@ class Evaluate:
     def run(self) -> None:
         from ruleshift.eval import evaluate
 
-        _check_shift(self.at, self.shift_to)
-        options = {name: value for name, value in vars(self).items() if name not in ("policy", "rule", "at")}
-        if self.at is not None:
-            options["at"] = self.at
+        options = {name: value for name, value in vars(self).items() if name not in ("policy", "rule")}
         print(evaluate(self.policy, self.rule, **options))
 
 
@@ -384,7 +381,8 @@ class Play:
             print(save_frames(self._shown("rgb_array"), self.save))
 
     def _check(self, pause: float) -> None:
-        _check_shift(self.at, self.shift_to)
+        if self.at is not None and self.shift_to is None:
+            raise ValueError(f"--at {self.at} says when the rule changes; say with --shift-to to which rule")
         if not 0 <= pause < 3600:
             raise ValueError(f"--pause is {pause:g}; it must be a number of seconds from 0")
         if self.save is None or self.save.suffix == ".gif":
@@ -526,11 +524,6 @@ def _what_is_kept(command: Any) -> str:
     if any(True for pattern in kept for _ in command.out.glob(pattern)):
         return f"; the same command continues from what is saved in {command.out}"
     return " before anything was saved; the same command starts from the beginning"
-
-
-def _check_shift(at: int | None, shift_to: str | None) -> None:
-    if at is not None and shift_to is None:
-        raise ValueError(f"--at {at} says when the rule changes; say with --shift-to to which rule")
 
 
 def _find(name: str) -> "dict[str, Any]":
