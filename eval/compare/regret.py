@@ -112,9 +112,8 @@ def _copies(rule: Rule, economy: Economy, count: int, mechanisms: tuple[str, ...
     few = Market(rule, markets=MARKETS, economy=economy, mechanisms=mechanisms)
     observations = np.tile(few.reset(seed=SEED), (count, 1, 1))
     many = Market(rule, markets=count * MARKETS, economy=economy, mechanisms=mechanisms)
-    snapshot, wide = few.snapshot(), many.snapshot()
-    for name, array in snapshot.items():
-        if array.shape != wide[name].shape:  # it belongs to markets, not to the economy or the clock
-            snapshot[name] = np.tile(array, (count, *[1] * (array.ndim - 1)))
-    many.restore(snapshot)
+    many.reset(seed=SEED)
+    for wide, array in zip(many.arrays, few.arrays, strict=True):
+        if array.shape != wide.shape:  # it belongs to markets, not to the economy
+            wide[:] = np.tile(array, (count, *[1] * (array.ndim - 1)))
     return many, observations
