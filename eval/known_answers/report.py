@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,18 @@ def write_validation(root: Path, results: Sequence[Result], code: str) -> Path:
         "number": _number,
         "version": ruleshift.__version__,
         "code": code,
-        "libraries": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+        "libraries": {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}},
     }
     path = root / "validation.html"
     write_atomically(path, render(Path(__file__).with_name("validation.html.jinja"), content))
     return path
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(not installed)"
 
 
 def _position(row: Row, tolerance: Tolerance) -> float | None:
