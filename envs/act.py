@@ -1,6 +1,7 @@
 """Act: the one place where actions in the box become economic units.
 
-`ask = (a + 1) / 2 * 1.25`, `effort` and `promotion = (a + 1) / 2`, `focus = softmax(3 a)` over the K kinds.
+`ask = (a + 1) / 2 * 1.25`, `effort` and `promotion = (a + 1) / 2`, `focus = softmax(3 a)` over the K kinds. An ask that
+exceeds the reserve by no more than the rounding of a float32 action is the reserve.
 """
 
 from typing import Any
@@ -13,13 +14,16 @@ from ruleshift.envs.numerics import exp
 
 MAX_ASK = 1.25
 FOCUS_SCALE = 3.0
+_ROUNDING = MAX_ASK * 2.0**-25
+"""How much a float32 action that means an ask can differ from it, in units of the ask."""
 
 
 @inlined
-def act(actions, outcome, total):
+def act(actions, reserve, outcome, total):
     """Write `ask`, `effort`, `promotion`, `focus` and `clipped` of `outcome` from actions (N, 3 + K).
 
-    Actions are clipped to the box, and `clipped` counts the numbers outside it. `total` (N,) is scratch memory.
+    Actions are clipped to the box, and `clipped` counts the numbers outside it. `reserve` is that of the rule, and
+    `total` (N,) is scratch memory.
     """
     organizations, size = actions.shape
     kinds = size - ACTION.focus
@@ -28,7 +32,8 @@ def act(actions, outcome, total):
         for a in range(size):
             clipped += np.int64(abs(actions[i, a]) > np.float32(1.0))
         outcome.clipped[i] = clipped
-        outcome.ask[i] = (_in_box(actions[i, ACTION.ask]) + 1.0) * 0.5 * MAX_ASK
+        ask = (_in_box(actions[i, ACTION.ask]) + 1.0) * 0.5 * MAX_ASK
+        outcome.ask[i] = reserve if reserve < ask <= reserve + _ROUNDING else ask
         outcome.effort[i] = (_in_box(actions[i, ACTION.effort]) + 1.0) * 0.5
         outcome.promotion[i] = (_in_box(actions[i, ACTION.promotion]) + 1.0) * 0.5
         total[i] = 0.0

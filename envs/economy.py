@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from ruleshift.envs import layout as at
 from ruleshift.envs.enumerations import DEMAND, DEMANDS, LEARNING, SHARE, SHARES, SHOCK_LAW, SHOCK_LAWS
 from ruleshift.envs.fields import Count, Number, OneOf, Range, check_fields, option
+from ruleshift.envs.numerics import rounded_log
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,9 @@ class Economy:
             (at.BASE_COST, self.base_cost),
             (at.EFFORT_COST, self.effort_cost),
             (at.PROMOTION_PRICE, self.promotion_price),
-            (at.LOG_OUTSIDE_ODDS, math.log(odds) if share > 0 else -math.inf),
+            (at.LOG_OUTSIDE_ODDS, rounded_log(odds) if share > 0 else -np.inf),
             (at.OUTSIDE_ASK, self.outside_ask),
-            (at.LEARNING_EXPONENT, -math.log2(self.progress_ratio) if self.learning == "endogenous" else 0.0),
+            (at.LEARNING_EXPONENT, -rounded_log(self.progress_ratio, 2.0) if self.learning == "endogenous" else 0.0),
             (at.DEPRECIATION, self.depreciation),
             (at.CAPABILITY_LOW, self.initial_capability[0]),
             (at.CAPABILITY_HIGH, self.initial_capability[1]),

@@ -6,6 +6,7 @@ from ruleshift.envs import layout as at
 from ruleshift.envs.compile import inlined, jit, prefetch
 from ruleshift.envs.deliver import cost_share, expected_quality
 from ruleshift.envs.enumerations import WANTS
+from ruleshift.envs.mechanisms.base import MOST_PRICE
 from ruleshift.envs.numerics import PRIORITY, PURPOSES, draw_fine, log
 from ruleshift.envs.order import AHEAD, FAR, sort_descending
 
@@ -55,8 +56,8 @@ def faults(match, wants, asks, reserve, capacity, load):
     """Return how many assignments of a mechanism are invalid.
 
     An assignment is invalid if there is no such organization, if it does not offer or is beyond its capacity, if the
-    margin is below 0, or, if the payment reads them, if the price is not finite or the bid is outside 0 .. 1. Writes
-    `load` (N,), the jobs of each organization.
+    margin is below 0, or, if the payment reads them, if the price is outside 0 .. `MOST_PRICE` or the bid outside
+    0 .. 1. Writes `load` (N,), the jobs of each organization.
     """
     winner, margin = match.winner, match.margin
     load[:] = 0
@@ -75,7 +76,7 @@ def faults(match, wants, asks, reserve, capacity, load):
         fits = load[i] <= capacity and asks[i] <= reserve
         possible = margin[j] >= 0.0
         if wants > WANTS.margin:
-            possible = possible and abs(match.price[j]) < np.inf and 0.0 <= match.bid[j] <= 1.0
+            possible = possible and 0.0 <= match.price[j] <= MOST_PRICE and 0.0 <= match.bid[j] <= 1.0
         if not (fits and possible):
             wrong += 1
     return wrong

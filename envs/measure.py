@@ -56,7 +56,8 @@ def measure(jobs, entered, state, outcome, measures, totals):
     measures[MEASURE.effort] /= n
     measures[MEASURE.promotion] /= n
     measures[MEASURE.capability] = capability / (n * kinds)
-    measures[MEASURE.concentration] /= any_served * any_served
+    square = any_served * any_served  # 0 where only the smallest of expected shares are served
+    measures[MEASURE.concentration] = measures[MEASURE.concentration] / square if square > 1e-280 else 0.0
     measures[MEASURE.clipped] /= n
     measures[MEASURE.entered] = entered
     for m in range(len(measures)):

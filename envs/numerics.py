@@ -6,6 +6,8 @@ depend on the mathematics library, the vector width or fused multiplication. Ran
 index, round, episode, purpose), so that no draw depends on how many others were made.
 """
 
+from decimal import Decimal, localcontext
+
 import numpy as np
 
 from ruleshift.envs.compile import bits_float, float_bits, inlined, jit
@@ -125,6 +127,18 @@ def spread(draws, out):
     for word in range(4):
         for call in range(min(calls, len(out) - word * calls)):
             out[word * calls + call] = draws[word, call]
+
+
+def rounded_log(x: float, base: float | None = None) -> float:
+    """Return the float64 nearest to the logarithm of x > 0, natural or to a base.
+
+    It is computed with 40 decimal digits, because the last bit of `math.log` depends on the processor.
+
+    >>> rounded_log(8.0, base=2.0)
+    3.0
+    """
+    with localcontext(prec=40):
+        return float(Decimal(x).ln() / (Decimal(1) if base is None else Decimal(base).ln()))
 
 
 def market_key(seed: int, market: int) -> np.ndarray:

@@ -47,7 +47,7 @@ def play(
         end = min(first + block, markets)
         if first >= markets:
             return wrong
-        _act(first, end, buffers, actions)
+        _act(first, end, buffers, rules, actions)
         _score(first, end, buffers, rules)
         if buffers_of(buffers).arrays.economy[at.SHARES] == SHARE.expected:
             _divide_by_shares(first, end, buffers, rules)
@@ -99,13 +99,14 @@ def _sizes(arrays):
 
 
 @jit
-def _act(first, end, buffers, actions):
+def _act(first, end, buffers, rules, actions):
     arrays, _, scratch = _unpack(buffers)
+    book, now = _in_force(rules, 0)
     _, _, k = _sizes(arrays)
     for b in range(first, end):
         copy(arrays.job_kinds[b], arrays.served_kinds[b])
         copy(arrays.job_values[b], arrays.served_values[b])
-        act(actions[b], outcome_of(arrays.outcomes[b], k), scratch.common)
+        act(actions[b], book.rows[now[b], b, at.RESERVE], outcome_of(arrays.outcomes[b], k), scratch.common)
 
 
 @jit

@@ -83,6 +83,10 @@ class Weights:
             raise ValueError(f"scoring.weights: they sum to {total:g}; they must sum to 1")
 
 
+MOST_AMPLIFICATION = 1e6
+"""The largest finite amplification, under which log odds still differ by what the signals differ."""
+
+
 @dataclass(frozen=True)
 class Scoring:
     """Which signals are amplified or attenuated."""
@@ -100,6 +104,10 @@ class Scoring:
 
     def __post_init__(self) -> None:
         check_fields(self, "scoring")
+        if MOST_AMPLIFICATION < self.amplification < math.inf:
+            raise ValueError(
+                f"scoring: amplification is {self.amplification:g}; it must be from 0 to {MOST_AMPLIFICATION:g}, or inf"
+            )
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,10 @@ from ruleshift.envs.layout import MOST_PARAMETERS
 __all__ = ["MECHANISM_SIGNATURE", "PAYMENTS", "WANTS", "Match", "Mechanism", "Parameter", "Problem"]
 
 
+MOST_PRICE = 1000.0
+"""The highest price that a mechanism can report, as a share of the job's value."""
+
+
 class Problem(NamedTuple):
     """What a mechanism reads, for one market and round; it may write only to `capacities`."""
 
@@ -44,7 +48,7 @@ class Match(NamedTuple):
 
     winner: Integers1  # (J,) the organization that serves each job, or -1
     margin: Floats1  # (J,) log odds by which the winner leads the best excluded rival; inf if there is none
-    price: Floats1  # (J,) what the client pays under the pricing `externality`, as a share of the value
+    price: Floats1  # (J,) what the client pays under the pricing `externality`, a share of the value in [0, MOST_PRICE]
     bid: Floats1  # (J,) the promotion charged under the charges `next_bid` and `externality`, in [0, 1]
 
 

@@ -12,7 +12,8 @@ The pricing `externality` is that of Vickrey (1961), Clarke (1971) and Groves (1
 organization receives total welfare, minus the welfare without it, plus its own cost. This equals the welfare from its
 jobs before its cost, minus what they would add without it, which takes one more path for each of its jobs, starting
 from the assignment. The order of the cost of all payments is no higher than that of the assignment. What an
-organization receives is divided among its jobs in proportion to value.
+organization receives is divided among its jobs in proportion to value. It is never below 0: where a negative cost
+shock makes serving worth more than nothing to it, the client pays nothing, and it serves all the same.
 
 Organizations are taken in random order, so that equal ones are treated equally.
 """
@@ -335,7 +336,7 @@ def _price_externality(problem, match, board, plan, without, search):
             copy(plan.price, without.price)
             copy(plan.whole, without.whole)
             _take_away(board, without, member)
-            share = (gross - _serve_all(board, without, search)) / value
+            share = max((gross - _serve_all(board, without, search)) / value, 0.0)
             for j in range(len(match.winner)):
                 if match.winner[j] == i:
                     match.price[j] = share

@@ -237,7 +237,9 @@ class PlainMarket(ParallelEnv):
     def act(self, actions):
         for name, org in zip(self.agents, self.organizations, strict=True):
             action = [clip(float(number), -1.0, 1.0) for number in actions[name]]
-            org.ask = (action[0] + 1) / 2 * 1.25
+            org.ask, reserve = (action[0] + 1) / 2 * 1.25, self.rule.payment.reserve
+            if reserve < org.ask <= reserve + 1.25 * 2**-25:  # the rounding of a float32 action
+                org.ask = reserve
             org.effort, org.promotion = (action[1] + 1) / 2, (action[2] + 1) / 2
             exponentials = [math.exp(3 * number) for number in action[3:]]
             org.focus = [each / sum(exponentials) for each in exponentials]
