@@ -10,6 +10,7 @@ from ruleshift.envs.numerics import NOISE, PURPOSES, draw
 from ruleshift.envs.order import FAR, copy
 
 _BOUND = 10.0
+_LEAST_POPULARITY = 1e-300  # below it, N divided by the sum would overflow
 TOGETHER = 64
 """How many observations are written together: few enough to stay in the cache while field after field is written."""
 
@@ -139,7 +140,7 @@ def disclose(
     per_popularity = 0.0
     for i in range(n):
         per_popularity += state.popularity[i]
-    per_popularity = n / per_popularity if per_popularity > 0.0 else 0.0
+    per_popularity = n / per_popularity if per_popularity > _LEAST_POPULARITY else 0.0
     for low in range(0, n, TOGETHER):
         high = min(low + TOGETHER, n)
         base = low if far else 0

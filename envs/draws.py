@@ -6,6 +6,7 @@ simplex between two corners, each with one number per signal.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import pairwise
@@ -58,7 +59,7 @@ class Uniform:
 
     def value(self, numbers: list[float]) -> float:
         """Return the value drawn by these uniform numbers in (0, 1), of which there are `takes`."""
-        left, index = numbers[0] * sum(length for _, length in self._scaled), 0
+        left, index = numbers[0] * _added(length for _, length in self._scaled), 0
         while left > self._scaled[index][1] and index < len(self.intervals) - 1:
             left -= self._scaled[index][1]
             index += 1
@@ -86,7 +87,7 @@ class Dirichlet:
     def value(self, numbers: list[float]) -> Weights:
         """Return the weights drawn by these uniform numbers in (0, 1), of which there are `takes`."""
         shares = [-float(log(number)) for number in numbers]
-        scale = (1 - self.least * len(shares)) / sum(shares)
+        scale = (1 - self.least * len(shares)) / _added(shares)
         weights = dict.fromkeys(SIGNALS, 0.0)
         weights.update((name, self.least + scale * share) for name, share in zip(self.signals, shares, strict=True))
         return unchecked(_ANY_WEIGHTS, weights)
@@ -131,6 +132,14 @@ def read_draw(field: str, given: Any, where: str) -> Draw:
     if not isinstance(kind, Number):
         raise ValueError(f"{where}: {law} draws numbers with decimals; for this field use choice")
     return Uniform(_intervals(law, given[law], kind, where), law == "log_uniform")
+
+
+def _added(numbers: Iterable[float]) -> float:
+    """Return the sum in the order given; `sum` of Python 3.12 and later rounds otherwise than that of 3.11."""
+    total = 0.0
+    for number in numbers:
+        total += number
+    return total
 
 
 def _kind(field: str, where: str) -> Any:

@@ -60,6 +60,7 @@ def _check_rule(rule: Rule, economy: Economy) -> None:
                 f"rule {rule.name!r}: expected shares need the mechanism serial, pricing as_asked or posted, and "
                 "entry_rate 0"
             )
+    mechanism.scratch_sizes(economy.organizations, economy.jobs, economy.kinds, economy.capacity)
     mechanism_address(mechanism.name)
 
 

@@ -387,7 +387,7 @@ class Market:
 
     def _grow_scratch(self, names: set[str]) -> None:
         shape = (self.organizations, self.jobs, self.kinds, self.economy.capacity)
-        sizes = [find_mechanism(name).scratch(*shape) for name in sorted(names)]
+        sizes = [find_mechanism(name).scratch_sizes(*shape) for name in sorted(names)]
         floats, integers = scratch_sizes(
             self.organizations, self.jobs, self.kinds, max(s[0] for s in sizes), max(s[1] for s in sizes)
         )

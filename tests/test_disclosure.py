@@ -26,6 +26,19 @@ def _watch(market: Market, rounds: int = 13, seed: int = 3) -> np.ndarray:
     return np.array(seen)
 
 
+def test_popularity__that_dies_out_is_shown_as_0() -> None:
+    """Its sum falls below the smallest normal number, so that its inverse would be infinite."""
+    rule = load_rule("price_board").replace(**{"feedback.prior": 0.0, "feedback.persistence": 1e-80})
+    market = Market(rule, economy=Economy(outside_share=0.0))
+    actions = np.zeros((1, market.organizations, market.action_size), np.float32)
+    market.reset(seed=0)
+    for ask in (-0.5, *[1.0] * 6):  # after the first round nobody offers
+        actions[..., 0] = ask
+        observations, _, _ = market.step(actions)
+        assert np.isfinite(observations).all()
+    assert not observations[..., market.layout["popularity"]].any()
+
+
 def test_noise__on_public_statistics_is_uniform_and_the_same_for_all() -> None:
     plain = Market(_rule(), economy=ECONOMY, markets=60)
     noisy = Market(_rule(noise=0.5), economy=ECONOMY, markets=60)

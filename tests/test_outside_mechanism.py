@@ -229,6 +229,14 @@ def test_mechanism__that_does_not_compile_is_named(write: Write) -> None:
         )
 
 
+@pytest.mark.parametrize("given", [(-1, 0), (0, 2**33), (0.5, 0), 3, None, (1, 2, 3)], ids=str)
+def test_scratch__that_cannot_be_is_refused_by_name(write: Write, given: object) -> None:
+    name = f"test_scratch_{next(_NUMBER)}"
+    importlib.import_module(write(DECLARING.format(name=name, declared=f", scratch=lambda n, j, k, c: {given}")))
+    with pytest.raises(ValueError, match=f"{name}.*scratch.*two whole numbers"):
+        Market(load_rule("price_board").replace(**{"matching.mechanism": name}), economy=ECONOMY)
+
+
 def test_register_mechanism__a_name_is_taken_once() -> None:
     with pytest.raises(ValueError, match=r"serial.*already"):
         register_mechanism("serial")(lambda problem, match, floats, integers: None)

@@ -10,7 +10,7 @@ from numba.core.typing import signature
 
 from ruleshift.envs.compile import Floats1, Floats2, Integer, Integers1, Integers2, compiled_type
 from ruleshift.envs.enumerations import PAYMENTS, PROPOSERS, WANTS
-from ruleshift.envs.fields import Number
+from ruleshift.envs.fields import Count, Number
 from ruleshift.envs.layout import MOST_PARAMETERS
 
 __all__ = ["MECHANISM_SIGNATURE", "PAYMENTS", "WANTS", "Match", "Mechanism", "Parameter", "Problem"]
@@ -146,6 +146,21 @@ class Mechanism:
             raise ValueError(
                 f"mechanism {self.name!r}: it has {len(self.parameters)} parameters; at most {MOST_PARAMETERS}"
             )
+
+    def scratch_sizes(self, n: int, j: int, k: int, c: int) -> tuple[int, int]:
+        """Return the sizes that `scratch` asks for.
+
+        Raises:
+            ValueError: if they are not two whole numbers from 0 to 2**32; names the mechanism.
+        """
+        given: Any = self.scratch(n, j, k, c)
+        size = Count(0, 2**32)
+        if not isinstance(given, tuple | list) or len(given) != 2 or any(size.problem(each) for each in given):
+            raise ValueError(
+                f"mechanism {self.name!r}: scratch({n}, {j}, {k}, {c}) is {given!r:.80}; it must be two whole numbers "
+                "from 0 to 2**32"
+            )
+        return int(given[0]), int(given[1])
 
     def check_parameters(self, values: tuple[float, ...]) -> None:
         """Refuse a rule's values for the parameters if any is out of range.
