@@ -7,7 +7,7 @@ simplex between two corners, each with one number per signal.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -35,6 +35,11 @@ class Choice:
     def value(self, numbers: list[float]) -> Any:
         """Return the value drawn by these uniform numbers in (0, 1), of which there are `takes`."""
         return self.values[int(numbers[0] * len(self.values))]
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The draw as a structure gives it; `read_draw` is the inverse."""
+        return {"choice": [asdict(each) if isinstance(each, Weights) else each for each in self.values]}
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
@@ -67,6 +72,11 @@ class Uniform:
         return min(max(float(exp(drawn)) if self.logarithmic else drawn, low), high)
 
     @property
+    def given(self) -> dict[str, Any]:
+        """The draw as a structure gives it; `read_draw` is the inverse."""
+        return {"log_uniform" if self.logarithmic else "uniform": self.intervals}
+
+    @property
     def pieces(self) -> tuple[Piece, ...]:
         """The pieces in which its values lie, see `Piece`."""
         return self.intervals
@@ -91,6 +101,11 @@ class Dirichlet:
         weights = dict.fromkeys(SIGNALS, 0.0)
         weights.update((name, self.least + scale * share) for name, share in zip(self.signals, shares, strict=True))
         return unchecked(_ANY_WEIGHTS, weights)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The draw as a structure gives it; `read_draw` is the inverse."""
+        return {"dirichlet": self.signals, "least": self.least}
 
     @property
     def pieces(self) -> tuple[Piece, ...]:

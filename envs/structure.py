@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ruleshift.envs.draws import Draw, read_draw, unchecked
-from ruleshift.envs.files import find_file, names_in, read_file
+from ruleshift.envs.files import as_toml, find_file, names_in, parse, read_file
 from ruleshift.envs.numerics import PURPOSES, RULE, market_key, uniforms
 from ruleshift.envs.rule import Rule, load_rule
 from ruleshift.envs.support import check_parts
@@ -99,6 +99,26 @@ class Structure:
     def hashes(self) -> dict[str, str]:
         """The fingerprint of each part: sixteen hexadecimal digits that depend on the base rule and the part."""
         return {part: _digest([self.base.hash, each.plain()]) for part, each in self.parts.items()}
+
+    def to_toml(self) -> str:
+        """The content of the parts as the text of a TOML file; `from_toml` is the inverse, given name and base."""
+        lines = []
+        for part, held in self.parts.items():
+            for draws in held.alternatives:
+                lines += [f"[[{part}]]", *(f"{as_toml(name)} = {as_toml(draw.given)}" for name, draw in draws.items())]
+        return "".join(f"{line}\n" for line in lines)
+
+    @classmethod
+    def from_toml(cls, name: str, base: Rule, text: str, source: str) -> "Structure":
+        """Read a structure from the text that `to_toml` gave; errors name its `source`.
+
+        Raises:
+            ValueError: if it is not TOML, or not the parts of a structure.
+        """
+        try:
+            return cls(name, base, parse(text, source))
+        except ValueError as error:
+            raise ValueError(f"{source}: {str(error).removeprefix(f'{source}: ')}") from None
 
     def draw(self, seed: int, market: int, episode: int, part: str = "train", stage: int = 0) -> Rule:
         """Return the rule of one market and episode, the same on every machine.

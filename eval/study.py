@@ -1,6 +1,7 @@
 """Studies: arms are trained, scored before and after the shift, and compared in a report."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ruleshift.agents import warm_up
@@ -8,10 +9,9 @@ from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import job, plan, tasks
 from ruleshift.eval.experiment.power import power_table
 from ruleshift.eval.experiment.preset import Preset, load_preset
-from ruleshift.eval.experiment.record import claim_study_folder
+from ruleshift.eval.experiment.record import claimed_study, study_folder
 from ruleshift.eval.experiment.results import write_results
-from ruleshift.eval.jobs.folder import Folder, owned
-from ruleshift.eval.jobs.pool import compute
+from ruleshift.eval.jobs.pool import compute, worker_count
 from ruleshift.eval.report import write_report
 
 
@@ -19,6 +19,9 @@ def study(
     preset: str | os.PathLike[str] | Preset = "quick",
     out: str | os.PathLike[str] = "results/quick",
     *,
+    mechanisms: Sequence[str] = (),
+    extensions: Sequence[str] = (),
+    recompute: bool = False,
     workers: int | None = None,
     quiet: bool = False,
 ) -> Path:
@@ -29,26 +32,30 @@ def study(
     Args:
         preset: a preset, its name (`quick`, `standard`, `full`) or the path of a study file.
         out: folder of the study, which holds nothing else.
-        workers: number of processes, one core each; by default one per core, and 0 to compute in this process.
+        mechanisms: mechanisms of your own that the study file may name; without being named here none is imported.
+        extensions: modules of your own that the study file may name; the same holds for them.
+        recompute: compute anew the results in the folder that are not what was computed, in place of refusing them.
+        workers: number of processes, one core each; by default, and for -1, one per core that this process may use,
+            and 0 to compute in this process.
         quiet: show no progress.
 
     Raises:
-        ValueError: the study file is wrong, the folder holds another study, or a study is running in it.
+        ValueError: the study file is wrong or names code that the arguments do not name, the folder holds another
+            study, a study is running in it, or a result in it is not what was computed.
         CellError: a part of the study failed.
     """
-    design, root = Design.of(load_preset(preset)), Path(out)
+    processes = worker_count(workers)
+    design, root = Design.of(load_preset(preset, mechanisms=mechanisms, extensions=extensions)), Path(out)
     _check_learners(design)
-    workers = os.cpu_count() or 1 if workers is None else workers
-    with owned(root):
-        claim_study_folder(root, design)
-        folder = Folder(root)
+    with claimed_study(root, design):
+        folder = study_folder(root, design)
         folder.clean()
         if not quiet:
             print(_stated_power(design.preset))
         warm_up()  # here, where it is seen, and not in each worker
-        compute(tasks(plan(design), design), job(design), folder, workers=workers, quiet=quiet)
+        compute(tasks(plan(design), design), job(design), folder, workers=processes, quiet=quiet, recompute=recompute)
         write_results(folder, design)
-        return write_report(root)
+        return write_report(root, mechanisms=design.preset.mechanisms, extensions=design.preset.extensions)
 
 
 def _check_learners(design: Design) -> None:

@@ -1,7 +1,7 @@
 """Finished studies with planted effects: folders as a study leaves them, without a market and without training."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.design import PRIMARY, Design
 from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.protocols.shift import BINS, SHOWN
-from ruleshift.eval.experiment.record import Record, claim_study_folder
+from ruleshift.eval.experiment.record import Record, claimed_study, study_folder
 from ruleshift.eval.experiment.results import write_results
 from ruleshift.eval.jobs.folder import Folder
 from ruleshift.eval.play import CONDUCT
@@ -64,7 +64,7 @@ class InMemory(Folder):
         super().__init__("nowhere")
         self._held: dict[str, Any] = {}
 
-    def write(self, task: str, result: dict[str, Any]) -> None:
+    def write(self, task: str, result: dict[str, Any], inputs: Sequence[str] = ()) -> None:
         self._held[task] = result
 
     def read(self, task: str) -> dict[str, Any]:
@@ -80,11 +80,11 @@ def make_findings(planted: Planted, preset: Preset) -> Findings:
 
 def make_study(root: Path, planted: Planted, preset: Preset) -> Path:
     """Write the folder of such a study."""
-    design, folder = Design.of(preset), Folder(root)
-    root.mkdir(parents=True, exist_ok=True)
-    claim_study_folder(root, design)
-    _fill(folder, design, planted)
-    write_results(folder, design)
+    design = Design.of(preset)
+    with claimed_study(root, design):
+        folder = study_folder(root, design)
+        _fill(folder, design, planted)
+        write_results(folder, design)
     return root
 
 

@@ -43,6 +43,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+OWN = ("--extensions", "outside_lists")
+
+
 def ruleshift(folder: Path, *arguments: str) -> str:
     """What the command prints, run in the user's folder."""
     command = [sys.executable, "-m", "ruleshift.cli", *arguments]
@@ -56,7 +59,7 @@ def ruleshift(folder: Path, *arguments: str) -> str:
 @pytest.fixture(scope="module")
 def study(folder: Path) -> Path:
     """The folder of the finished study; one worker computes it, so that processes find the module, too."""
-    ruleshift(folder, "study", "--preset", "study.toml", "--out", "out", "--workers", "1")
+    ruleshift(folder, "study", "--preset", "study.toml", "--out", "out", "--workers", "1", *OWN)
     return folder / "out"
 
 
@@ -77,6 +80,23 @@ def test_report__answers_a_claim_of_ones_own(study: Path) -> None:
     assert "hermit+memory" in text
 
 
+@pytest.mark.parametrize(
+    "command", ["study --preset study.toml --out never", "references --preset study.toml --out never", "report out"]
+)
+def test_files__import_nothing_that_the_command_does_not_name(study: Path, folder: Path, command: str) -> None:
+    """A study file or a folder that somebody sent runs none of their code."""
+    refusal = r"extensions names outside_lists, code that no file is trusted to run; .* by --extensions outside_lists"
+    with pytest.raises(AssertionError, match=refusal):
+        ruleshift(folder, *command.split())
+    assert not (folder / "never").exists()
+
+
+def test_report__is_written_again_where_the_command_names_the_modules(study: Path, folder: Path) -> None:
+    before = (study / "report.html").read_bytes()
+    ruleshift(folder, "report", "out", *OWN)
+    assert (study / "report.html").read_bytes() == before
+
+
 def test_validate__asks_for_a_known_answer_of_ones_own(folder: Path) -> None:
     asked = ("--only", "young_gauss", "--extensions", "outside_lists", "--workers", "1")
     said = ruleshift(folder, "validate", "--out", "answers", *asked)
@@ -88,5 +108,5 @@ def test_validate__asks_for_a_known_answer_of_ones_own(folder: Path) -> None:
 def test_study__names_an_extension_that_is_not_there(folder: Path) -> None:
     (folder / "absent.toml").write_text(STUDY.replace("outside_lists", "nowhere_to_be_found"))
     with pytest.raises(AssertionError, match=r"extensions: 'nowhere_to_be_found' cannot be imported"):
-        ruleshift(folder, "study", "--preset", "absent.toml", "--out", "never", "--workers", "1")
+        ruleshift(folder, "study", "--preset", "absent.toml", "--out", "never", "--extensions", "nowhere_to_be_found")
     assert not (folder / "never").exists()

@@ -10,8 +10,8 @@ from studies import Planted, make_study
 
 from ruleshift.eval import load_preset
 from ruleshift.eval.experiment.design import Design
+from ruleshift.eval.experiment.record import study_folder
 from ruleshift.eval.experiment.results import ResultTable, read_entries, write_results
-from ruleshift.eval.jobs.folder import Folder
 
 DESIGN = Design.of(load_preset("quick"))
 
@@ -37,19 +37,19 @@ def memory(work: Callable[[], object]) -> tuple[int, int]:
 def test_write_results__holds_a_cell_at_a_time(study: Path) -> None:
     """`results.csv` of the preset `full` has several gigabytes, too many to hold at once."""
     written = (study / "results.csv").read_bytes()
-    _, most = memory(lambda: write_results(Folder(study), DESIGN))
+    _, most = memory(lambda: write_results(study_folder(study, DESIGN), DESIGN))
     assert most < len(written) / 4
     assert (study / "results.csv").read_bytes() == written
 
 
 def test_numbers__take_less_than_their_text(study: Path) -> None:
-    held, _ = memory(lambda: ResultTable(DESIGN, read_entries(Folder(study), DESIGN)))
+    held, _ = memory(lambda: ResultTable(DESIGN, read_entries(study_folder(study, DESIGN), DESIGN)))
     assert held < (study / "results.csv").stat().st_size
 
 
 def test_numbers__are_those_of_the_file(study: Path) -> None:
     """Arrays are by home, target, seed, panel and economy; one policy for all homes is repeated for each of them."""
-    numbers = ResultTable(DESIGN, read_entries(Folder(study), DESIGN))
+    numbers = ResultTable(DESIGN, read_entries(study_folder(study, DESIGN), DESIGN))
     with open(study / "results.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if (row["protocol"], row["measure"]) == ("adaptation", "return_3")]
     for arm in ("fixed+memory", "randomized"):

@@ -44,8 +44,10 @@ def critic_shapes(card: Card) -> dict[str, tuple[int, ...]]:
 def save_critic(model: Learner, policy: LearnedPolicy, folder: Path) -> None:
     """Write the critic of a policy into the policy's folder."""
     critic = critic_weights(model)
-    header = {"policy": policy.describe()["weights"], "sha256": _digest(critic)}
-    write_atomically(folder / CRITIC_FILE, save(critic, metadata=header))
+    header = json.dumps({"policy": policy.describe()["weights"], "sha256": _digest(critic)})
+    write_atomically(
+        folder / CRITIC_FILE, save(critic, metadata={"critic": header})
+    )  # several keys have no fixed order
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ def _digest(weights: Mapping[str, np.ndarray]) -> str:
 def _header(blob: bytes) -> dict[str, Any]:
     """What a safetensors file, of which the arrays were read already, says beside them."""
     size = int.from_bytes(blob[:8], "little")
-    return json.loads(blob[8 : 8 + size]).get("__metadata__", {})
+    held = json.loads(blob[8 : 8 + size]).get("__metadata__", {})
+    return json.loads(held["critic"]) if "critic" in held else held
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ def train(
         env = plan.make_env(threads)
         claim_folder(out, CONFIG_FILE, plan.config(), what="run", foreign=lambda name: name == CARD_FILE)
         if (out / CARD_FILE).exists():
-            return load_policy(out)
+            (out / CHECKPOINT_FILE).unlink(missing_ok=True)  # where the run was killed just before it was removed
+            return _finished(out, plan)
         model = plan.make_learner(env)
         recorder = RewardsCallback() if plan.record else None
         callbacks = [
@@ -94,6 +95,13 @@ def train(
         save_critic(model, policy, out)
     save_policy(policy, out)
     (out / CHECKPOINT_FILE).unlink(missing_ok=True)
+    return policy
+
+
+def _finished(out: Path, plan: TrainingPlan) -> LearnedPolicy:
+    policy = load_policy(out)
+    if replace(policy.card, steps=0) != replace(plan.card, steps=0):
+        raise ValueError(f"{out / CARD_FILE}: is the policy of another run, seed {policy.card.seed}; remove the folder")
     return policy
 
 

@@ -7,6 +7,7 @@ several mechanisms share. What a round does before and after the match belongs t
 import importlib
 from collections.abc import Callable
 from importlib.metadata import entry_points
+from types import FunctionType
 from typing import Any
 
 from ruleshift.envs.mechanisms import (
@@ -84,16 +85,25 @@ def load_mechanisms(specs: tuple[str, ...]) -> None:
     A function that its module does not register by decorator becomes a mechanism under its own name.
 
     Raises:
-        ValueError: if there is no such module or function; names it.
+        ValueError: if there is no such module or function, or if it cannot be a mechanism; names it.
     """
     for spec in specs:
-        module, _, name = spec.partition(":")
-        try:
-            function = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ValueError(f"mechanisms: {spec!r} cannot be imported ({error}); write module:function") from None
+        function = _function_at(spec)
         if all(_origin(each.function) != _origin(function) for each in MECHANISMS.values()):
-            register_mechanism(name)(function)
+            register_mechanism(function.__name__)(function)
+
+
+def _function_at(spec: str) -> Callable[..., None]:
+    module, _, name = spec.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"mechanisms: {spec!r} cannot be imported ({error}); write module:function") from None
+    if not isinstance(found, FunctionType) or found.__code__.co_argcount != 4:
+        raise ValueError(
+            f"mechanisms: {spec!r} is no function of (problem, match, floats, integers), as a mechanism is"
+        )
+    return found
 
 
 def find_mechanism(name: str) -> Mechanism:

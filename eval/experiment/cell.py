@@ -1,6 +1,7 @@
 """Cells, the units in which a study is computed, and the rows of results that they give."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -66,6 +67,44 @@ class Entry:
         plain = {"target": self.target, "protocol": self.protocol, "values": dict(self.values)}
         plain |= {name: value for name, value in given.items() if value is not None}
         return plain | ({"profile": list(self.profile)} if self.profile else {})
+
+    @classmethod
+    def from_plain(cls, plain: Any, where: str) -> "Entry":
+        """Read an entry from what `plain` gave.
+
+        Raises:
+            ValueError: it is not what `plain` gives; the message begins with `where` and names the key.
+        """
+        if not isinstance(plain, dict):
+            raise ValueError(f"{where} must be a table")
+        for key in plain.keys() | {"target", "protocol", "values"}:
+            if key not in _ENTRY or key not in plain or not _ENTRY[key](plain[key]):
+                raise ValueError(f"{where}.{str(key)[:80]} is {'malformed' if key in plain else 'missing'}")
+        return cls(**{**plain, "profile": tuple(plain.get("profile", ()))})
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+_ENTRY: dict[str, Callable[[Any], bool]] = {
+    "target": _is_text,
+    "protocol": _is_text,
+    "values": lambda value: isinstance(value, dict) and all(map(_is_number, value.values())),
+    "panel": _is_count,
+    "economy": _is_count,
+    "steps": _is_count,
+    "profile": lambda value: isinstance(value, list) and all(map(_is_number, value)),
+}
+"""What the value of each key of an entry must be."""
 
 
 def _spelled(letter: str) -> str:

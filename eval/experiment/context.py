@@ -41,6 +41,19 @@ def best_reply_cell(rule: str, seed: int) -> str:
     return Cell(TRAINING, "best_reply", rule, seed=seed).name
 
 
+def read_conduct(folder: Folder) -> dict[str, float]:
+    """Read the ask, effort and promotion of the best constant conduct that a study has found.
+
+    Raises:
+        ValueError: they are absent, or not what was computed.
+    """
+    result = folder.read(CONSTANT_CELL).get("result")
+    conduct = result.get("conduct") if isinstance(result, dict) else None
+    if not isinstance(conduct, dict) or set(conduct) != {"ask", "effort", "promotion"}:
+        raise ValueError(f"{folder.root}: {CONSTANT_CELL}: result.conduct must have ask, effort and promotion")
+    return conduct
+
+
 @dataclass
 class Context:
     """Everything that the computation of a cell may read."""
@@ -64,7 +77,7 @@ class Context:
     def policy_folder(self, cell: Cell) -> Path:
         """Folder of the trained policy that a cell is about."""
         assert cell.seed is not None, f"{cell} has no training seed"
-        return self.folder.policies(training_cell(self.design.arms[cell.arm], cell.home, cell.seed, cell.budget))
+        return self._trained(training_cell(self.design.arms[cell.arm], cell.home, cell.seed, cell.budget))
 
     def native(self, panel: int, rule: str) -> Policy:
         """The native of a rule in a panel."""
@@ -73,17 +86,18 @@ class Context:
     def native_folder(self, panel: int, rule: str) -> Path:
         """Folder of the native of a rule in a panel: one that comes with the suite, or the study's own."""
         seed = self.design.preset.panel_seeds[panel]
-        return shipped("native", self.design, rule).get(seed) or self.folder.policies(native_cell(rule, seed))
+        return shipped("native", self.design, rule).get(seed) or self._trained(native_cell(rule, seed))
 
     def best_reply(self, rule: str) -> Policy:
         """The best reply to the panels under a rule: one that comes with the suite, or the study's own."""
         seed = self.design.preset.best_reply_seed
-        own = self.folder.policies(best_reply_cell(rule, seed))
-        return self._load(shipped("best_reply", self.design, rule).get(seed) or own)
+        held = shipped("best_reply", self.design, rule).get(seed)
+        return self._load(held or self._trained(best_reply_cell(rule, seed)))
 
     def constant(self) -> Policy:
         """The best constant conduct that the study has found."""
-        return Constant(**self.folder.read(CONSTANT_CELL)["result"]["conduct"])
+        conduct = read_conduct(self.folder)
+        return Constant(conduct["ask"], conduct["effort"], conduct["promotion"])
 
     def best_reply_groups(self, rule: str) -> "list[MarketGroup]":
         """The markets in which a best reply learns: in the focal seat, among every panel, in the training economies."""
@@ -95,6 +109,16 @@ class Context:
         pairs = [(economy, panel) for economy in economies for panel in range(len(preset.panel_seeds))]
         numbered = [(economy, panel, number * markets) for number, (economy, panel) in enumerate(pairs)]
         return self.deployment.learning(rule, numbered, markets)
+
+    def _trained(self, cell: str) -> Path:
+        """Folder of the policies that a cell trained, checked at the first use."""
+        if cell not in self._checked:
+            self._checked[cell] = self.folder.trained(cell)
+        return self._checked[cell]
+
+    @cached_property
+    def _checked(self) -> dict[str, Path]:
+        return {}
 
     @cached_property
     def _loaded(self) -> dict[Path, Policy]:

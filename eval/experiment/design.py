@@ -2,16 +2,19 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ruleshift.envs import Economy, Rule, Structure, load_rule, load_structure
 from ruleshift.envs.economies import economy_set
+from ruleshift.envs.fields import check_keys
 from ruleshift.envs.mechanisms import load_mechanisms
 from ruleshift.envs.support import outside
 from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.experiment.preset import Preset
+from ruleshift.eval.extensions import load_extensions
 
 if TYPE_CHECKING:
     from ruleshift.train.arms import ArmVariant
@@ -39,19 +42,19 @@ class Design:
     """A preset with the content of all that it names, so that a cell gives the same result wherever it is computed.
 
     Raises:
-        ValueError: an arm is trained on a held-out rule; the message names the rule.
+        ValueError: an arm is unknown, or trained on a held-out rule; the message names the arm or the rule.
     """
 
     preset: Preset
-    """The preset."""
+    """The preset, with the names of rules and structure in place of paths."""
     homes: tuple[Rule, ...]
     """Rules that the specialists are trained on."""
     held_out: tuple[Rule, ...]
     """Rules that come with the shift, and that no judged policy is trained on."""
     central: Rule
     """The rule nearest to all that the generalists are trained on."""
-    structure_hash: str
-    """Hash of the structure's content."""
+    structure: Structure
+    """The structure that the generalists are trained on."""
 
     @classmethod
     def of(cls, preset: Preset) -> "Design":
@@ -62,7 +65,7 @@ class Design:
         """
         from ruleshift.train.arms import central_rule
 
-        load_mechanisms(preset.mechanisms)  # a rule's file may name them
+        _load_own(preset)  # a rule's file may name the mechanisms
         structure = _read("structure", preset.structure, load_structure)
         rules = {key: [_rule(key, each, structure) for each in getattr(preset, key)] for key in ("homes", "held_out")}
         names = [rule.name for rule in (*rules["homes"], *rules["held_out"])]
@@ -70,18 +73,29 @@ class Design:
             if names.count(name) > 1:
                 raise ValueError(f"study: homes and held_out hold the rule {name} twice")
         central = central_rule(structure).replace(name=f"{structure.name}_central")
-        return cls(preset, tuple(rules["homes"]), tuple(rules["held_out"]), central, structure.hash)
+        preset = replace(
+            preset,
+            structure=_named([preset.structure], [structure.name])[0],
+            homes=_named(preset.homes, [rule.name for rule in rules["homes"]]),
+            held_out=_named(preset.held_out, [rule.name for rule in rules["held_out"]]),
+        )
+        return cls(preset, tuple(rules["homes"]), tuple(rules["held_out"]), central, structure)
 
     def __post_init__(self) -> None:
+        self._check_arms()
         trained = {rule.hash for rule in self.homes}
         for rule in self.held_out:
             if self.inside(rule.name) or rule.hash in trained:
                 raise ValueError(f"study: held_out has {rule.name}, which lies inside what arms are trained on")
 
-    @cached_property
-    def structure(self) -> Structure:
-        """The structure that the generalists are trained on."""
-        return load_structure(self.preset.structure)
+    def _check_arms(self) -> None:
+        from ruleshift.train.arms import variant
+
+        for arm in self.preset.arms:
+            try:
+                variant(arm)
+            except ValueError as error:
+                raise ValueError(f"study: arms has {arm!r}: {error}") from None
 
     @property
     def targets(self) -> tuple[Rule, ...]:
@@ -154,29 +168,82 @@ class Design:
             "homes": [rule.to_toml() for rule in self.homes],
             "held_out": [rule.to_toml() for rule in self.held_out],
             "central": self.central.to_toml(),
-            "structure_hash": self.structure_hash,
+            "structure": {
+                "name": self.structure.name,
+                "base": self.structure.base.to_toml(),
+                "parts": self.structure.to_toml(),
+                "hash": self.structure.hash,
+            },
             "economies": [each.hash for each in self.economies],
         }
 
     @classmethod
-    def from_plain(cls, values: dict[str, Any]) -> "Design":
-        """Read a design from what `plain` gave.
+    def from_plain(
+        cls, values: Any, source: str, *, mechanisms: Sequence[str] = (), extensions: Sequence[str] = ()
+    ) -> "Design":
+        """Read a design from what `plain` gave, whoever gave it: no code runs that the arguments do not name.
+
+        Args:
+            values: the plain values.
+            source: where they are from, for errors.
+            mechanisms: mechanisms that the design may name.
+            extensions: modules that the design may name.
 
         Raises:
-            KeyError, TypeError, ValueError: the values are not what `plain` gives.
+            ValueError: the values are not what `plain` gives, or name code that the arguments do not name.
         """
-        preset = Preset(**values["preset"])
-        load_mechanisms(preset.mechanisms)
+        kinds = {"preset": dict, "homes": list, "held_out": list, "central": str, "structure": dict, "economies": list}
+        _check_kinds(values, kinds, f"{source}: design")
+        _check_kinds(values["structure"], dict.fromkeys(("name", "base", "parts"), str), f"{source}: design.structure")
+        preset = _preset(values["preset"], f"{source}: design.preset")
+        preset.check_named(mechanisms, extensions, source)
+        _load_own(preset)
         homes, held_out = (
-            tuple(Rule.from_toml(text, f"{key} of the study") for text in values[key]) for key in ("homes", "held_out")
+            tuple(_from_toml(text, f"{source}: design.{key}.{n}") for n, text in enumerate(values[key]))
+            for key in ("homes", "held_out")
         )
-        central = Rule.from_toml(values["central"], "central of the study")
-        return cls(preset, homes, held_out, central, values["structure_hash"])
+        held = values["structure"]
+        base = _from_toml(held["base"], f"{source}: design.structure.base")
+        structure = Structure.from_toml(held["name"], base, held["parts"], f"{source}: design.structure.parts")
+        return cls(preset, homes, held_out, _from_toml(values["central"], f"{source}: design.central"), structure)
 
     @property
     def hash(self) -> str:
         """Hash of the whole design, sixteen hexadecimal digits."""
         return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _load_own(preset: Preset) -> None:
+    """Import the modules and mechanisms that a preset names."""
+    try:
+        load_extensions(preset.extensions)
+        load_mechanisms(preset.mechanisms)
+    except ValueError as error:
+        raise ValueError(f"study: {error}") from None
+
+
+def _named(given: Sequence[str], names: list[str]) -> tuple[str, ...]:
+    """Put names in place of paths, so that a study does not depend on where its files are."""
+    return tuple(name if each.endswith(".toml") else each for each, name in zip(given, names, strict=True))
+
+
+def _check_kinds(values: Any, kinds: Mapping[str, type], where: str) -> None:
+    for key, kind in kinds.items():
+        if not isinstance(values, dict) or not isinstance(values.get(key), kind):
+            raise ValueError(f"{where}.{key} is missing or malformed")
+
+
+def _preset(values: dict[str, Any], where: str) -> Preset:
+    try:
+        return Preset(**check_keys(Preset, values, where))
+    except ValueError as error:
+        raise ValueError(f"{where}: {str(error).removeprefix('study: ').removeprefix(f'{where}: ')}") from None
+
+
+def _from_toml(text: Any, where: str) -> Rule:
+    if not isinstance(text, str):
+        raise ValueError(f"{where} is malformed; it must be a rule as TOML")
+    return Rule.from_toml(text, where)
 
 
 def _rule(key: str, given: str, structure: Structure) -> Rule:

@@ -1,6 +1,7 @@
 """The command that makes the reference policies, by the same cells as a study that lacks them."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ruleshift.agents import warm_up
@@ -8,10 +9,9 @@ from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import job, tasks
 from ruleshift.eval.experiment.preset import Preset, load_preset
 from ruleshift.eval.experiment.protocols import training
-from ruleshift.eval.experiment.record import claim_study_folder
+from ruleshift.eval.experiment.record import claimed_study, study_folder
 from ruleshift.eval.experiment.references import FOLDER, keep
-from ruleshift.eval.jobs.folder import Folder, owned
-from ruleshift.eval.jobs.pool import compute
+from ruleshift.eval.jobs.pool import compute, worker_count
 
 
 def make_references(
@@ -19,6 +19,9 @@ def make_references(
     out: str | os.PathLike[str] = "results/references",
     *,
     into: str | os.PathLike[str] = FOLDER,
+    mechanisms: Sequence[str] = (),
+    extensions: Sequence[str] = (),
+    recompute: bool = False,
     workers: int | None = None,
     quiet: bool = False,
 ) -> list[str]:
@@ -30,7 +33,11 @@ def make_references(
         preset: the preset, its name or the path of its file; its rules, seeds and budgets are used.
         out: folder to work in.
         into: folder of the policies and their index.
-        workers: number of processes, one core each; by default one per core, and 0 to compute in this process.
+        mechanisms: mechanisms of your own that the preset's file may name.
+        extensions: modules of your own that the preset's file may name.
+        recompute: train anew what is in the folder but is not what was trained.
+        workers: number of processes, one core each; by default, and for -1, one per core that this process may use,
+            and 0 to compute in this process.
         quiet: show no progress.
 
     Returns:
@@ -40,16 +47,15 @@ def make_references(
         ValueError: the preset is wrong, or the folder holds something else.
         CellError: a training run failed.
     """
-    design, root = Design.of(load_preset(preset)), Path(out)
-    workers = os.cpu_count() or 1 if workers is None else workers
+    processes = worker_count(workers)
+    design, root = Design.of(load_preset(preset, mechanisms=mechanisms, extensions=extensions)), Path(out)
     cells = [cell for cell in training.cells(design) if cell.arm in ("native", "best_reply")]
-    with owned(root):
-        claim_study_folder(root, design)
-        folder = Folder(root)
+    with claimed_study(root, design):
+        folder = study_folder(root, design)
         folder.clean()
         warm_up()  # here, where it is seen, and not in each worker
-        compute(tasks(cells, design), job(design), folder, workers=workers, quiet=quiet)
+        compute(tasks(cells, design), job(design), folder, workers=processes, quiet=quiet, recompute=recompute)
         for cell in cells:
             assert cell.seed is not None
-            keep(cell.arm, design, cell.home, cell.seed, folder.policies(cell.name), into)
+            keep(cell.arm, design, cell.home, cell.seed, folder.trained(cell.name), into)
     return [cell.name for cell in cells]

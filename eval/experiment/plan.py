@@ -27,7 +27,8 @@ def job(design: Design) -> Job:
 
 def begin(setting: dict[str, Any]) -> Work:
     """Return the work of a study, given its design as plain values."""
-    design = Design.from_plain(setting)
+    own = setting["preset"]
+    design = Design.from_plain(setting, "the study", mechanisms=own["mechanisms"], extensions=own["extensions"])
     cells = {cell.name: cell for cell in plan(design)}
     return lambda task, folder, on_progress: compute_cell(cells[task], design, folder, on_progress)
 
@@ -43,7 +44,6 @@ def compute_cell(cell: Cell, design: Design, folder: Folder, on_progress: OnProg
     """
     protocol = PROTOCOLS[cell.protocol]
     found = protocol.compute(cell, Context(design, folder, on_progress))
-    if isinstance(found, list):
-        folder.write(cell.name, {"result": [entry.plain() for entry in found]})
-    elif found is not None:
-        folder.write(cell.name, {"result": found})
+    if found is not None:
+        plain = [entry.plain() for entry in found] if isinstance(found, list) else found
+        folder.write(cell.name, {"result": plain}, cell.needs)

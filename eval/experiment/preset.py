@@ -1,15 +1,17 @@
 """Presets: what a study asks, as a value that a TOML file holds."""
 
 import os
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from ruleshift.envs.fields import Count, Counts, Number, Numbers, Word, Words, check_fields, check_keys, option
 from ruleshift.envs.files import as_toml, find_file, names_in, read_file
-from ruleshift.eval.extensions import load_extensions
 
 PRESETS = Path(__file__).parents[1] / "presets"
 """Folder of the presets that come with the suite."""
+_PLACES = {"mechanisms": r"[\w.]+:\w+", "extensions": r"[\w.]+"}
 _SEED = 2**32 - 1
 
 
@@ -81,8 +83,7 @@ class Preset:
     def __post_init__(self) -> None:
         check_fields(self, "study")
         self._check_seeds()
-        self._load_extensions()
-        self._check_arms()
+        self._check_places()
         if 0 < self.rounds < 50:
             raise ValueError(f"study: rounds is {self.rounds}; it must be 0, or at least 50")
         if self.steps < self.curve_points * self.rollout_size:
@@ -104,34 +105,53 @@ class Preset:
                     raise ValueError(f"study: {name} has {seed}, which {owner[seed]} has, too; no seed serves both")
                 owner[seed] = name
 
-    def _load_extensions(self) -> None:
-        """Import the extensions, which may register the arms that the preset names."""
-        try:
-            load_extensions(self.extensions)
-        except ValueError as error:
-            raise ValueError(f"study: {error}") from None
+    def _check_places(self) -> None:
+        """Refuse what cannot be the place of a mechanism or the name of a module."""
+        for key, pattern in _PLACES.items():
+            for place in getattr(self, key):
+                if not re.fullmatch(pattern, place):
+                    form = "module:function" if key == "mechanisms" else "the name of a module"
+                    raise ValueError(f"study: {key} has {place[:80]!r}; it must be {form}")
 
-    def _check_arms(self) -> None:
-        from ruleshift.train.arms import variant
+    def check_named(self, mechanisms: Sequence[str], extensions: Sequence[str], where: str | os.PathLike[str]) -> None:
+        """Refuse a preset from a file that names code of its own, unless the caller names the same code.
 
-        for arm in self.arms:
-            try:
-                variant(arm)
-            except ValueError as error:
-                raise ValueError(f"study: arms has {arm!r}: {error}") from None
+        Args:
+            mechanisms: mechanisms that the caller names.
+            extensions: modules that the caller names.
+            where: file of the preset, for the error.
+
+        Raises:
+            ValueError: the caller does not name a mechanism or a module; the message names it.
+        """
+        for key, given in (("mechanisms", mechanisms), ("extensions", extensions)):
+            for place in getattr(self, key):
+                if place not in given:
+                    raise ValueError(
+                        f"{where}: {key} names {place}, code that no file is trusted to run; "
+                        f"to run it, name it yourself, by --{key} {place}"
+                    )
 
     def to_toml(self) -> str:
         """The preset as the text of a TOML file, which `load_preset` reads back."""
         return "".join(f"{each.name} = {as_toml(getattr(self, each.name))}\n" for each in fields(self))
 
 
-def load_preset(preset: "str | os.PathLike[str] | Preset") -> Preset:
+def load_preset(
+    preset: "str | os.PathLike[str] | Preset", *, mechanisms: Sequence[str] = (), extensions: Sequence[str] = ()
+) -> Preset:
     """Read a preset by its name or the path of a TOML file; a preset is returned as it is.
 
     Paths of rules and of the structure are relative to the folder of the file.
 
+    Args:
+        preset: the preset, its name or the path of its file.
+        mechanisms: mechanisms of your own that the file may name.
+        extensions: modules of your own that the file may name.
+
     Raises:
-        ValueError: there is no such preset, a key is unknown or a value is wrong; the message names file and key.
+        ValueError: there is no such preset, a key is unknown or a value is wrong, or the file names code that the
+            arguments do not name; the message names file and key.
         FileNotFoundError: there is no such file.
     """
     if isinstance(preset, Preset):
@@ -142,6 +162,7 @@ def load_preset(preset: "str | os.PathLike[str] | Preset") -> Preset:
         read = Preset(**content)
     except ValueError as error:
         raise ValueError(f"{path}: {str(error).removeprefix('study: ')}") from None
+    read.check_named(mechanisms, extensions, path)
     return replace(
         read,
         structure=_from_file(read.structure, path),

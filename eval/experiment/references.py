@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ruleshift.agents import load_policy
-from ruleshift.envs.files import write_atomically
+from ruleshift.envs.files import read_json, write_atomically
 from ruleshift.eval.experiment.design import Design
 
 RECIPE = 1
@@ -66,11 +66,19 @@ def index() -> dict[str, dict[str, Any]]:
     path = FOLDER / INDEX
     if not path.exists():
         return {}
-    held: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    held = _read_index(path)
     for key, each in held.items():
         found = load_policy(FOLDER / key).describe()["weights"]
         if found != each["weights"]:
             raise ValueError(f"{FOLDER / key}: holds weights {found[:16]}, but {path.name} says {each['weights'][:16]}")
+    return held
+
+
+def _read_index(path: Path) -> dict[str, dict[str, Any]]:
+    held = read_json(path)
+    for key, each in held.items() if isinstance(held, dict) else [("", None)]:
+        if not isinstance(each, dict) or not isinstance(each.get("weights"), str):
+            raise ValueError(f"{path}: {key or 'it'} is malformed; each key must be a table with weights")
     return held
 
 
@@ -92,6 +100,6 @@ def keep(kind: str, design: Design, rule: str, seed: int, policy: Path, out: str
     for name in ("policy.safetensors", "policy.json", *critic):
         shutil.copyfile(policy / name, root / key / name)
     path = root / INDEX
-    held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    held = _read_index(path) if path.exists() else {}
     held[key] = {"kind": kind, "rule": rule, "seed": seed, "weights": load_policy(root / key).describe()["weights"]}
     write_atomically(path, json.dumps(dict(sorted(held.items())), indent=1) + "\n")

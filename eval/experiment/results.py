@@ -28,12 +28,15 @@ def read_entries(folder: Folder, design: Design) -> Iterator[tuple[Cell, Entry]]
     """Yield all entries of a finished study in the order of the plan, each with the cell that it belongs to.
 
     Raises:
-        ValueError: a cell is missing.
+        ValueError: a cell is missing, or not what was computed.
     """
     for cell in plan(design):
         if PROTOCOLS[cell.protocol].has_entries:
-            for each in folder.read(cell.name)["result"]:
-                yield cell, Entry(**{**each, "profile": tuple(each.get("profile", ()))})
+            held = folder.read(cell.name).get("result")
+            if not isinstance(held, list):
+                raise ValueError(f"{folder.root}: {cell.name}: result must be a list of entries")
+            for number, each in enumerate(held):
+                yield cell, Entry.from_plain(each, f"{folder.root}: {cell.name}: result.{number}")
 
 
 def write_results(folder: Folder, design: Design) -> None:

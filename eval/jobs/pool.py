@@ -1,6 +1,8 @@
 """Worker processes that compute tasks, and the order in which they receive them."""
 
 import json
+import math
+import operator
 import os
 import queue
 import subprocess
@@ -21,12 +23,55 @@ from ruleshift.eval.jobs.task import Job, Task
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
+MOST_WORKERS = 1024
+"""The most worker processes."""
+
+
 class CellError(RuntimeError):
     """Raised when a part of long work failed; the message names the task, the error and the log."""
 
 
-def compute(tasks: Sequence[Task], job: Job, folder: Folder, *, workers: int, quiet: bool) -> None:
+def worker_count(workers: int | None, most: int = MOST_WORKERS) -> int:
+    """Return how many processes to work in: as many as given, or for -1 and None one for each core that is allowed.
+
+    Args:
+        workers: number of processes; 0 for none but this one.
+        most: the most processes where none are given.
+
+    Raises:
+        ValueError: it is no whole number from -1 to `MOST_WORKERS`.
+    """
+    if workers is None:
+        return min(allowed_cores(), most)
+    if isinstance(workers, bool) or not hasattr(workers, "__index__") or not -1 <= workers <= MOST_WORKERS:
+        raise ValueError(
+            f"workers is {str(workers)[:80]}; it must be a whole number from 0 to {MOST_WORKERS}, or -1 for all cores"
+        )
+    return allowed_cores() if workers == -1 else operator.index(workers)
+
+
+def allowed_cores() -> int:
+    """Number of cores that this process may use, by its affinity and the quota of its control group."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(min(cores, _quota()), 1)
+
+
+def _quota(file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Cores that the control group may use, rounded up; many where there is no quota."""
+    try:
+        quota, period = file.read_text().split()
+        return math.ceil(int(quota) / int(period))
+    except (OSError, ValueError, ZeroDivisionError):
+        return MOST_WORKERS
+
+
+def compute(
+    tasks: Sequence[Task], job: Job, folder: Folder, *, workers: int, quiet: bool, recompute: bool = False
+) -> None:
     """Compute the tasks whose results are absent, each after those that it needs, and return when all are finished.
+
+    Results that are there are checked first, and again in the end, when those that they were computed from are there.
 
     Args:
         tasks: all tasks, in an order in which each comes after those that it needs.
@@ -34,19 +79,28 @@ def compute(tasks: Sequence[Task], job: Job, folder: Folder, *, workers: int, qu
         folder: folder of the results.
         workers: number of processes; 0 to compute in this process.
         quiet: show no progress.
+        recompute: whether to compute anew the results that are not what was computed.
 
     Raises:
         CellError: a task failed. The results of finished tasks stay.
+        ValueError: a result is not what was computed.
     """
-    absent = [task for task in tasks if not folder.has(task.name)]
+    names = [task.name for task in tasks]
+    folder.settle(names, recompute=recompute)
+    while absent := [task for task in tasks if not folder.has(task.name)]:
+        _compute(tasks, absent, job, folder, workers=workers, quiet=quiet)
+        folder.settle(names, recompute=recompute)
+
+
+def _compute(tasks: Sequence[Task], absent: list[Task], job: Job, folder: Folder, *, workers: int, quiet: bool) -> None:
     with Progress(tasks, folder, quiet=quiet) as progress:
         if workers == 0:
             work = job.work()
             for task in absent:
                 work(task.name, folder, partial(progress.report, task))
                 progress.report(task, 1.0)
-        elif absent:
-            with _Pool(min(workers, len(absent)), job, folder.root) as pool:
+        else:
+            with _Pool(min(workers, len(absent)), job, folder) as pool:
                 _distribute(absent, pool, progress)
 
 
@@ -76,8 +130,8 @@ def _distribute(absent: list[Task], pool: "_Pool", progress: Progress) -> None:
 class _Pool:
     """Worker processes with one thread each, which end when this process does, in whatever way."""
 
-    def __init__(self, size: int, job: Job, root: Path) -> None:
-        self.size, self._root = size, root
+    def __init__(self, size: int, job: Job, folder: Folder) -> None:
+        self.size, self._root, self._owner = size, folder.root, folder.owner
         self.events: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
         self._processes: list[subprocess.Popen[str]] = []
         self._listeners: list[threading.Thread] = []
@@ -102,7 +156,7 @@ class _Pool:
         for worker in range(self.size):
             with open(self.log(worker), "w") as log:
                 process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "ruleshift.eval.jobs.worker", str(self._root)],
+                    [sys.executable, "-P", "-m", "ruleshift.eval.jobs.worker", str(self._root), self._owner],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
@@ -21,16 +22,19 @@ from ruleshift.eval.jobs.folder import Folder, working
 from ruleshift.eval.jobs.task import Job
 
 
-def main(root: str) -> None:
-    """Work in the folder `root` until standard input closes."""
+def main(root: str, owner: str) -> None:
+    """Work in the folder `root`, whose results belong to `owner`, until standard input closes."""
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent process to handle
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever libraries print goes to the log
     messages: queue.Queue[dict[str, Any]] = queue.Queue()
-    with working(Path(root)):
-        threading.Thread(target=_read, args=(messages,), daemon=True).start()
-        _work(messages, Folder(root), answers)
+    try:
+        with working(Path(root)):
+            threading.Thread(target=_read, args=(messages,), daemon=True).start()
+            _work(messages, Folder(root, owner), answers)
+    except Exception as error:  # before the first task, such as a module that cannot be imported
+        _answer(answers, error=_reason(error))
 
 
 def _read(messages: "queue.Queue[dict[str, Any]]") -> None:
@@ -46,20 +50,28 @@ def _work(messages: "queue.Queue[dict[str, Any]]", folder: Folder, answers: Text
         torch.set_num_threads(1)
     work = Job(**messages.get()).work()
 
-    def answer(**message: Any) -> None:
-        answers.write(json.dumps(message) + "\n")
-        answers.flush()
-
     while True:
         task = messages.get()["task"]
         try:
-            work(task, folder, lambda share: answer(share=share))
+            work(task, folder, lambda share: _answer(answers, share=share))
         except Exception as error:  # reported to the parent process, which stops
-            traceback.print_exc()
-            answer(error=f"{type(error).__name__}: {error}")
+            _answer(answers, error=_reason(error))
         else:
-            answer(done=task)
+            _answer(answers, done=task)
+
+
+def _answer(answers: TextIO, **message: Any) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+def _reason(error: Exception) -> str:
+    """Say what an error is, and write where it arose to the log, unless the log's disk is full."""
+    with suppress(OSError):
+        traceback.print_exc()
+        sys.stderr.flush()
+    return f"{type(error).__name__}: {error}"
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -4,17 +4,18 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import ruleshift
 from ruleshift.agents import warm_up
-from ruleshift.envs.files import claim_folder, write_atomically
+from ruleshift.envs.fields import check_keys
+from ruleshift.envs.files import write_atomically
 from ruleshift.eval.extensions import load_extensions
-from ruleshift.eval.jobs.folder import Folder, foreign, owned
-from ruleshift.eval.jobs.pool import compute
+from ruleshift.eval.jobs.folder import Folder, claimed, digest_of
+from ruleshift.eval.jobs.pool import compute, worker_count
 from ruleshift.eval.jobs.task import Job, OnProgress, Task, Work
 from ruleshift.eval.known_answers import ANSWERS, Answer, Measurement, Row
 from ruleshift.eval.known_answers.report import write_validation
@@ -48,6 +49,7 @@ def validate(
     *,
     only: Sequence[str] = (),
     extensions: Sequence[str] = (),
+    recompute: bool = False,
     workers: int | None = None,
     quiet: bool = False,
 ) -> Validation:
@@ -59,26 +61,28 @@ def validate(
         out: folder of the validation, which holds nothing else.
         only: ids of known answers; all of them if empty.
         extensions: modules of your own that register further known answers when they are imported.
-        workers: number of processes, one core each; by default at most two, and 0 to measure in this process.
+        recompute: measure anew the answers in the folder that are not what was measured, in place of refusing them.
+        workers: number of processes, one core each; by default at most two, -1 for all cores that this process may use,
+            and 0 to measure in this process.
         quiet: show no progress.
 
     Raises:
-        ValueError: an id or a module is unknown, the folder holds something else, or a validation is running in it.
+        ValueError: an id or a module is unknown, the folder holds something else, a validation is running in it, or a
+            result in it is not what was measured.
         CellError: a known answer could not be measured.
     """
+    processes = worker_count(workers, 2)
     load_extensions(extensions)
-    asked, root = _asked(only), Path(out)
-    workers = min(2, os.cpu_count() or 1) if workers is None else workers
-    with owned(root):
-        code = code_hash()
-        record = {"version": ruleshift.__version__, "code": code}
-        claim_folder(root, RECORD, record, what="validation", foreign=foreign)
-        folder = Folder(root)
+    asked, root, code = _asked(only), Path(out), code_hash()
+    record = {"version": ruleshift.__version__, "code": code}
+    with claimed(root, RECORD, record, what="validation"):
+        folder = Folder(root, digest_of(record))
         folder.clean()
         tasks = [Task(each.id, each.title, each.needs, each.seconds) for each in asked]
         tasks.sort(key=lambda task: (len(task.needs), -task.seconds))
         warm_up()  # here, where it is seen, and not in each worker
-        compute(tasks, Job(f"{__name__}:begin", list(extensions)), folder, workers=workers, quiet=quiet)
+        job = Job(f"{__name__}:begin", list(extensions))
+        compute(tasks, job, folder, workers=processes, quiet=quiet, recompute=recompute)
         results = tuple(_result(folder, answer) for answer in asked)
         table = root / "validation.csv"
         write_atomically(table, _table(results))
@@ -92,7 +96,7 @@ def begin(extensions: list[str]) -> Work:
     def work(task: str, folder: Folder, on_progress: OnProgress) -> None:
         run = Measurement(folder=folder.root / TRAINED, progress=lambda share: on_progress(min(share, 0.99)))
         rows = ANSWERS[task].measure(run)
-        folder.write(task, {"rows": [asdict(row) for row in rows]})
+        folder.write(task, {"rows": [asdict(row) for row in rows]}, ANSWERS[task].needs)
 
     return work
 
@@ -105,8 +109,19 @@ def _asked(only: Sequence[str]) -> list[Answer]:
 
 
 def _result(folder: Folder, answer: Answer) -> Result:
-    rows: list[Mapping[str, Any]] = folder.read(answer.id)["rows"]
-    return Result(answer, tuple(Row(**row) for row in rows))
+    rows, where = folder.read(answer.id).get("rows"), f"{folder.root}: {answer.id}: rows"
+    if not isinstance(rows, list):
+        raise ValueError(f"{where} must be a list")
+    return Result(answer, tuple(_row(row, f"{where}.{number}") for number, row in enumerate(rows)))
+
+
+def _row(held: Any, where: str) -> Row:
+    row = check_keys(Row, held, where)
+    for key, value in row.items():
+        right = isinstance(value, str) if key in ("name", "sense") else type(value) in (int, float)
+        if not right:
+            raise ValueError(f"{where}.{key} is malformed")
+    return Row(**row)
 
 
 def _table(results: Sequence[Result]) -> str:

@@ -1,15 +1,17 @@
 """Findings, all that a report is made from: the record of a study, its numbers, and the verdicts on them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from ruleshift.eval.claims import Judgement, Returns, judge_all
 from ruleshift.eval.claims.wording import in_order
-from ruleshift.eval.experiment.context import CONSTANT_CELL
+from ruleshift.eval.experiment.context import read_conduct
 from ruleshift.eval.experiment.design import Design
+from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.power import Power, power_table
-from ruleshift.eval.experiment.record import Record, read_record
+from ruleshift.eval.experiment.record import Record, read_study
 from ruleshift.eval.experiment.results import ResultTable, Run, read_entries, returns_of
 from ruleshift.eval.jobs.folder import Folder
 
@@ -70,13 +72,15 @@ class Findings:
         return held
 
 
-def read_findings(root: Path) -> Findings:
-    """Read the finished study in a folder, and judge every claim.
+def read_findings(root: Path, *, mechanisms: Sequence[str] = (), extensions: Sequence[str] = ()) -> Findings:
+    """Read the finished study in a folder, and judge every claim. No code runs that the arguments do not name.
 
     Raises:
-        ValueError: there is no study in the folder, or it is not finished.
+        ValueError: there is no study in the folder, it is not finished, or a result is not what was computed.
     """
-    return findings_of(read_record(root), Folder(root))
+    record, folder = read_study(root, mechanisms=mechanisms, extensions=extensions)
+    folder.settle([cell.name for cell in plan(record.design)], recompute=False)
+    return findings_of(record, folder)
 
 
 def findings_of(record: Record, folder: Folder) -> Findings:
@@ -86,7 +90,7 @@ def findings_of(record: Record, folder: Folder) -> Findings:
         ValueError: a cell is missing.
     """
     numbers = ResultTable(record.design, read_entries(folder, record.design))
-    constant = folder.read(CONSTANT_CELL)["result"]["conduct"]
+    constant = read_conduct(folder)
     return Findings(record, numbers, judge_all(returns_of(numbers), constant))
 
 

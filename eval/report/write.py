@@ -1,6 +1,7 @@
 """Writing of `report.html` from the results in a study's folder."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,23 @@ _MARKET = {
 }  # fmt: skip
 
 
-def write_report(folder: str | os.PathLike[str]) -> Path:
-    """Write `report.html` for the finished study in a folder, and return its path.
+def write_report(
+    folder: str | os.PathLike[str], *, mechanisms: Sequence[str] = (), extensions: Sequence[str] = ()
+) -> Path:
+    """Write `report.html` for the finished study in a folder, whoever made it, and return its path.
+
+    Args:
+        folder: folder of the study.
+        mechanisms: mechanisms of your own that the study uses; without being named here none is imported.
+        extensions: modules of your own that the study uses; the same holds for them.
 
     Raises:
-        ValueError: there is no study in the folder, or it is not finished.
+        ValueError: there is no study in the folder, it is not finished, a result is not what was computed, or the study
+            uses code that the arguments do not name.
     """
     root = Path(folder)
     path = root / "report.html"
-    write_atomically(path, page(read_findings(root)))
+    write_atomically(path, page(read_findings(root, mechanisms=mechanisms, extensions=extensions)))
     return path
 
 

@@ -115,13 +115,19 @@ class Study:
     """Name of a preset, or the path of a study's .toml file."""
     out: Path = Path("results/quick")
     """Folder of the study."""
+    mechanisms: tuple[str, ...] = ()
+    """Your own mechanisms that the study file names, as module:function; none runs that is not named here."""
+    extensions: tuple[str, ...] = ()
+    """Your own modules that the study file names; none is imported that is not named here."""
+    recompute: bool = False
+    """Compute anew what is in the folder but is not what was computed."""
     workers: int | None = None
-    """Processes, one core each; by default as many as there are cores."""
+    """Processes, one core each; by default, and for -1, one per core that may be used; 0 computes in this process."""
 
     def run(self) -> None:
         from ruleshift.eval import study
 
-        print(f"report: {study(self.preset, self.out, workers=self.workers)}")
+        print(f"report: {study(self.preset, **_given(self, 'preset'))}")
 
 
 @dataclass(frozen=True)
@@ -135,13 +141,19 @@ class References:
     """Name of a preset, or the path of a study's .toml file."""
     out: Path = Path("results/references")
     """Folder to work in; an interrupted run that is started again continues there."""
+    mechanisms: tuple[str, ...] = ()
+    """Your own mechanisms that the preset's file names, as module:function; none runs that is not named here."""
+    extensions: tuple[str, ...] = ()
+    """Your own modules that the preset's file names; none is imported that is not named here."""
+    recompute: bool = False
+    """Compute anew what is in the folder but is not what was computed."""
     workers: int | None = None
-    """Processes, one core each; by default as many as there are cores."""
+    """Processes, one core each; by default, and for -1, one per core that may be used; 0 trains in this process."""
 
     def run(self) -> None:
         from ruleshift.eval import make_references
 
-        made = make_references(self.preset, self.out, workers=self.workers)
+        made = make_references(self.preset, **_given(self, "preset"))
         print("\n".join(made) if made else "no reference is missing")
 
 
@@ -151,11 +163,15 @@ class Report:
 
     folder: FolderArgument
     """Folder of the study."""
+    mechanisms: tuple[str, ...] = ()
+    """Your own mechanisms that the study names, as module:function; none runs that is not named here."""
+    extensions: tuple[str, ...] = ()
+    """Your own modules that the study names; none is imported that is not named here."""
 
     def run(self) -> None:
         from ruleshift.eval import write_report
 
-        print(f"report: {write_report(self.folder)}")
+        print(f"report: {write_report(self.folder, **_given(self, 'folder'))}")
 
 
 @dataclass(frozen=True)
@@ -174,8 +190,10 @@ class Validate:
     """Modules of your own that register further answers."""
     listing: Annotated[bool, arg(name="list")] = False
     """Only print the answers, with their ids and rough times on one core."""
+    recompute: bool = False
+    """Measure anew what is in the folder but is not what was measured."""
     workers: int | None = None
-    """Processes, one core each; by default at most two."""
+    """Processes, one core each; by default at most two, -1 for all that may be used, 0 to measure in this process."""
 
     def run(self) -> int:
         from ruleshift.eval.extensions import load_extensions
@@ -194,7 +212,7 @@ class Validate:
     def _validate(self) -> int:
         from ruleshift.eval import validate
 
-        found = validate(self.out, only=self.only, extensions=self.extensions, workers=self.workers)
+        found = validate(**_given(self, "listing"))
         print(f"{len(found.results) - len(found.failed)} of {len(found.results)} known answers hold")
         if found.failed:
             print(f"failed: {', '.join(found.failed)}")
@@ -524,6 +542,11 @@ def _what_is_kept(command: Any) -> str:
     if any(True for pattern in kept for _ in command.out.glob(pattern)):
         return f"; the same command continues from what is saved in {command.out}"
     return " before anything was saved; the same command starts from the beginning"
+
+
+def _given(command: Any, *but: str) -> dict[str, Any]:
+    """The options of a command by name, but for some."""
+    return {name: value for name, value in vars(command).items() if name not in but}
 
 
 def _find(name: str) -> "dict[str, Any]":

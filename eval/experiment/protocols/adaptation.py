@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ruleshift.envs.files import PARTIAL
 from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.context import Context, training_cell
 from ruleshift.eval.experiment.design import Design
@@ -41,19 +42,18 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
     assert cell.seed is not None
     groups = [(design.economies[each.economy], each.panel, FIRST_MARKET + each.first_market) for each in design.groups]
     steps = max(round(preset.steps * cell.budget * preset.adaptation), 1)
-    own = context.policy_folder(cell)
     plan = TrainingPlan(
         steps=steps,
         seed=cell.seed,
         arm=cell.arm,
         groups=context.deployment.learning(cell.target, groups, preset.markets, aware=arm.aware),
-        start=own if arm.is_trained else None,
+        start=context.policy_folder(cell) if arm.is_trained else None,
         mechanisms=preset.mechanisms,
         settings=settings(design),
         snapshots=0,
         record=True,
     )
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=context.folder.root, prefix=PARTIAL) as folder:
         train(
             plan,
             folder,

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ruleshift.envs.files import publish
 from ruleshift.eval.experiment.cell import Cell
 from ruleshift.eval.experiment.context import TRAINING, Context, best_reply_cell, native_cell
 from ruleshift.eval.experiment.design import Design
@@ -67,7 +66,7 @@ def compute(cell: Cell, context: Context) -> None:
         tensorboard=False,
         quiet=True,
     )
-    publish(folder, context.folder.policies(cell.name))
+    context.folder.publish(cell.name, cell.needs)
 
 
 def settings(design: Design) -> Any:
