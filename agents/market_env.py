@@ -4,12 +4,14 @@ Observations, actions, reward and end are those of `ruleshift.envs.market_v0`, o
 background acts on its own observations, with noise that depends on (seed, market, episode, round, seat) only.
 """
 
-from collections.abc import Iterable
+import copy
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -29,11 +31,16 @@ from ruleshift.envs.views import (
     OBSERVATION_BOUND,
     RENDER_MODES,
     Screen,
+    cannot_be_set,
     fit_economy,
+    fresh_seed,
     listed,
     read_action,
+    read_only,
     read_seed,
+    read_seeds,
     rule_option,
+    settable,
 )
 
 FOCAL = 0
@@ -60,14 +67,23 @@ class FocalMarkets:
         rivals = _rivals(background, economy)
         self.market = Market(rule, markets=markets, economy=economy, **options)
         self._background = Background(Seats.shared(economy.organizations, rivals, learning=1), markets)
-        self._observations = np.zeros(0, np.float32)
-        self._rivals, self._options = rivals, options
+        self.rivals = rivals
+        """The policies of the other seats, which hold them in turn."""
+        self.seed: Any = None
+        """The seed last given, or a tuple of the markets' seeds."""
         self.playing = False
+        self._observations = np.zeros(0, np.float32)
 
-    def reset(self, seed: int | None, rule: Any) -> np.ndarray:
-        """Start an episode and return observations (B, F) float32 of the focal organizations, a fresh array."""
+    def reset(self, seed: Any = None, rule: Any = None) -> np.ndarray:
+        """Start an episode and return observations (B, F) float32 of the focal organizations, a fresh array.
+
+        Never given a seed, the first episode takes one from the operating system.
+        """
+        if seed is None and not self.playing:
+            seed = fresh_seed() if self.seed is None else self.seed
         self._observations = self.market.reset(seed=seed, rule=rule)
         self._background.reset()
+        self.seed = self.seed if seed is None else seed
         self.playing = True
         return self._observations[:, FOCAL].copy()
 
@@ -98,28 +114,50 @@ class FocalMarkets:
 
     def twin_arguments(self) -> dict[str, Any]:
         """The arguments that make the same markets without the schedule."""
-        same = {"rule": self.market.rule, "economy": self.market.economy, "background": self._rivals}
-        return {**same, **self._options, "schedule": ()}
-
-    def __getstate__(self) -> dict[str, Any]:
-        kept = {name: value for name, value in vars(self).items() if name != "market"}
-        given = {"rule": self.market.rule, "markets": self.market.markets, "economy": self.market.economy}
-        return {**kept, "given": given, "snapshot": self.market.snapshot() if self.playing else None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        given, snapshot = state.pop("given"), state.pop("snapshot")
-        self.__dict__.update(state)
-        self.market = Market(**given, **self._options)
-        if snapshot is not None:
-            self.market.restore(snapshot)
+        market = self.market
+        return {
+            "rule": market.rule, "economy": market.economy, "background": self.rivals, "mechanisms": market.mechanisms,
+            "first_market": market.first_market,
+        }  # fmt: skip
 
 
-class MarketEnv(gymnasium.Env[np.ndarray, np.ndarray]):
+class _FocalView:
+    """What the two Gymnasium views share: what can be set, and a spec that knows the length of the episodes."""
+
+    _play: FocalMarkets
+    _spec: EnvSpec | None = None
+
+    rule = settable("market", "rule", "The rule or the structure, drawn anew in each episode; it may be set.")
+    schedule = settable("market", "schedule", "The shifts of the rule within an episode, a tuple; it may be set.")
+    economy = read_only("market", "economy", "The numbers of the market that are not part of its rule, an Economy.")
+    background = read_only("_play", "rivals", "The policies of the other seats, which hold them in turn.")
+
+    @property
+    def market(self) -> Market:
+        """The batched market that this is a view of."""
+        return self._play.market
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """What Gymnasium's `make` wrote down about the environment; `max_episode_steps` is the number of rounds."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = copy.copy(spec)
+        if self._spec is not None:
+            self._spec.max_episode_steps = self.market.economy.rounds
+
+
+class MarketEnv(_FocalView, gymnasium.Env[np.ndarray, np.ndarray]):
     """One organization's market, `gymnasium.make("ruleshift:ruleshift/Market-v0")`.
 
     Observation: Box(-10, 10) float32 (F,). Action: Box(-1, 1) float32 (3 + kinds,), clipped beyond it.
     Reward: profit of the round in mean job values. Truncated after round T, never terminated.
     Info: the organization's ledger, floats by the names of `market_v0.LEDGER`, zeros at reset.
+
+    `rule` and `schedule` may be set at any time, through wrappers by `set_wrapper_attr`: the value is checked at once,
+    and the next episode is played by it.
 
     Args:
         rule, organizations, jobs, kinds, rounds, economy, schedule, mechanisms, first_market: as for
@@ -147,20 +185,27 @@ class MarketEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         render_mode: str | None = None,
         first_market: int = 0,
     ) -> None:
-        self.render_mode, self._screen = render_mode, Screen(render_mode)
+        self._screen = Screen(render_mode)
         self._play = FocalMarkets(
             rule, 1, fit_economy(economy, organizations, jobs, kinds, rounds), background,
             schedule=listed(schedule, Shift), mechanisms=listed(mechanisms, str), first_market=first_market,
         )  # fmt: skip
         self.observation_space, self.action_space = _spaces(self._play.market)
-        self._seed: int | None = None
         self._over = True
         self._ended: Ended | None = None  # what is left of the episode that is over
 
-    @property
-    def market(self) -> Market:
-        """The batched market of one that this is a view of."""
-        return self._play.market
+    render_mode = settable("_screen", "mode", 'None, "human", "ansi" or "rgb_array"; it may be set.')
+
+    def set_wrapper_attr(self, name: str, value: Any, *, force: bool = True) -> bool:
+        """Set `rule`, `schedule` or `render_mode`; gymnasium's wrappers hand on what none of them has.
+
+        Raises:
+            TypeError, ValueError: if the name is another one, or if the value is wrong; nothing has changed.
+        """
+        if name not in ("rule", "schedule", "render_mode"):
+            raise ValueError(cannot_be_set(name))
+        setattr(self, name, value)
+        return True
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -171,13 +216,13 @@ class MarketEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
         Never given a seed, it takes one from the operating system.
         `options={"rule": ...}` changes the rule from now on; other options are ignored.
+
+        Raises:
+            TypeError, ValueError: if the seed, the options or the rule are wrong; nothing has changed.
         """
-        seed, rule = read_seed(seed), rule_option(options)
+        seed = read_seed(seed)
+        observations = self._play.reset(seed, rule_option(options))
         super().reset(seed=seed)
-        if seed is None and not self._play.playing:
-            seed = int(self.np_random.integers(2**31)) if self._seed is None else self._seed
-        observations = self._play.reset(seed, rule)
-        self._seed = self._seed if seed is None else seed
         self._over, self._ended = False, None
         self._screen.show(self.market, self._ended)
         return observations[0], dict.fromkeys(LEDGER, 0.0)
@@ -219,27 +264,34 @@ class MarketEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     def twin(self) -> "MarketEnv":
         """The same environment with the same noise and without the schedule, to be reset."""
         other = MarketEnv(**self._play.twin_arguments(), render_mode=self.render_mode)
-        other._seed = self._seed
+        other._play.seed = self._play.seed
         return other
 
 
-class MarketVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
+class MarketVectorEnv(_FocalView, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """B markets in one batch, one focal organization each: what `gymnasium.make_vec` makes.
 
     Observations float32 (B, F), actions (B, 3 + kinds), rewards float64 (B,), terminations and truncations bool (B,).
-    Autoreset is SAME_STEP: the last observations of an episode are in `infos["final_obs"]`, its last ledger in
-    `infos["final_info"]`. Market b is the `MarketEnv` with `first_market + b` and the same seed, bit for bit.
+    Market b is the `MarketEnv` with `first_market + b` and the same seed, bit for bit. The markets share rule and
+    schedule, which may be set at any time: the value is checked at once, and the next episode is played by it.
+
+    All markets end in the same round. What happens then is Gymnasium's `autoreset_mode`:
+
+    - SAME_STEP: they are reset in the step in which they end. The last observations are in `infos["final_obs"]`, the
+      last ledger in `infos["final_info"]`.
+    - NEXT_STEP: the step returns the last observations; the one after it ignores its actions, resets, and returns
+      reward 0. Gymnasium's wrappers of observations and RLlib want this mode.
+    - DISABLED: `reset` must be called before the next step.
 
     Args:
         num_envs: B.
         max_episode_steps: another name of `rounds`, which it overrides.
+        autoreset_mode: a member of `gymnasium.vector.AutoresetMode`, or its name or value as a string.
         threads: Python threads that share the markets.
         others: as for `MarketEnv`; rendering is that of a single environment.
     """
 
-    metadata: dict[str, Any] = {  # noqa: RUF012 - Gymnasium's own declaration
-        "render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP
-    }  # fmt: skip
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - Gymnasium's own declaration
 
     def __init__(
         self,
@@ -257,7 +309,10 @@ class MarketVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         render_mode: str | None = None,
         first_market: int = 0,
         threads: int = 1,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
     ) -> None:
+        self.autoreset_mode = read_autoreset_mode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         if render_mode is not None:
             raise ValueError(f"render_mode: {render_mode!r}, but a batch is not rendered; make a single environment")
         length = rounds if max_episode_steps is None else max_episode_steps
@@ -270,56 +325,100 @@ class MarketVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self.single_observation_space, self.single_action_space = _spaces(self._play.market)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._seed: int | None = None
-
-    @property
-    def market(self) -> Market:
-        """The batched market that this is a view of."""
-        return self._play.market
+        self._over = False  # an episode has ended, and the next one was not handed out yet
 
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start an episode in all markets: the first one of a seed, or without a seed the next one.
 
-        `options={"rule": ...}` changes the rule of all markets from now on.
+        `options={"rule": ...}` changes the rule of all markets from now on. `options={"reset_mask": ...}` must be True
+        everywhere, because the markets of a batch begin and end together. Other options are ignored.
+
+        Args:
+            seed: one for all markets, which are independent of each other all the same, or a list with one for each.
+            options: see above.
 
         Raises:
-            TypeError: a list of seeds; the markets of one seed are already independent.
+            TypeError, ValueError: if the seed, the options or the rule are wrong; nothing has changed.
         """
-        seed, rule = read_seed(seed), rule_option(options)
-        super().reset(seed=seed)
-        if seed is None and not self._play.playing:
-            seed = int(self.np_random.integers(2**31)) if self._seed is None else self._seed
-        observations = self._play.reset(seed, rule)
-        self._seed = self._seed if seed is None else seed
+        seeds, rule = read_seeds(seed, self.num_envs), rule_option(options)
+        check_reset_mask(options, self.num_envs)
+        observations = self._play.reset(seeds, rule)
+        super().reset(seed=seeds[0] if isinstance(seeds, tuple) else seeds)
+        self._over = False
         return observations, self._masked(self._no_ledger())
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Play a round in all markets.
+        """Play a round in all markets; after the end of an episode, as `autoreset_mode` says.
 
         Raises:
-            RuntimeError: before the first reset.
+            RuntimeError: before the first reset, or after the end in mode DISABLED.
             TypeError, ValueError: actions of the wrong type or shape, or not finite; nothing has changed.
         """
         if not self._play.playing:
             raise RuntimeError("step: call reset first")
+        if self._over and self.autoreset_mode is AutoresetMode.DISABLED:
+            raise RuntimeError("step: the episode is over; call reset")
         batch = read_action(actions, self.action_space.shape, "actions")  # type: ignore[arg-type]
-        observations, rewards, truncated = self._play.step(batch)
+        if self._over:
+            self._over = False
+            return self._returned(self._play.reset(), np.zeros(self.num_envs), False, self._no_ledger())
+        observations, rewards, ended = self._play.step(batch)
         ledger = self._play.ledger()
-        infos = self._masked(self._no_ledger() if truncated else ledger)
-        if truncated:
-            final = np.empty(self.num_envs, object)
-            final[:] = list(self._play.final)
-            infos |= self._masked({"final_obs": final, "final_info": self._masked(ledger)})
-        ended = np.full(self.num_envs, truncated)
-        return observations, rewards.astype(np.float64), np.zeros(self.num_envs, bool), ended, infos
+        if not ended:
+            return self._returned(observations, rewards, False, ledger)
+        if self.autoreset_mode is not AutoresetMode.SAME_STEP:
+            self._over = True
+            return self._returned(self._play.final, rewards, True, ledger)
+        final = np.empty(self.num_envs, object)
+        final[:] = list(self._play.final)
+        infos = {**self._no_ledger(), "final_obs": final, "final_info": self._masked(ledger)}
+        return self._returned(observations, rewards, True, infos)
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Call a method of this environment or of its market once, and return its result once for each market.
+
+        Of what is no method, its value is returned, as Gymnasium's own vector environments do.
+        """
+        found = getattr(self if hasattr(self, name) else self.market, name)
+        return (found(*args, **kwargs) if callable(found) else found,) * self.num_envs
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Return an attribute of this environment or of its market, once for each market."""
+        return (getattr(self if hasattr(self, name) else self.market, name),) * self.num_envs
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Set `rule` or `schedule` of all markets, which takes effect at the next episode.
+
+        Args:
+            name: which of the two.
+            values: what all markets get, or a list of B of it, which must be equal.
+
+        Raises:
+            TypeError, ValueError: if the name is another one, the markets are to differ, or the value is wrong; nothing
+                has changed.
+        """
+        if name not in ("rule", "schedule"):
+            raise ValueError(cannot_be_set(name))
+        if isinstance(values, list | tuple) and not all(isinstance(each, Shift) for each in values):
+            if len(values) != self.num_envs or any(each != values[0] for each in values):
+                raise ValueError(f"{name}: the {self.num_envs} markets of a batch share it, so that they get one value")
+            values = values[0]
+        setattr(self, name, values)
 
     def twin(self) -> "MarketVectorEnv":
         """The same environment with the same noise and without the schedule, to be reset."""
-        other = MarketVectorEnv(self.num_envs, **self._play.twin_arguments())
-        other._seed = self._seed
+        given = {**self._play.twin_arguments(), "threads": self.market.threads, "autoreset_mode": self.autoreset_mode}
+        other = MarketVectorEnv(self.num_envs, **given)
+        other._play.seed = self._play.seed
         return other
+
+    def _returned(
+        self, observations: np.ndarray, rewards: np.ndarray, ended: bool, infos: dict[str, Any]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        never, ends = np.zeros(self.num_envs, bool), np.full(self.num_envs, ended)
+        return observations, rewards.astype(np.float64), never, ends, self._masked(infos)
 
     def _no_ledger(self) -> dict[str, np.ndarray]:
         return {name: np.zeros(self.num_envs) for name in LEDGER}
@@ -332,6 +431,40 @@ class MarketVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
 def _spaces(market: Market) -> tuple[Box, Box]:
     observation = Box(-OBSERVATION_BOUND, OBSERVATION_BOUND, (market.observation_size,), np.float32)
     return observation, Box(-1, 1, (market.action_size,), np.float32)
+
+
+def read_autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
+    """Return the mode that a member of AutoresetMode, its name or its value stands for.
+
+    Raises:
+        ValueError: if it is anything else.
+    """
+    for each in AutoresetMode:
+        if isinstance(mode, AutoresetMode | str) and mode in (each, each.name, each.value):
+            return each
+    known = ", ".join(each.name for each in AutoresetMode)
+    raise ValueError(f"autoreset_mode: {str(mode)[:80]!r} is none of {known}")
+
+
+def check_reset_mask(options: Mapping[str, Any] | None, markets: int) -> None:
+    """Refuse options with a `reset_mask` (B,) that is not True for all markets.
+
+    Raises:
+        TypeError: if it holds anything but bool.
+        ValueError: if it has another shape, or leaves markets out.
+    """
+    if options is None or "reset_mask" not in options:
+        return
+    mask = np.asarray(options["reset_mask"])
+    if mask.dtype != bool:
+        raise TypeError(f"options: reset_mask holds {mask.dtype}; it must hold bool")
+    if mask.shape != (markets,):
+        raise ValueError(f"options: reset_mask has shape {mask.shape}; it must have {(markets,)}")
+    if not mask.all():
+        raise ValueError(
+            "options: reset_mask leaves markets out, but those of a batch begin and end together; "
+            'make_vec(..., vectorization_mode="sync") resets each on its own'
+        )
 
 
 def _rivals(background: Any, economy: Economy) -> tuple[Policy, ...]:

@@ -60,9 +60,10 @@ def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
         OSError: if it cannot be read.
     """
     with open(path, "rb", opener=_open_at_once) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
             raise ValueError(f"{path}: not a regular file")
-        content = file.read(most + 1)
+        content = file.read(min(status.st_size, most) + 1)  # as many bytes are set aside at once
     if len(content) > most:
         raise ValueError(f"{path}: larger than {most:,} bytes, the most that is read")
     return content

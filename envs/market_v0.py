@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 from pettingzoo import AECEnv, ParallelEnv
-from pettingzoo.utils import BaseWrapper, OrderEnforcingWrapper
+from pettingzoo.utils import OrderEnforcingWrapper
 from pettingzoo.utils.conversions import parallel_to_aec_wrapper
 
 from ruleshift.envs.economy import Economy
@@ -27,7 +27,7 @@ from ruleshift.envs.layout import FEATURES
 from ruleshift.envs.market import Market
 from ruleshift.envs.rule import Rule
 from ruleshift.envs.scene import Ended
-from ruleshift.envs.schedule import Shift
+from ruleshift.envs.schedule import Shift, check_schedule
 from ruleshift.envs.structure import Structure
 from ruleshift.envs.views import (
     LEDGER,
@@ -38,13 +38,19 @@ from ruleshift.envs.views import (
     fresh_seed,
     listed,
     read_action,
+    read_only,
     read_seed,
     rule_option,
+    settable,
 )
 
 
 class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
-    """One market as a PettingZoo ParallelEnv; see `parallel_env` for the arguments and the module for the spaces."""
+    """One market as a PettingZoo ParallelEnv; see `parallel_env` for the arguments and the module for the spaces.
+
+    `rule`, `schedule` and `max_cycles` may be set at any time: the value is checked at once, and the next episode is
+    played by it.
+    """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - PettingZoo's own declaration
         "name": "market_v0",
@@ -63,13 +69,21 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         render_mode: str | None = None,
         first_market: int = 0,
     ) -> None:
-        self.render_mode, self._screen = render_mode, Screen(render_mode)
-        self.max_cycles = economy.rounds  # may be changed, which takes effect at the next reset
-        self._options: dict[str, Any] = {
-            "schedule": listed(schedule, Shift), "mechanisms": listed(mechanisms, str), "first_market": first_market
-        }  # fmt: skip
-        self._open(rule, economy)
+        self._screen = Screen(render_mode)
+        self._market = Market(
+            rule,
+            economy=economy,
+            schedule=listed(schedule, Shift),
+            mechanisms=listed(mechanisms, str),
+            first_market=first_market,
+        )
+        self._next_economy = economy
+        self._observations = np.zeros((self._market.organizations, self._market.observation_size), np.float32)
+        self._rule_played: Rule | None = None
+        self._started = False
         self._seed: int | None = None
+        self.np_random = np.random.default_rng()
+        """A generator of the seed last given, for wrappers that need one; the market itself never uses it."""
         self.possible_agents = [f"org_{i}" for i in range(economy.organizations)]
         self.agents: list[str] = []
         low_high = (-OBSERVATION_BOUND, OBSERVATION_BOUND)
@@ -78,26 +92,39 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         self._action_spaces = {a: Box(-1, 1, (self._market.action_size,), np.float32) for a in self.possible_agents}
         self.state_space = Box(*low_high, (economy.organizations * size + len(FEATURES),), np.float32)
 
-    def _open(self, rule: Any, economy: Economy) -> None:
-        self._market = Market(rule, markets=1, economy=economy, **self._options)
-        self._observations = np.zeros((self._market.organizations, self._market.observation_size), np.float32)
-        self._rule_played: Rule | None = None
-        self._started = False
-
     @property
     def market(self) -> Market:
         """The batched market (of one) of which this is a view."""
         return self._market
 
-    @property
-    def economy(self) -> Economy:
-        """The numbers of the market that are not part of its rule."""
-        return self._market.economy
+    economy = read_only("_market", "economy", "The numbers of the market that are not part of its rule, an Economy.")
+    schedule = settable("_market", "schedule", "The shifts of the rule within an episode, a tuple of Shift.")
+    render_mode = settable("_screen", "mode", 'None, "human", "ansi" or "rgb_array".')
 
     @property
-    def rule(self) -> Rule:
-        """The rule of the round to be played next or, after the end of an episode, of its last round."""
+    def rule(self) -> Any:
+        """The Rule of the round to be played next or, after the end of an episode, of its last round.
+
+        Set it to whatever `parallel_env` takes as a rule. Before the first reset it is what was given or set.
+        """
+        if not self._started:
+            return self._market.rule
         return self._rule_played if self._rule_played and not self.agents else self._market.rule_in_force(0)
+
+    @rule.setter
+    def rule(self, rule: str | Path | Rule | Structure) -> None:
+        self._market.rule = rule
+
+    @property
+    def max_cycles(self) -> int:
+        """The number of rounds of the next episode."""
+        return self._next_economy.rounds
+
+    @max_cycles.setter
+    def max_cycles(self, rounds: int) -> None:
+        economy = replace(self._next_economy, rounds=rounds)
+        check_schedule(self._market.schedule, economy.rounds)
+        self._next_economy = economy
 
     def observation_space(self, agent: str) -> Box:
         """Return the space of the agent's observations, the same object at each call."""
@@ -120,15 +147,17 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
             Observations and infos by agent.
 
         Raises:
-            TypeError, ValueError: if the seed, the options or the rule are wrong.
+            TypeError, ValueError: if the seed, the options or the rule are wrong; nothing has changed.
         """
         seed, rule = read_seed(seed), rule_option(options)
-        if self.max_cycles != self.economy.rounds:
-            self._open(self._market.rule, replace(self.economy, rounds=self.max_cycles))
-        if seed is None and not self._started:
+        is_first = not self._started or self._next_economy != self.economy
+        market = self._market if self._next_economy == self.economy else self._of_next_economy(self._market.schedule)
+        if seed is None and is_first:
             seed = fresh_seed() if self._seed is None else self._seed
-        observations = self._market.reset(seed=seed, rule=rule)
-        self._seed = self._seed if seed is None else seed
+        observations = market.reset(seed=seed, rule=rule)
+        self._market = market
+        if seed is not None:
+            self._seed, self.np_random = seed, np.random.default_rng(seed)
         self._started, self._rule_played = True, None
         self.agents = self.possible_agents[:]
         self._observations = observations[0]
@@ -143,7 +172,8 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         """Play one round.
 
         Returns:
-            Observations, rewards (in mean job values), terminations, truncations and infos by agent.
+            Observations, rewards (in mean job values), terminations, truncations and infos by agent: five empty dicts
+            if the episode is over and there are no actions.
 
         Raises:
             RuntimeError: before the first reset or after the end of the episode.
@@ -151,6 +181,8 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
                 nothing has changed.
         """
         self._require_reset("step")
+        if not self.agents and not actions:
+            return {}, {}, {}, {}, {}
         if not self.agents:
             raise RuntimeError("step: the episode is over; call reset")
         batch = self._gather(actions)
@@ -190,10 +222,26 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
 
     def twin(self) -> "ParallelMarket":
         """Return the same environment with the same noise but without the schedule, not yet reset."""
-        options = {**self._options, "schedule": ()}
-        other = ParallelMarket(self._market.rule, self.economy, render_mode=self.render_mode, **options)
+        market = self._of_next_economy(schedule=())
+        other = ParallelMarket(
+            market.rule,
+            market.economy,
+            mechanisms=market.mechanisms,
+            render_mode=self.render_mode,
+            first_market=market.first_market,
+        )
         other._seed = self._seed
         return other
+
+    def _of_next_economy(self, schedule: tuple[Shift, ...]) -> Market:
+        """Return another market, not yet reset, as the next episode has it."""
+        return Market(
+            self._market.rule,
+            first_market=self._market.first_market,
+            economy=self._next_economy,
+            schedule=schedule,
+            mechanisms=self._market.mechanisms,
+        )
 
     def _gather(self, actions: Any) -> np.ndarray:
         """Return the actions of all agents as float32 (1, N, A)."""
@@ -226,35 +274,49 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         over = self._rule_played is not None and not self.agents
         return Ended(self.rule, self._observations) if over else None
 
-    def __getstate__(self) -> dict[str, Any]:
-        attributes = {name: value for name, value in vars(self).items() if name not in ("_market", "_screen")}
-        snapshot = self._market.snapshot() if self._started else None
-        return {**attributes, "rule": self._market.rule, "economy": self.economy, "snapshot": snapshot}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        rule, economy, snapshot = (state.pop(name) for name in ("rule", "economy", "snapshot"))
-        self.__dict__.update(state, _screen=Screen(state["render_mode"]))
-        self._market = Market(rule, markets=1, economy=economy, **self._options)
-        if snapshot is not None:
-            self._market.restore(snapshot)
-
     def __repr__(self) -> str:
         return "market_v0"
 
 
-class RefuseBadActions(BaseWrapper):
-    """Refuses an agent's bad action when it is handed in, not when the round is played."""
+class TurnBasedMarket(OrderEnforcingWrapper):
+    """The market as a PettingZoo AECEnv: `env` returns it. What a ParallelMarket lets you set can be set here, too."""
+
+    rule = settable("unwrapped", "rule", "As `ParallelMarket.rule`.")
+    schedule = settable("unwrapped", "schedule", "As `ParallelMarket.schedule`.")
+    max_cycles = settable("unwrapped", "max_cycles", "As `ParallelMarket.max_cycles`.")
+    economy = read_only("unwrapped", "economy", "As `ParallelMarket.economy`.")
+
+    def __init__(self, market: ParallelMarket) -> None:
+        super().__init__(parallel_to_aec_wrapper(market))
+
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
+        """Start an episode, as `ParallelMarket.reset`; where that refuses an argument, nothing has changed."""
+        self.env.reset(seed=seed, options=options)
+        self._has_reset = self._has_updated = True
 
     def step(self, action: Any) -> None:
         """Hand in the action of the selected agent, or None if its episode is over.
 
         Raises:
-            TypeError, ValueError: if `read_action` refuses the action; names the agent.
+            TypeError, ValueError: if `read_actions` refuses the action, or if it is not None after the end; names the
+                agent. Nothing has changed.
         """
-        agent = self.env.agent_selection
-        if not (self.env.terminations[agent] or self.env.truncations[agent]):
-            action = read_action(action, self.env.action_space(agent).shape, agent)
+        if self._has_reset and self.agents:
+            agent = self.agent_selection
+            if not (self.terminations[agent] or self.truncations[agent]):
+                action = read_action(action, self.action_space(agent).shape, agent)
+            elif action is not None:
+                raise ValueError(f"{agent}: its episode is over, so that its action must be None")
         super().step(action)
+
+    def observe(self, agent: str) -> np.ndarray:
+        """Return what the agent sees, a fresh array."""
+        return np.array(super().observe(agent))
+
+    def last(self, observe: bool = True) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Return observation, cumulated reward, termination, truncation and info of the selected agent, all fresh."""
+        *others, info = super().last(observe)
+        return (*others, dict(info))  # type: ignore[return-value]
 
 
 def parallel_env(
@@ -299,7 +361,7 @@ def parallel_env(
 
 def env(*args: Any, **kwargs: Any) -> AECEnv:
     """Return the market as an AEC environment, in which organizations act in turn; arguments as for `parallel_env`."""
-    return _one_by_one(parallel_env(*args, **kwargs))
+    return TurnBasedMarket(parallel_env(*args, **kwargs))
 
 
 def twin(env: Any) -> Any:
@@ -317,11 +379,7 @@ def twin(env: Any) -> Any:
     inner = getattr(env, "unwrapped", env)
     if not hasattr(inner, "twin"):
         raise TypeError(f"twin: {type(inner).__name__} is no market of ruleshift")
-    return _one_by_one(inner.twin()) if isinstance(env, AECEnv) else inner.twin()
-
-
-def _one_by_one(market: ParallelMarket) -> AECEnv:
-    return OrderEnforcingWrapper(RefuseBadActions(parallel_to_aec_wrapper(market)))
+    return TurnBasedMarket(inner.twin()) if isinstance(env, AECEnv) else inner.twin()
 
 
 def _of_agent(spaces: Mapping[str, Box], agent: str) -> Box:

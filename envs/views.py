@@ -74,6 +74,29 @@ def listed(given: Any, single: type) -> tuple[Any, ...]:
     return (given,) if isinstance(given, single) else tuple(given)
 
 
+def settable(owner: str, name: str, doc: str) -> Any:
+    """Return a property that stands for attribute `name` of attribute `owner`, so that both always agree."""
+    return property(
+        lambda view: getattr(getattr(view, owner), name),
+        lambda view, value: setattr(getattr(view, owner), name, value),
+        doc=doc,
+    )
+
+
+def read_only(owner: str, name: str, doc: str) -> Any:
+    """Return such a property that refuses to be set, and says what can be set."""
+
+    def refuse(view: Any, value: Any) -> None:
+        raise AttributeError(cannot_be_set(name))
+
+    return property(lambda view: getattr(getattr(view, owner), name), refuse, doc=doc)
+
+
+def cannot_be_set(name: str) -> str:
+    """Return the line that refuses to set an attribute of a view."""
+    return f"{name[:80]} cannot be set; rule and schedule can, for the next episode (otherwise make a new environment)"
+
+
 class Screen:
     """Shows the market of a view by its render mode: None, "human", "ansi" or "rgb_array".
 
@@ -82,10 +105,21 @@ class Screen:
     """
 
     def __init__(self, mode: str | None) -> None:
+        self._mode: str | None = None
+        self._renderer: Any = None
+        self.mode = mode
+
+    @property
+    def mode(self) -> str | None:
+        """The render mode; another one may be set."""
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode: str | None) -> None:
         if mode is not None and mode not in RENDER_MODES:
             raise ValueError(f"render_mode: {mode!r} is none of {', '.join(RENDER_MODES)}")
-        self.mode = mode
-        self._renderer: Any = None
+        self.close()
+        self._mode = mode
 
     def show(self, market: "Market", ended: "Ended | None") -> None:
         """Draw the market at once if the mode is `human`; see `Renderer.draw`."""
@@ -110,6 +144,9 @@ class Screen:
 
             self._renderer = Renderer(str(self.mode))
         return self._renderer.draw(market, ended=ended)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_renderer": None}
 
 
 def rule_option(options: Any) -> Any:
@@ -138,6 +175,23 @@ def read_seed(seed: Any) -> int | None:
     if seed < 0:
         raise ValueError(f"seed: {seed} is below 0")
     return int(seed)
+
+
+def read_seeds(seed: Any, markets: int) -> int | tuple[int, ...] | None:
+    """Return the seed of a reset of several markets: None, one for all of them, or a list with one for each.
+
+    Raises:
+        TypeError, ValueError: if a seed is wrong, or if there are not as many as markets.
+    """
+    if not isinstance(seed, list | tuple | np.ndarray) or np.ndim(seed) == 0:
+        return read_seed(seed)
+    if len(seed) != markets:
+        raise ValueError(f"seed: there are {len(seed)} seeds for {markets} markets")
+    seeds = [read_seed(each) for each in seed]
+    given = tuple(each for each in seeds if each is not None)
+    if given and len(given) < markets:
+        raise ValueError("seed: some markets have a seed and others None; give one to all or to none")
+    return given or None
 
 
 def fresh_seed() -> int:

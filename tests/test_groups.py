@@ -119,8 +119,6 @@ def test_mixed_vec_env__seeds_and_options_are_for_all_groups() -> None:
     assert not np.array_equal(env.reset(), seeded)
     env.seed(11)
     np.testing.assert_array_equal(env.reset(), seeded)
-    with pytest.raises(ValueError, match="for some rows only"):
-        env.set_attr("note", 1, indices=[0])
 
 
 @pytest.mark.parametrize(

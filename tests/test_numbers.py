@@ -33,7 +33,7 @@ def test_rounded_log__is_the_nearest_number(x: float, base: float | None) -> Non
             assert abs(Decimal(found) - exact) <= abs(Decimal(float(other)) - exact)
 
 
-_SERIAL = tuple(name for name in list_rules() if load_rule(name).matching.mechanism == "serial")
+_SERIAL: tuple[str, ...] = tuple(name for name in list_rules() if load_rule(name).matching.mechanism == "serial")
 
 
 def fingerprint() -> str:
@@ -46,7 +46,7 @@ def fingerprint() -> str:
         digest.update(drawn.row().tobytes())
         digest.update(drawn.features().tobytes())
     random = np.random.default_rng(1)
-    for rule in (load_structure("platforms"), *_SERIAL):
+    for rule in ("platforms", *_SERIAL):
         market = Market(rule, markets=4, economy=Economy(rounds=5))
         digest.update(market.reset(seed=5).tobytes())
         for _ in range(7):

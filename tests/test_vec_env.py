@@ -1,9 +1,13 @@
 """The native VecEnv is the batched market seen by rows: nothing added, nothing lost."""
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
 import pytest
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecMonitor
 
 from ruleshift.agents import Constant, RandomPolicy, Seats
 from ruleshift.envs import MEASURES, Economy, Market, Shift, load_rule
@@ -79,10 +83,15 @@ def test_vec_env__truncation_tells_the_learner_everything() -> None:
         total[:] = 0
 
 
-def test_vec_env__infos_of_a_running_episode_are_read_only() -> None:
+def test_vec_env__infos_are_ordinary_dicts_unless_the_caller_only_reads() -> None:
     env = MarketVecEnv(markets=1, economy=ECONOMY)
     env.reset()
-    _, _, _, infos = env.step(_actions(env)[0])
+    *_, infos = env.step(_actions(env)[0])
+    infos[0]["note"] = 1
+    assert pickle.loads(pickle.dumps(copy.deepcopy(infos))) == [{"note": 1}, {}, {}, {}]
+    env = MarketVecEnv(markets=1, economy=ECONOMY, read_only=True)
+    env.reset()
+    *_, infos = env.step(_actions(env)[0])
     with pytest.raises(TypeError):
         infos[0]["leak"] = 1
 
@@ -119,11 +128,8 @@ def test_vec_env__attributes_and_methods_are_those_of_the_whole() -> None:
     assert env.get_attr("round") == [0] * 8
     assert env.get_attr("render_mode", indices=[0, 1]) == [None, None]
     assert env.env_method("rule_in_force", 1, indices=0) == [load_rule("price_board")]
-    env.set_attr("note", "whole")
-    assert env.get_attr("note", 3) == ["whole"]
-    with pytest.raises(ValueError, match="note cannot be set for some rows only"):
-        env.set_attr("note", "part", indices=[0])
-    assert env.env_is_wrapped(object) == [False] * 8
+    assert env.env_is_wrapped(Monitor) == [True] * 8  # episodes are recorded
+    assert env.env_is_wrapped(VecMonitor) == [False] * 8
     assert not env.has_attr("nonsense")
 
 

@@ -1,6 +1,6 @@
 """Markets of several rules, economies and populations as one VecEnv: a learner's rows need not be alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
@@ -11,7 +11,8 @@ from stable_baselines3.common.vec_env import VecEnv
 from ruleshift.agents.background import Backgrounds
 from ruleshift.agents.seats import Seats
 from ruleshift.envs import Economy, Market, Rule, Shift, Structure
-from ruleshift.train.vec_env import MarketVecEnv, part_of
+from ruleshift.envs.views import cannot_be_set, read_action
+from ruleshift.train.vec_env import SETTABLE, MarketVecEnv, part_of
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,13 @@ class MarketGroup:
             "schedule": [repr(shift) for shift in self.schedule],
         }
 
-    def make_env(self, seed: int, mechanisms: Sequence[str] = (), threads: int = 1) -> MarketVecEnv:
+    def make_env(
+        self, seed: int, mechanisms: Sequence[str] = (), threads: int = 1, read_only: bool = False
+    ) -> MarketVecEnv:
         """The markets of the group alone, not yet begun; arguments as of `MarketVecEnv`."""
         return MarketVecEnv(
             self.rule, self.markets, self.first_market, seed, self.economy, self.seats, self.schedule, mechanisms,
-            threads,
+            threads, read_only,
         )  # fmt: skip
 
 
@@ -89,14 +92,15 @@ class MixedVecEnv(VecEnv):
 
     A group's rows are those of a `MarketVecEnv` of its own, to the bit where its background is scripted. Economies may
     differ in sizes and in rounds, so that episodes end at different times. A background policy that is one object in
-    several groups acts once a step for all of them. The rows share the markets: attributes, methods, seeds and options
-    are set for all of them.
+    several groups acts once a step for all of them. Methods, seeds and options are those of all rows; `rule` and
+    `schedule` may be set by `set_attr`, for all groups or for some, and the next episode is played by it.
 
     Args:
         groups: what is played where.
         seed: of all markets, used at the first reset, until `seed()` gives another.
         mechanisms: users' mechanisms, as `module:function`.
         threads: markets of each group are stepped on so many threads.
+        read_only: as for `MarketVecEnv`, of the infos; observations are fresh in any case.
 
     Raises:
         ValueError: as `check_groups`.
@@ -106,25 +110,31 @@ class MixedVecEnv(VecEnv):
     """Actions outside the box are clipped and counted by the markets themselves."""
 
     def __init__(
-        self, groups: Sequence[MarketGroup], seed: int = 0, mechanisms: Sequence[str] = (), threads: int = 1
+        self,
+        groups: Sequence[MarketGroup],
+        seed: int = 0,
+        mechanisms: Sequence[str] = (),
+        threads: int = 1,
+        read_only: bool = False,
     ) -> None:
         check_groups(groups)
         self.groups = tuple(groups)
-        self.parts = [group.make_env(seed, mechanisms, threads) for group in groups]
+        self.parts = [group.make_env(seed, mechanisms, threads, read_only) for group in groups]
         """The markets of each group as a VecEnv of its own."""
         self._background = Backgrounds([(group.seats, group.markets) for group in groups])
         for index, part in enumerate(self.parts):
             part.share_background(self._background, index)
         self.row_group = np.repeat(np.arange(len(groups)), [part.num_envs for part in self.parts])
         """The group of each row, (num_envs,) int64."""
-        first, self.render_mode = self.parts[0], None
+        first, self.render_mode, self.read_only = self.parts[0], None, read_only
         super().__init__(len(self.row_group), first.observation_space, first.action_space)
-        self._actions = first.market.action_size
+        self._handed_in: np.ndarray | None = None  # the learning seats' actions, (num_envs, A) float32
         self._row_slices = _slices([part.num_envs for part in self.parts])
         self._seat_slices = _slices([group.markets * group.economy.organizations for group in groups])
         own = zip(self._seat_slices, groups, strict=True)
         self._learning = np.concatenate([part.start + _learning_seats(group) for part, group in own])
-        self._shapes = [(group.markets, group.economy.organizations, self._actions) for group in groups]
+        size = first.market.action_size
+        self._shapes = [(group.markets, group.economy.organizations, size) for group in groups]
 
     @property
     def all_markets(self) -> tuple[Market, ...]:
@@ -132,11 +142,18 @@ class MixedVecEnv(VecEnv):
         return tuple(part.market for part in self.parts)
 
     def reset(self) -> np.ndarray:
-        """Begin an episode everywhere and return observations (num_envs, F)."""
+        """Begin an episode everywhere and return observations (num_envs, F).
+
+        Raises:
+            TypeError, ValueError: if the options or their rule are wrong; nothing has changed.
+        """
         for part, rows in zip(self.parts, self._row_slices, strict=True):
             part._seeds, part._options = self._seeds[rows], self._options[rows]
-        self._reset_seeds()
         self._reset_options()
+        rules = [part.rule_of_options() for part in self.parts]
+        self._set("rule", {part: rule for part, rule in zip(self.parts, rules, strict=True) if rule is not None})
+        self._handed_in = None
+        self._reset_seeds()
         return np.concatenate([part.reset() for part in self.parts])
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
@@ -145,18 +162,32 @@ class MixedVecEnv(VecEnv):
         return self.step_wait()
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Take actions (num_envs, 3 + K) float32; the background policies choose theirs."""
-        size = self.parts[0].observations.shape[2]
-        seen = np.concatenate([part.observations.reshape(-1, size) for part in self.parts])
-        joint = np.empty((len(seen), self._actions), np.float32)
-        joint[self._learning] = actions
-        self._background.act(seen, joint, [part.clock for part in self.parts])
-        for part, seats, shape in zip(self.parts, self._seat_slices, self._shapes, strict=True):
-            part.set_joint_actions(joint[seats].reshape(shape))
+        """Take the actions of the learning seats, real numbers (num_envs, 3 + K).
+
+        Raises:
+            TypeError, ValueError: if they are of another shape or type, or not finite; nothing has changed.
+        """
+        self._handed_in = read_action(actions, (self.num_envs, self._shapes[0][2]), "actions")
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
-        """Play the round: observations, rewards, dones, infos, a row for each learning seat, all fresh."""
-        observations, rewards, dones, infos = zip(*[part.step_wait() for part in self.parts], strict=True)
+        """The background policies choose, and the round is played.
+
+        Returns:
+            Observations, rewards, dones, infos, a row for each learning seat, all fresh.
+
+        Raises:
+            RuntimeError: if no actions were handed in, or if the markets are not open.
+        """
+        if self._handed_in is None:
+            raise RuntimeError("step_wait: call step_async first")
+        size = self.parts[0].observations.shape[2]
+        seen = np.concatenate([part.observations.reshape(-1, size) for part in self.parts])
+        joint = np.empty((len(seen), self._shapes[0][2]), np.float32)
+        joint[self._learning], self._handed_in = self._handed_in, None
+        self._background.act(seen, joint, [part.clock for part in self.parts])
+        own = zip(self.parts, self._seat_slices, self._shapes, strict=True)
+        played = [part.play(joint[seats].reshape(shape)) for part, seats, shape in own]
+        observations, rewards, dones, infos = zip(*played, strict=True)
         all_infos: list[Any] = [info for part in infos for info in part]
         return np.concatenate(observations), np.concatenate(rewards), np.concatenate(dones), all_infos
 
@@ -176,10 +207,31 @@ class MixedVecEnv(VecEnv):
         return [self.parts[self.row_group[row]].get_attr(attr_name, 0)[0] for row in rows]
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Set an attribute of this VecEnv; ValueError where `indices` leaves rows out."""
-        if len(list(self._get_indices(indices))) != self.num_envs:
-            raise ValueError(f"{attr_name} cannot be set for some rows only; the rows of a market share it")
-        setattr(self, attr_name, value)
+        """Set `rule` or `schedule` of all groups or, by `indices`, of some, each of which is named with all its rows.
+
+        Raises:
+            TypeError, ValueError: if the name is another one, `indices` leaves rows of a group out, or the value is
+                wrong for one of the groups; nothing has changed.
+        """
+        if attr_name not in SETTABLE:
+            raise ValueError(cannot_be_set(attr_name))
+        chosen = np.zeros(self.num_envs, bool)
+        chosen[list(self._get_indices(indices))] = True
+        groups = np.unique(self.row_group[chosen])
+        if not chosen[np.isin(self.row_group, groups)].all():
+            raise ValueError(f"{attr_name} cannot be set for some rows of a group only; its rows share the markets")
+        self._set(attr_name, {self.parts[group]: value for group in groups.tolist()})
+
+    def _set(self, name: str, values: Mapping[MarketVecEnv, Any]) -> None:
+        """Set an attribute of parts; where one of them refuses its value, all keep theirs."""
+        before = {part: getattr(part, name) for part in values}
+        try:
+            for part, value in values.items():
+                setattr(part, name, value)
+        except (TypeError, ValueError):
+            for part, value in before.items():
+                setattr(part, name, value)
+            raise
 
     def env_method(self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any) -> list[Any]:
         """Call a method of this VecEnv once, or else of each group's market once, and return results by row."""
@@ -194,8 +246,8 @@ class MixedVecEnv(VecEnv):
         return [results[int(self.row_group[row])] for row in rows]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """Say for each row that it is not wrapped."""
-        return [False] * len(list(self._get_indices(indices)))
+        """Say for each row whether it does what the wrapper does: it does for SB3's Monitor, which records episodes."""
+        return self.parts[0].env_is_wrapped(wrapper_class, 0) * len(list(self._get_indices(indices)))
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return all that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
@@ -206,6 +258,7 @@ class MixedVecEnv(VecEnv):
         """Continue where `state_dict` was taken, on a VecEnv made with the same arguments."""
         for index, part in enumerate(self.parts):
             part.load_state_dict(part_of(state, f"group.{index}."))
+        self._handed_in = None
         self._reset_seeds()
 
 

@@ -9,7 +9,7 @@ from stable_baselines3.common.vec_env import VecEnvWrapper
 from ruleshift.agents.history import History
 from ruleshift.envs import Market
 from ruleshift.train.groups import MixedVecEnv
-from ruleshift.train.vec_env import MarketVecEnv
+from ruleshift.train.vec_env import SETTABLE, MarketVecEnv
 
 
 class HistoryVecEnv(VecEnvWrapper):
@@ -30,8 +30,14 @@ class HistoryVecEnv(VecEnvWrapper):
         self.history = History(venv.all_markets[0].kinds, rounds)
         super().__init__(venv, spaces.Box(-10.0, 10.0, (self.history.input_size,), np.float32))
         self.venv: MarketVecEnv | MixedVecEnv
-        self._memory = self.history.empty(self.num_envs)
-        self._inputs = np.zeros((self.num_envs, self.history.input_size), np.float32)
+        self._before = self._memory = self.history.empty(self.num_envs)  # before and after what was last seen
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Hand on what `MarketVecEnv.set_attr` takes, so that it has an effect."""
+        if name in SETTABLE:
+            self.venv.set_attr(name, value)
+        else:
+            super().__setattr__(name, value)
 
     @property
     def all_markets(self) -> tuple[Market, ...]:
@@ -59,22 +65,23 @@ class HistoryVecEnv(VecEnvWrapper):
         return self._read(observations, memory), rewards, dones, infos
 
     def _read(self, observations: np.ndarray, memory: np.ndarray) -> np.ndarray:
-        self._inputs, self._memory = self.history.read(observations, memory)
-        return self._inputs
+        self._before = memory
+        inputs, self._memory = self.history.read(observations, memory)
+        return inputs
 
     def _add_history(self, ended: np.ndarray, infos: list[dict[str, Any]]) -> None:
         """Where an episode was truncated a last round was seen; who went bankrupt saw none after the one acted on."""
         last = np.stack([infos[row]["terminal_observation"] for row in ended])
-        inputs, _ = self.history.read(last, self._memory[ended])
-        for row, own in zip(ended.tolist(), inputs, strict=True):
-            info = infos[row]
-            info["terminal_observation"] = own if info["TimeLimit.truncated"] else self._inputs[row].copy()
+        truncated = np.array([infos[row]["TimeLimit.truncated"] for row in ended])
+        memory = np.where(truncated[:, None], self._memory[ended], self._before[ended])
+        for row, own in zip(ended.tolist(), self.history.read(last, memory)[0], strict=True):
+            infos[row]["terminal_observation"] = own
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return all that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
-        return {**self.venv.state_dict(), "history": self._memory.copy(), "inputs": self._inputs.copy()}
+        return {**self.venv.state_dict(), "history": self._memory.copy(), "history_before": self._before.copy()}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Continue where `state_dict` was taken, on a VecEnv made with the same arguments."""
         self.venv.load_state_dict(state)
-        self._memory, self._inputs = state["history"].copy(), state["inputs"].copy()
+        self._memory, self._before = state["history"].copy(), state["history_before"].copy()

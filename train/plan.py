@@ -202,9 +202,9 @@ class TrainingPlan:
         groups, mechanisms = self.market_groups, tuple(self.mechanisms)
         env: MarketVecEnv | MixedVecEnv
         if len(groups) > 1:
-            env = MixedVecEnv(groups, self.seed, mechanisms, threads)
+            env = MixedVecEnv(groups, self.seed, mechanisms, threads, read_only=True)
         else:
-            env = groups[0].make_env(self.seed, mechanisms, threads)
+            env = groups[0].make_env(self.seed, mechanisms, threads, read_only=True)
         return HistoryVecEnv(env, self.memory.history) if self.memory.history else env
 
     def make_learner(self, env: MarketEnvs) -> Learner:

@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
 from ruleshift.agents.background import Backgrounds
 from ruleshift.agents.seats import Seats, as_index
 from ruleshift.envs import MEASURES, Economy, Market, Rule, Shift, Structure
+from ruleshift.envs.views import cannot_be_set, fresh_seed, read_action, read_seed, rule_option, settable
 
-# The info of a row whose episode goes on. One read-only value for all of them: hundreds of fresh dicts a step would
-# cost more than the markets themselves, and one shared writable dict would leak whatever a caller wrote into it.
-EMPTY: Any = MappingProxyType({})
+SETTABLE = ("rule", "schedule")
+"""What `set_attr` takes."""
+_EMPTY: Any = MappingProxyType({})
 
 
 class MarketVecEnv(VecEnv):
@@ -30,6 +32,9 @@ class MarketVecEnv(VecEnv):
     the newcomer's. The rows share the markets: attributes and methods are those of the whole, and seeds, options and
     attributes are set for all rows.
 
+    `rule` and `schedule` may be set at any time, also by `set_attr` and from a callback: the value is checked at once,
+    and the next episode is played by it.
+
     Args:
         rule: a Rule, or a Structure (a rule is then drawn anew for each market and episode); or the name of either, or
             the path of its file.
@@ -41,6 +46,10 @@ class MarketVecEnv(VecEnv):
         schedule: shifts of the rule in mid-episode.
         mechanisms: users' mechanisms, as `module:function`.
         threads: markets are stepped on so many threads.
+        read_only: the caller only reads what it is handed, as SB3's learners do. Observations may then be those that
+            the environment goes on with, and the infos of rows whose episodes go on are one read-only mapping, which
+            cannot be pickled. By default, everything is the caller's to keep and to edit, which costs time at each
+            step (docs/speed.md).
 
     >>> env = MarketVecEnv("price_board", markets=2)
     >>> env.reset().shape, env.num_envs
@@ -49,6 +58,8 @@ class MarketVecEnv(VecEnv):
 
     clips_actions = True
     """Actions outside the box are clipped and counted by the market itself: a learner need not clip them first."""
+    rule = settable("market", "rule", "The rule or structure that the next episode is played by; it may be set.")
+    schedule = settable("market", "schedule", "The shifts of the rule within an episode, a tuple; it may be set.")
 
     def __init__(
         self,
@@ -61,6 +72,7 @@ class MarketVecEnv(VecEnv):
         schedule: Sequence[Shift] = (),
         mechanisms: Sequence[str] = (),
         threads: int = 1,
+        read_only: bool = False,
     ) -> None:
         self.market = Market(
             rule,
@@ -76,15 +88,14 @@ class MarketVecEnv(VecEnv):
         self.seats.check(organizations)
         if not self.seats.learning:
             raise ValueError("seats has no learning seat; a VecEnv needs at least one")
-        self.render_mode = None
+        self.render_mode, self.read_only = None, read_only
         self._shape = (markets, organizations, self.market.action_size)
-        self._joint = (markets, len(self.seats.learning), self.market.action_size)
         self._learning = as_index(self.seats.learning)
         self._all_learn = self.seats.learning == tuple(range(organizations))
         self._background, self._group = Backgrounds([(self.seats, markets)]), 0
-        self._first_seed: int | None = seed
+        self._first_seed: int | None = read_seed(seed)
         self._observations = np.zeros((markets, organizations, self.market.observation_size), np.float32)
-        self._actions = np.zeros(self._shape, np.float32)
+        self._handed_in: np.ndarray | None = None  # the learning seats' actions, (B * L, A) float32
         super().__init__(
             markets * len(self.seats.learning),
             spaces.Box(-10.0, 10.0, (self.market.observation_size,), np.float32),
@@ -105,20 +116,17 @@ class MarketVecEnv(VecEnv):
         """Begin an episode and return observations (B * L, F).
 
         Uses up what `seed` and `set_options` left; without a seed the next episode begins. Options may hold `rule`.
+
+        Raises:
+            TypeError, ValueError: if the options or their rule are wrong; nothing has changed.
         """
         seed = self._seeds[0] if self._seeds[0] is not None else self._first_seed
-        rules = [options.get("rule") for options in self._options]
-        if any(rule is not rules[0] and rule != rules[0] for rule in rules):
-            raise ValueError("options give different rules to rows; a MarketVecEnv plays one rule or structure")
-        self._observations = self.market.reset(seed=seed, rule=rules[0])
-        self._has_replacement = _has_replacement(self.market)
-        self._first_seed = None
+        rule = self.rule_of_options()
+        self._observations = self.market.reset(seed=seed, rule=rule)
+        self._first_seed = self._handed_in = None
         self._reset_seeds()
-        self._reset_options()
-        self._background.reset(self._group)
-        self._returns[:] = 0.0
-        self._entered[:] = 0
-        return self._learning_rows(self._observations)
+        self._begin()
+        return self._rows(self._observations)
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
         """`step_async` and `step_wait` in one."""
@@ -126,15 +134,12 @@ class MarketVecEnv(VecEnv):
         return self.step_wait()
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Take actions (B * L, 3 + K) float32; the background policies choose theirs."""
-        if self._all_learn:
-            self._actions = actions.reshape(self._shape)
-            return
-        joint = np.empty(self._shape, np.float32)
-        joint[:, self._learning] = actions.reshape(self._joint)
-        seen = self._observations.reshape(-1, self._observations.shape[2])
-        self._background.act(seen, joint.reshape(-1, self._shape[2]), [self.clock])
-        self._actions = joint
+        """Take the actions of the learning seats, real numbers (B * L, 3 + K).
+
+        Raises:
+            TypeError, ValueError: if they are of another shape or type, or not finite; nothing has changed.
+        """
+        self._handed_in = read_action(actions, (self.num_envs, self._shape[2]), "actions")
 
     @property
     def clock(self) -> tuple[np.ndarray, int, int]:
@@ -143,33 +148,47 @@ class MarketVecEnv(VecEnv):
 
     @property
     def observations(self) -> np.ndarray:
-        """What every seat sees now, learning or not, (B, N, F) float32, not to be written to."""
-        return self._observations
+        """What every seat sees now, learning or not, (B, N, F) float32, which cannot be written to."""
+        seen = self._observations.view()
+        seen.flags.writeable = False
+        return seen
 
     def share_background(self, background: Backgrounds, group: int) -> None:
         """Let this VecEnv's background be a group of one that several share.
 
-        Whoever owns that background asks it for actions, and hands in those of every seat by `set_joint_actions`.
+        Whoever owns that background asks it for actions, and plays the round with those of every seat by `play`.
         """
         self._background, self._group = background, group
 
-    def set_joint_actions(self, actions: np.ndarray) -> None:
-        """Take actions of every seat, (B, N, 3 + K) float32, C-contiguous, in place of `step_async`."""
-        self._actions = actions
-
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
-        """Play the round: observations, rewards, dones, infos, a row for each learning seat, all fresh."""
-        seen = self._observations
-        observations, rewards, truncated = self.market.step(self._actions)
-        self._observations = observations
+        """The background policies choose, and the round is played.
+
+        Returns:
+            Observations, rewards, dones, infos, a row for each learning seat.
+
+        Raises:
+            RuntimeError: if no actions were handed in, or if the markets are not open.
+        """
+        if self._handed_in is None:
+            raise RuntimeError("step_wait: call step_async first")
+        actions, self._handed_in = self._handed_in, None
         if self._all_learn:
-            rows, earned = observations.reshape(self.num_envs, -1), rewards.reshape(-1)
-        else:
-            rows, earned = self._learning_rows(observations), rewards[:, self._learning].reshape(-1)
+            return self.play(actions.reshape(self._shape))
+        joint = np.empty(self._shape, np.float32)
+        joint[:, self._learning] = actions.reshape(len(joint), -1, self._shape[2])
+        seen = self._observations.reshape(-1, self._observations.shape[2])
+        self._background.act(seen, joint.reshape(-1, self._shape[2]), [self.clock])
+        return self.play(joint)
+
+    def play(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
+        """Play the round with the actions of every seat, (B, N, 3 + K) float32; returns what `step_wait` does."""
+        seen = self._observations
+        self._observations, rewards, truncated = self.market.step(actions)
+        rows, earned = self._rows(self._observations), rewards[:, self._learning].reshape(-1)
         self._returns += earned
         if truncated:
             return rows, earned, np.ones(self.num_envs, bool), self._end_episode(seen)
-        infos = [EMPTY] * self.num_envs
+        infos = [_EMPTY] * self.num_envs if self.read_only else [{} for _ in range(self.num_envs)]
         if not self._has_replacement:
             return rows, earned, np.zeros(self.num_envs, bool), infos
         bankrupt = rows[:, self._newcomer] == 1.0
@@ -177,8 +196,29 @@ class MarketVecEnv(VecEnv):
             infos[row] = self._bankruptcy_info(row, self.market.round, seen)
         return rows, earned, bankrupt, infos
 
-    def _learning_rows(self, observations: np.ndarray) -> np.ndarray:
-        return observations[:, self._learning].reshape(self.num_envs, -1)
+    def _rows(self, observations: np.ndarray) -> np.ndarray:
+        """The learning seats' rows (B * L, F): a copy, unless the caller only reads."""
+        rows = observations[:, self._learning].reshape(self.num_envs, -1)
+        return rows if self.read_only or not self._all_learn else rows.copy()
+
+    def _begin(self) -> None:
+        """Forget the episode that has ended or was left."""
+        self._returns[:] = 0.0
+        self._entered[:] = 0
+        self._has_replacement = _has_replacement(self.market)
+        self._background.reset(self._group)
+
+    def rule_of_options(self) -> Any:
+        """Return the rule in the options of the next reset, or None. They are used up, even if they are refused.
+
+        Raises:
+            TypeError, ValueError: if rows have different ones.
+        """
+        rules = [rule_option(options) for options in self._options]
+        self._reset_options()
+        if any(rule is not rules[0] and rule != rules[0] for rule in rules):
+            raise ValueError("options give different rules to rows; a MarketVecEnv plays one rule or structure")
+        return rules[0]
 
     def _bankruptcy_info(self, row: int, played: int, seen: np.ndarray) -> dict[str, Any]:
         """The info of a row whose organization has gone bankrupt; its newcomer enters after `played` rounds."""
@@ -194,7 +234,7 @@ class MarketVecEnv(VecEnv):
         market = self.market
         assert market.last_observations is not None
         assert market.episode_measures is not None
-        last = self._learning_rows(market.last_observations)
+        last = self._rows(market.last_observations)
         measures = [dict(zip(MEASURES, row.tolist(), strict=True)) for row in market.episode_measures]
         rounds, elapsed = market.economy.rounds, round(time.time() - self._started, 6)
         seats = len(self.seats.learning)
@@ -203,15 +243,13 @@ class MarketVecEnv(VecEnv):
                 "terminal_observation": last[row],
                 "TimeLimit.truncated": True,
                 "episode": {"r": total, "l": rounds - entered, "t": elapsed},
-                "measures": measures[row // seats],
+                "measures": measures[row // seats].copy(),
             }
             for row, (total, entered) in enumerate(zip(self._returns.tolist(), self._entered.tolist(), strict=True))
         ]
         for row in np.flatnonzero(last[:, self._newcomer]).tolist():
             infos[row] |= self._bankruptcy_info(row, rounds, seen)
-        self._returns[:] = 0.0
-        self._entered[:] = 0
-        self._background.reset(self._group)
+        self._begin()
         return infos
 
     def close(self) -> None:
@@ -219,9 +257,7 @@ class MarketVecEnv(VecEnv):
 
     def seed(self, seed: int | None = None) -> list[int | None]:
         """Set the seed of all markets (their numbers tell them apart) for the next reset; None draws one."""
-        if seed is None:
-            seed = int(np.random.SeedSequence().generate_state(1)[0])
-        self._seeds = [seed] * self.num_envs
+        self._seeds = [fresh_seed() if seed is None else read_seed(seed)] * self.num_envs
         return self._seeds
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
@@ -230,8 +266,15 @@ class MarketVecEnv(VecEnv):
         return [getattr(owner, attr_name)] * len(self._indices(indices))
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Set an attribute of this VecEnv; ValueError where `indices` leaves rows out."""
-        if len(self._indices(indices)) != self.num_envs:
+        """Set `rule` or `schedule`, which takes effect at the next episode.
+
+        Raises:
+            TypeError, ValueError: if the name is another one, `indices` leaves rows out, or the value is wrong; nothing
+                has changed.
+        """
+        if attr_name not in SETTABLE:
+            raise ValueError(cannot_be_set(attr_name))
+        if len(set(self._indices(indices))) != self.num_envs:
             raise ValueError(f"{attr_name} cannot be set for some rows only; the rows of a market share it")
         setattr(self, attr_name, value)
 
@@ -241,8 +284,8 @@ class MarketVecEnv(VecEnv):
         return [getattr(owner, method_name)(*method_args, **method_kwargs)] * len(self._indices(indices))
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """Say for each row that it is not wrapped."""
-        return [False] * len(self._indices(indices))
+        """Say for each row whether it does what the wrapper does: it does for SB3's Monitor, which records episodes."""
+        return [wrapper_class is Monitor] * len(self._indices(indices))
 
     def _indices(self, indices: Any) -> Sequence[int]:
         return list(self._get_indices(indices))
@@ -263,7 +306,8 @@ class MarketVecEnv(VecEnv):
         self._returns = state["returns"].copy()
         self._entered = state["entered"].copy()
         self._background.remember(self._group, part_of(state, "memory."))
-        self._first_seed = None
+        self._has_replacement = _has_replacement(self.market)
+        self._first_seed = self._handed_in = None
         self._reset_seeds()
 
 
