@@ -12,9 +12,9 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from ruleshift.envs.fields import Number
+from ruleshift.envs.fields import Number, brief, checked
 from ruleshift.envs.numerics import exp, log
-from ruleshift.envs.rule import Rule, Weights
+from ruleshift.envs.rule import PARTS, Rule, Weights
 
 WEIGHTS = "scoring.weights"
 SIGNALS = tuple(each.name for each in fields(Weights))
@@ -136,13 +136,13 @@ def read_draw(field: str, given: Any, where: str) -> Draw:
     if not isinstance(given, dict):
         return Choice((_checked(field, kind, given, where),))
     if len(given.keys() - {"least"}) != 1 or not given.keys() <= {*LAWS, "least"}:
-        raise ValueError(f"{where} is {given!r}; it must be a value, or one of {', '.join(LAWS)}")
+        raise ValueError(f"{where} is {brief(given)}; it must be a value, or one of {', '.join(LAWS)}")
     law = next(key for key in given if key != "least")
     if law == "dirichlet" or "least" in given:
         return _dirichlet(field, given, where)
     if law == "choice":
         if not isinstance(given["choice"], list) or not given["choice"]:
-            raise ValueError(f"{where}: choice is {given['choice']!r}; it must be a list that is not empty")
+            raise ValueError(f"{where}: choice is {brief(given['choice'])}; it must be a list that is not empty")
         return Choice(tuple(_checked(field, kind, each, f"{where}: choice") for each in given["choice"]))
     if not isinstance(kind, Number):
         raise ValueError(f"{where}: {law} draws numbers with decimals; for this field use choice")
@@ -158,28 +158,27 @@ def _added(numbers: Iterable[float]) -> float:
 
 
 def _kind(field: str, where: str) -> Any:
-    """Return the range of a field of a rule, or None for the weights."""
+    """Return the range of a field of a rule."""
+    if not isinstance(field, str):
+        raise ValueError(f"{where}: {brief(field)} is no field of a rule; it must be a dotted name")
     head, _, name = field.partition(".")
-    part = getattr(Rule(), head, None) if "." in field else None
-    known = {each.name: each.metadata.get("kind") for each in fields(part)} if part is not None else {}
+    part = getattr(Rule(), head) if head in PARTS and name else None
+    known = {each.name: each.metadata["kind"] for each in fields(part)} if part is not None else {}
     if name not in known:
         hint = f"; draw {WEIGHTS} as a whole, they sum to 1" if name.startswith("weights.") else ""
-        raise ValueError(f"{where}: a rule has no field {field!r} to draw{hint}")
+        raise ValueError(f"{where}: a rule has no field {brief(field)} to draw{hint}")
     return known[name]
 
 
 def _checked(field: str, kind: Any, value: Any, where: str) -> Any:
-    if kind is None:
+    if field == WEIGHTS:
         if not isinstance(value, dict) or not value.keys() <= set(SIGNALS):
-            raise ValueError(f"{where} is {value!r}; it must be a table of weights: {', '.join(SIGNALS)}")
+            raise ValueError(f"{where} is {brief(value)}; it must be a table of weights: {', '.join(SIGNALS)}")
         try:
             return Weights(**value)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
-    problem = kind.problem(value)
-    if problem:
-        raise ValueError(f"{where}: {field.rpartition('.')[2]} is {value!r}; it {problem}")
-    return kind.canonical(value)
+    return checked(value, kind, f"{where}: {field.rpartition('.')[2]}")
 
 
 def _intervals(law: str, given: Any, kind: Number, where: str) -> tuple[tuple[float, float], ...]:
@@ -190,21 +189,21 @@ def _intervals(law: str, given: Any, kind: Number, where: str) -> tuple[tuple[fl
         if not pair or not each[0] <= each[1] < math.inf or (law == "log_uniform" and each[0] <= 0):
             above = max(kind.low, 0) if law == "log_uniform" else kind.low
             allowed = f"{'above' if law == 'log_uniform' and above == 0 else 'from'} {above:g} to {kind.high:g}"
-            raise ValueError(f"{where}: {law} is {each!r}; it must be [low, high], finite and {allowed}")
+            raise ValueError(f"{where}: {law} is {brief(each)}; it must be [low, high], finite and {allowed}")
     if any(first[1] >= second[0] for first, second in pairwise(listed)):
-        raise ValueError(f"{where}: {law} is {given!r}; its intervals must rise and not touch")
+        raise ValueError(f"{where}: {law} is {brief(given)}; its intervals must rise and not touch")
     return tuple((float(low), float(high)) for low, high in listed)
 
 
 def _dirichlet(field: str, given: dict[str, Any], where: str) -> Dirichlet:
     signals, least = given.get("dirichlet"), given.get("least", 0.0)
-    if field != WEIGHTS or not isinstance(signals, list) or not signals or not set(signals) <= set(SIGNALS):
+    if field != WEIGHTS or not isinstance(signals, list) or not signals or any(each not in SIGNALS for each in signals):
         raise ValueError(
-            f"{where} is {given!r}; dirichlet must list signals that share the weight, for {WEIGHTS}: "
+            f"{where} is {brief(given)}; dirichlet must list signals that share the weight, for {WEIGHTS}: "
             f"{', '.join(SIGNALS)}"
         )
     if len(set(signals)) < len(signals) or Number(0, 1 / len(signals)).problem(least):
         raise ValueError(
-            f"{where}: {given!r}; signals must differ, and least be from 0 to {1 / len(signals):g}, an even share"
+            f"{where}: {brief(given)}; signals must differ, and least be from 0 to {1 / len(signals):g}, an even share"
         )
     return Dirichlet(tuple(signals), float(least))

@@ -4,9 +4,43 @@ Every mistake is reported in one clear line.
 """
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from itertools import pairwise
+from numbers import Integral, Real
 from typing import Any
+
+
+def brief(value: Any) -> str:
+    """Return a value as errors quote it: its `repr` in one line of at most 80 characters.
+
+    >>> brief("x" * 1000) == "'" + "x" * 76 + "..."
+    True
+    """
+    try:
+        text = repr(value)
+    except Exception:  # a whole number of thousands of digits, endless nesting, or a mistake of its class
+        return f"{type(value).__name__}(...)"
+    text = text if text.isprintable() else " ".join(text.split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a real number, of Python or of numpy; truth values are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def is_whole(value: Any) -> bool:
+    """Return whether a value is a whole number by its type, of Python or of numpy; truth values are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _as_float(value: Any) -> float:
+    """Return a value as a float; NaN if it is no number, or if no float can hold it."""
+    try:
+        return float(value) if is_number(value) else math.nan
+    except (OverflowError, ValueError):
+        return math.nan
 
 
 @dataclass(frozen=True)
@@ -17,12 +51,17 @@ class Number:
     high: float
 
     def problem(self, value: Any) -> str | None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-            return f"must be a number from {self.low:g} to {self.high:g}"
-        return None if self.low <= value <= self.high else f"must be from {self.low:g} to {self.high:g}"
+        if self.low <= _as_float(value) <= self.high:
+            return None
+        return f"must be {'' if is_number(value) else 'a number '}from {self.low:g} to {self.high:g}{_too_large(value)}"
 
     def canonical(self, value: Any) -> Any:
         return float(value) + 0.0  # -0.0 and 0.0 are one value
+
+
+def _too_large(value: Any) -> str:
+    """Say of a number that only its size keeps out of an unbounded range."""
+    return ", no larger than a float can hold" if is_whole(value) and math.isnan(_as_float(value)) else ""
 
 
 @dataclass(frozen=True)
@@ -33,12 +72,23 @@ class Count:
     high: int
 
     def problem(self, value: Any) -> str | None:
-        if isinstance(value, bool) or not hasattr(value, "__index__") or not self.low <= value <= self.high:
+        if not is_whole(value) or not self.low <= value <= self.high:
             return f"must be a whole number from {self.low} to {self.high}"
         return None
 
     def canonical(self, value: Any) -> Any:
         return int(value)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A field that is True or False."""
+
+    def problem(self, value: Any) -> str | None:
+        return None if type(value).__name__ in ("bool", "bool_") else "must be True or False"
+
+    def canonical(self, value: Any) -> Any:
+        return bool(value)
 
 
 @dataclass(frozen=True, init=False)
@@ -51,7 +101,8 @@ class OneOf:
         object.__setattr__(self, "words", words)
 
     def problem(self, value: Any) -> str | None:
-        return None if value in self.words else f"must be one of {', '.join(self.words)}"
+        known = isinstance(value, str) and value in self.words
+        return None if known else f"must be one of {', '.join(self.words)}"
 
     def canonical(self, value: Any) -> Any:
         return str(value)
@@ -77,14 +128,18 @@ class Range:
 
 @dataclass(frozen=True)
 class Numbers:
-    """A field that is a list of at most `most` finite floats."""
+    """A field that is a list of at most `most` finite floats from `low` to `high`."""
 
     most: int
+    low: float = -1e300
+    high: float = 1e300
 
     def problem(self, value: Any) -> str | None:
+        number = Number(self.low, self.high)
         listed = isinstance(value, list | tuple) and len(value) <= self.most
-        if not listed or any(Number(-1e300, 1e300).problem(each) for each in value):
-            return f"must be a list of at most {self.most} finite numbers"
+        if not listed or any(number.problem(each) for each in value):
+            span = "" if self.high == 1e300 else f" from {self.low:g} to {self.high:g}"
+            return f"must be a list of at most {self.most} finite numbers{span}"
         return None
 
     def canonical(self, value: Any) -> Any:
@@ -114,6 +169,17 @@ class Tiers:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A field that is a text, which may be empty."""
+
+    def problem(self, value: Any) -> str | None:
+        return None if isinstance(value, str) else "must be text"
+
+    def canonical(self, value: Any) -> Any:
+        return str(value)
+
+
+@dataclass(frozen=True)
 class Word:
     """A field that is a text that is not empty."""
 
@@ -121,7 +187,24 @@ class Word:
         return None if isinstance(value, str) and value else "must be a word"
 
     def canonical(self, value: Any) -> Any:
-        return value
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Name:
+    """A field that names something: one line that is printed in tables and may become part of a file's name."""
+
+    most: int = 200
+    """The largest number of bytes in UTF-8; file systems allow 255."""
+
+    def problem(self, value: Any) -> str | None:
+        readable = isinstance(value, str) and value.isprintable() and value.strip() and not {"/", "\\"} & {*value}
+        if not readable or len(value.encode()) > self.most:
+            return f"must be a name: one line of at most {self.most} bytes, without slashes and control characters"
+        return None
+
+    def canonical(self, value: Any) -> Any:
+        return str(value)
 
 
 @dataclass(frozen=True)
@@ -137,7 +220,7 @@ class Words:
         return None
 
     def canonical(self, value: Any) -> Any:
-        return tuple(value)
+        return tuple(str(each) for each in value)
 
 
 @dataclass(frozen=True)
@@ -158,7 +241,54 @@ class Counts:
         return tuple(int(each) for each in value)
 
 
-Kind = Number | Count | OneOf | Range | Numbers | Tiers | Word | Words | Counts
+@dataclass(frozen=True)
+class Sizes:
+    """A field that is a list of at most `most` whole numbers from `low` to `high`."""
+
+    low: int
+    high: int
+    most: int
+
+    def problem(self, value: Any) -> str | None:
+        count = Count(self.low, self.high)
+        if isinstance(value, list | tuple) and len(value) <= self.most and not any(map(count.problem, value)):
+            return None
+        return f"must be a list of at most {self.most} whole numbers from {self.low} to {self.high}"
+
+    def canonical(self, value: Any) -> Any:
+        return tuple(int(each) for each in value)
+
+
+@dataclass(frozen=True)
+class Of:
+    """A field that is an instance of a class."""
+
+    kind: type
+
+    def problem(self, value: Any) -> str | None:
+        return None if isinstance(value, self.kind) else f"must be of type {self.kind.__name__}"
+
+    def canonical(self, value: Any) -> Any:
+        return value
+
+
+@dataclass(frozen=True)
+class Maybe:
+    """A field that is None or what another kind says."""
+
+    kind: "Kind"
+
+    def problem(self, value: Any) -> str | None:
+        problem = None if value is None else self.kind.problem(value)
+        return f"{problem}, or None" if problem else None
+
+    def canonical(self, value: Any) -> Any:
+        return None if value is None else self.kind.canonical(value)
+
+
+Kind = (
+    Number | Count | Flag | OneOf | Range | Numbers | Tiers | Text | Word | Name | Words | Counts | Sizes | Of | Maybe
+)
 """The range of a field. `problem(value)` says what a value must be instead, or None if it is in range, and
 `canonical(value)` converts a value in range to the one type in which the field is stored."""
 
@@ -168,21 +298,49 @@ def option(default: Any, kind: Kind) -> Any:
     return field(default=default, metadata={"kind": kind})
 
 
+def checked(value: Any, kind: Kind, name: str) -> Any:
+    """Return a value in canonical form.
+
+    Raises:
+        ValueError: if it is out of range; says its name, the value and what would be right.
+
+    >>> checked(3.0, Number(0, 10), "seconds")
+    3.0
+    """
+    problem = kind.problem(value)
+    if problem:
+        raise ValueError(f"{name} is {brief(value)}; it {problem}")
+    return kind.canonical(value)
+
+
+def listed(given: Any, name: str, *kinds: type) -> tuple[Any, ...]:
+    """Return several values of some types as a tuple; one of them alone becomes a tuple of one.
+
+    Raises:
+        TypeError: if it is neither; names it.
+    """
+    if isinstance(given, kinds):
+        return (given,)
+    words = " or ".join(each.__name__ for each in kinds)
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise TypeError(f"{name} is {brief(given)}; it must be a list of values of type {words}")
+    several = tuple(given)
+    for each in several:
+        if not isinstance(each, kinds):
+            raise TypeError(f"{name} holds {brief(each)}; each must be of type {words}")
+    return several
+
+
 def check_fields(instance: Any, where: str) -> None:
-    """Check every field declared with `option`, and store its value in canonical form.
+    """Check every field declared with its range, and store its value in canonical form.
 
     Raises:
         ValueError: if a value is out of range; names `where`, the field, its value and what would be right.
     """
     for each in fields(instance):
-        kind = each.metadata.get("kind")
-        if kind is None:
-            continue
-        value = getattr(instance, each.name)
-        problem = kind.problem(value)
-        if problem:
-            raise ValueError(f"{where}: {each.name} is {value!r}; it {problem}")
-        object.__setattr__(instance, each.name, kind.canonical(value))
+        if "kind" in each.metadata:
+            value = checked(getattr(instance, each.name), each.metadata["kind"], f"{where}: {each.name}")
+            object.__setattr__(instance, each.name, value)
 
 
 def check_keys(kind: type, content: Any, where: str) -> dict[str, Any]:
@@ -194,12 +352,12 @@ def check_keys(kind: type, content: Any, where: str) -> dict[str, Any]:
         ValueError: if it is no table, or if a key is unknown or missing; names `where` and the key.
     """
     if not isinstance(content, dict):
-        raise ValueError(f"{where} is {content!r}; it must be a table")
-    needed = {each.name: each.default is MISSING and each.default_factory is MISSING for each in fields(kind)}
+        raise ValueError(f"{where} is {brief(content)}; it must be a table")
+    required = {each.name: each.default is MISSING and each.default_factory is MISSING for each in fields(kind)}
     for key in content:
-        if key not in needed:
-            raise ValueError(f"{where}: unknown key {key!r}; there are {', '.join(needed)}")
-    for key in needed:
-        if needed[key] and key not in content:
+        if key not in required:
+            raise ValueError(f"{where}: unknown key {brief(key)}; there are {', '.join(required)}")
+    for key in required:
+        if required[key] and key not in content:
             raise ValueError(f"{where}: the key {key!r} is missing")
     return content

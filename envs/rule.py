@@ -28,7 +28,20 @@ from ruleshift.envs.enumerations import (
     PROPOSERS,
     WANTS,
 )
-from ruleshift.envs.fields import Count, Number, Numbers, OneOf, Tiers, Word, check_fields, option
+from ruleshift.envs.fields import (
+    Count,
+    Name,
+    Number,
+    Numbers,
+    Of,
+    OneOf,
+    Text,
+    Tiers,
+    Word,
+    brief,
+    check_fields,
+    option,
+)
 from ruleshift.envs.files import as_toml, find_file, names_in, parse, read_file
 from ruleshift.envs.mechanisms import Mechanism, find_mechanism
 from ruleshift.envs.walk import built, leaves, replaced, tables
@@ -91,7 +104,7 @@ MOST_AMPLIFICATION = 1e6
 class Scoring:
     """Which signals are amplified or attenuated."""
 
-    weights: Weights = field(default_factory=lambda: Weights(price=1.0))
+    weights: Weights = field(default_factory=lambda: Weights(price=1.0), metadata={"kind": Of(Weights)})
     """The weight of each signal."""
     amplification: float = option(4.0, Number(0, math.inf))
     """Exponent of the weighted signals in the odds: 0 is a lottery, 1 proportional (Luce 1959), inf a ranking."""
@@ -184,13 +197,16 @@ class Rule:
     0.0
     """
 
-    name: str = "unnamed"
-    rationale: str = ""
-    disclosure: Disclosure = field(default_factory=Disclosure)
-    scoring: Scoring = field(default_factory=Scoring)
-    matching: Matching = field(default_factory=Matching)
-    payment: Payment = field(default_factory=Payment)
-    feedback: Feedback = field(default_factory=Feedback)
+    name: str = option("unnamed", Name())
+    rationale: str = option("", Text())
+    disclosure: Disclosure = field(default_factory=Disclosure, metadata={"kind": Of(Disclosure)})
+    scoring: Scoring = field(default_factory=Scoring, metadata={"kind": Of(Scoring)})
+    matching: Matching = field(default_factory=Matching, metadata={"kind": Of(Matching)})
+    payment: Payment = field(default_factory=Payment, metadata={"kind": Of(Payment)})
+    feedback: Feedback = field(default_factory=Feedback, metadata={"kind": Of(Feedback)})
+
+    def __post_init__(self) -> None:
+        check_fields(self, "rule")
 
     def check_mechanism(self) -> Mechanism:
         """Return the mechanism, after checking that its parameters are in range and that it supports the payment.
@@ -285,9 +301,6 @@ class Rule:
             ValueError: if a part is missing, a key is unknown or a value is out of range; names `where` and the key.
         """
         rule: Rule = built(Rule, content, where)
-        for key in ("name", "rationale"):
-            if not isinstance(getattr(rule, key), str):
-                raise ValueError(f"{where}: {key} is {content[key]!r}; it must be text")
         missing = [part for part in PARTS if part not in content]
         if missing:
             raise ValueError(f"{where}: the part [{missing[0]}] is missing; a rule has {', '.join(PARTS)}")
@@ -366,6 +379,6 @@ def load_rule(rule: "str | Path | Rule") -> Rule:
     if isinstance(rule, Rule):
         return rule
     if not isinstance(rule, str | Path):
-        raise TypeError(f"rule is {type(rule).__name__}; it must be a name, a path or a Rule")
+        raise TypeError(f"rule is {brief(rule)}; it must be a name, a path or a Rule")
     path = find_file("rule", rule, _FOLDER)
     return Rule.from_content(read_file(path), path.name)

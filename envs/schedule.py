@@ -6,7 +6,7 @@ is in force until the first shift. `Market.twin` is the same market without any 
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -15,11 +15,24 @@ import numpy as np
 
 from ruleshift.envs.blend import between
 from ruleshift.envs.compile import jit
-from ruleshift.envs.fields import check_keys
+from ruleshift.envs.fields import (
+    Count,
+    Flag,
+    Maybe,
+    Number,
+    brief,
+    check_fields,
+    check_keys,
+    checked,
+    listed,
+    option,
+)
 from ruleshift.envs.numerics import SHIFT, uniform, words
 from ruleshift.envs.rule import Rule, load_rule
 from ruleshift.envs.structure import Structure, load_rule_or_structure
 from ruleshift.envs.walk import flat_keys
+
+_LATEST = 10**9
 
 
 @dataclass(frozen=True)
@@ -31,28 +44,21 @@ class Shift:
             cannot be loaded.
     """
 
-    at: int
+    at: int = field(metadata={"kind": Count(1, _LATEST)})
     """The first round, counted from 0, that is played under the new rule."""
     to: "str | Path | Rule | Structure"
     """The new rule; a structure is drawn anew in each market and episode."""
-    notice: int | None = None
+    notice: int | None = option(None, Maybe(Count(1, _LATEST)))
     """How many rounds before `at` the change is announced for certain, from 1; None leaves it to `disclosure.notice`
     and `disclosure.reliability` of the rule in force before the change."""
-    placebo: bool = False
+    placebo: bool = option(False, Flag())
     """Whether the change is only announced and shown while the rule stays the same."""
-    chance: float = 1.0
+    chance: float = option(1.0, Number(0, 1))
     """Probability that the change takes place, drawn anew in each market and episode. A round may have several shifts
     if all but the first have a chance below 1; the last one that takes place decides."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.at, bool) or not isinstance(self.at, int) or self.at < 1:
-            raise ValueError(f"shift: at is {self.at!r}; it must be a round, a whole number from 1")
-        whole = isinstance(self.notice, int) and not isinstance(self.notice, bool)
-        if self.notice is not None and (not whole or self.notice < 1):
-            raise ValueError(f"shift: notice is {self.notice!r}; it must be None or a whole number of rounds from 1")
-        number = isinstance(self.chance, int | float) and not isinstance(self.chance, bool)
-        if not number or not 0 <= self.chance <= 1:
-            raise ValueError(f"shift: chance is {self.chance!r}; it must be a number from 0 to 1")
+        check_fields(self, "shift")
         object.__setattr__(self, "to", load_rule_or_structure(self.to))
 
 
@@ -64,7 +70,7 @@ def periodic(rules: Sequence[Any], every: int, rounds: int) -> tuple[Shift, ...]
     >>> [(shift.at, shift.to.name) for shift in periodic(["sealed_tender", "price_board"], every=30, rounds=100)]
     [(30, 'sealed_tender'), (60, 'price_board'), (90, 'sealed_tender')]
     """
-    _check_counts(every=every, rounds=rounds)
+    every, rounds = _count(every, "every"), _count(rounds, "rounds")
     rules = _check_rules(rules, 1)
     return tuple(Shift(at, rules[number % len(rules)]) for number, at in enumerate(range(every, rounds, every)))
 
@@ -83,16 +89,10 @@ def drift(
     >>> [(shift.at, shift.to.payment.charge) for shift in drift("price_board", "promoted_listing", 10, 14)]
     [(11, 'if_matched'), (12, 'sunk'), (13, 'sunk'), (14, 'sunk')]
     """
-    if isinstance(begin, bool) or not isinstance(begin, int) or begin < 0:
-        raise ValueError(f"schedule: begin is {begin!r}; it must be a whole number from 0")
-    _check_counts(end=end)
+    begin = checked(begin, Count(0, _LATEST), "schedule: begin")
+    end = checked(end, Count(begin + 1, _LATEST + 1), "schedule: end")
     length = end - begin
-    steps = length if steps is None else steps
-    if length < 1 or isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= length:
-        raise ValueError(
-            f"schedule: a drift from round {begin} to round {end} in {steps!r} steps; "
-            "it must end later than it begins, and have from one step to one a round"
-        )
+    steps = length if steps is None else checked(steps, Count(1, length), "schedule: steps")
     first, last = load_rule(start_rule), load_rule(end_rule)
     return tuple(
         Shift(begin + -(-step * length // steps), between(first, last, step / steps)) for step in range(1, steps + 1)
@@ -110,12 +110,10 @@ def switching(rules: Sequence[Any], rate: float, rounds: int) -> tuple[Shift, ..
         ValueError: if there are fewer than two rules, or if the rate is above (n - 1) / n, at which each round's rule
             is independent of the one before.
     """
-    _check_counts(rounds=rounds)
+    rounds = _count(rounds, "rounds")
     rules = _check_rules(rules, 2)
     most = (len(rules) - 1) / len(rules)
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= most:
-        raise ValueError(f"schedule: rate is {rate!r}; it must be a number from 0 to {most:g} for {len(rules)} rules")
-    each = rate / (len(rules) - 1)
+    each = checked(rate, Number(0, most), f"schedule: for {len(rules)} rules, rate") / (len(rules) - 1)
     # A shift decides only if no later one of its round takes place, and its chance is conditional on that.
     chances = [min(each / (1 - each * later), 1.0) for later in reversed(range(len(rules)))]
     return tuple(
@@ -144,7 +142,7 @@ def read_schedule(tables: Any, where: str, rule: Rule | None = None) -> tuple[Sh
     0.3
     """
     if not isinstance(tables, list):
-        raise ValueError(f"{where}: schedule is {tables!r}; it must be a list of tables, such as [[schedule]]")
+        raise ValueError(f"{where}: schedule is {brief(tables)}; it must be a list of tables, such as [[schedule]]")
     shifts: list[Shift] = []
     for i, table in enumerate(tables):
         here = f"{where}: schedule.{i}"
@@ -166,16 +164,15 @@ def _read_shift(table: dict[str, Any], rule: Rule | None, above: list[Shift]) ->
     return shift
 
 
-def _check_counts(**counts: Any) -> None:
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"schedule: {name} is {value!r}; it must be a whole number from 1")
+def _count(value: Any, name: str) -> int:
+    count: int = checked(value, Count(1, _LATEST), f"schedule: {name}")
+    return count
 
 
 def _check_rules(rules: Any, least: int) -> tuple[Any, ...]:
-    if isinstance(rules, str | Path | Rule | Structure):
-        rules = (rules,)
-    loaded = tuple(load_rule_or_structure(each) for each in rules)
+    loaded = tuple(
+        load_rule_or_structure(each) for each in listed(rules, "schedule: rules", str, Path, Rule, Structure)
+    )
     if len(loaded) < least:
         raise ValueError(f"schedule: there are {len(loaded)} rules; there must be at least {least}")
     return loaded
@@ -188,10 +185,8 @@ def check_schedule(schedule: tuple[Shift, ...], rounds: int) -> tuple[Shift, ...
         TypeError: if something in it is not a Shift.
         ValueError: if a shift is after the end of the episode, or is always overruled by a later one of its round.
     """
-    shifts = (schedule,) if isinstance(schedule, Shift) else tuple(schedule)
+    shifts = listed(schedule, "schedule", Shift)
     for shift in shifts:
-        if not isinstance(shift, Shift):
-            raise TypeError(f"schedule holds {shift!r}; it must hold Shift(at=..., to=...)")
         if shift.at >= rounds:
             raise ValueError(f"schedule: a shift at round {shift.at}; an episode has rounds 0 .. {rounds - 1}")
     ordered = tuple(sorted(shifts, key=lambda shift: shift.at))

@@ -3,19 +3,21 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
 from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
 from ruleshift.envs.draws import Draw, read_draw, unchecked
+from ruleshift.envs.fields import Count, Name, Of, brief, check_fields, checked
 from ruleshift.envs.files import as_toml, find_file, names_in, parse, read_file
 from ruleshift.envs.numerics import PURPOSES, RULE, market_key, uniforms
 from ruleshift.envs.rule import Rule, load_rule
 from ruleshift.envs.support import check_parts
 
 PARTS = ("train", "interpolation", "extrapolation", "composition", "family")
+_COUNT = Count(0, 2**32 - 1)
 _LEVEL = "disclosure.level"
 _DECIDING = (
     "matching.mechanism", "matching.parameters", "payment.pricing", "payment.charge", "feedback.entry_rate"
@@ -47,8 +49,8 @@ class Part:
         draws = self.alternatives[int(numbers[0] * len(self.alternatives))]
         changes: dict[str, dict[str, Any]] = {}
         used = 1
-        for field, draw in draws.items():
-            head, _, name = field.partition(".")
+        for dotted, draw in draws.items():
+            head, _, name = dotted.partition(".")
             changes.setdefault(head, {})[name] = draw.value(numbers[used : used + draw.takes])
             used += draw.takes
         return unchecked(base, {head: unchecked(getattr(base, head), inner) for head, inner in changes.items()})
@@ -70,19 +72,20 @@ class Structure:
             names say; says which.
     """
 
-    name: str
+    name: str = field(metadata={"kind": Name(most=150)})
     """The name by which it is loaded."""
-    base: Rule
+    base: Rule = field(metadata={"kind": Of(Rule)})
     """The rule that gives the fields which are not drawn."""
-    parts: dict[str, Any]
+    parts: dict[str, Any] = field(metadata={"kind": Of(dict)})
     """The parts by name, given as tables or lists of tables of draws and stored as `Part`s."""
 
     def __post_init__(self) -> None:
+        check_fields(self, "structure")
         if "train" not in self.parts:
             raise ValueError(f"structure {self.name}: the part [train] is missing")
         for part in self.parts:
             if part not in PARTS:
-                raise ValueError(f"structure {self.name}: unknown part {part!r}; there are {', '.join(PARTS)}")
+                raise ValueError(f"structure {self.name}: unknown part {brief(part)}; there are {', '.join(PARTS)}")
         parts = {part: _read_part(given, f"structure {self.name}: {part}") for part, given in self.parts.items()}
         object.__setattr__(self, "parts", parts)
         check_parts(self)
@@ -127,16 +130,21 @@ class Structure:
         of its schedule.
 
         Raises:
-            ValueError: if the structure does not have the part.
+            ValueError: if the structure does not have the part, or if a number is out of range.
         """
+        for name, value in (("seed", seed), ("market", market), ("episode", episode), ("stage", stage)):
+            checked(value, _COUNT, f"structure {self.name}: {name}")
         if part not in self.parts:
-            raise ValueError(f"structure {self.name}: there is no part {part!r}; there are {', '.join(self.parts)}")
+            raise ValueError(
+                f"structure {self.name}: there is no part {brief(part)}; there are {', '.join(self.parts)}"
+            )
         purpose = RULE + PURPOSES * PARTS.index(part)
         numbers = uniforms(_key(seed, market), _NEEDED, round=stage, episode=episode, purpose=purpose)
         return self.parts[part].draw(self._named, numbers.tolist())
 
     def sample(self, part: str, count: int, seed: int) -> tuple[Rule, ...]:
         """Return `count` rules of a part, each with a name of its own, such as `platforms_family_03`."""
+        count = checked(count, _COUNT, f"structure {self.name}: count")
         return tuple(self.sampled(part, number, seed) for number in range(count))
 
     def sampled(self, part: str, number: int, seed: int) -> Rule:
@@ -150,11 +158,11 @@ class Structure:
         lowest and the highest entry rate.
         """
         for draws in self.parts[part].alternatives:
-            deciding = [field for field in _DECIDING if field in draws]
-            for values in product(*(dict.fromkeys(chain(*draws[field].pieces)) for field in deciding)):
+            deciding = [dotted for dotted in _DECIDING if dotted in draws]
+            for values in product(*(dict.fromkeys(chain(*draws[dotted].pieces)) for dotted in deciding)):
                 changes: dict[str, dict[str, Any]] = {}
-                for field, value in zip(deciding, values, strict=True):
-                    head, _, name = field.partition(".")
+                for dotted, value in zip(deciding, values, strict=True):
+                    head, _, name = dotted.partition(".")
                     changes.setdefault(head, {})[name] = value
                 parts = {head: unchecked(getattr(self.base, head), inner) for head, inner in changes.items()}
                 yield unchecked(self._named, parts)
@@ -190,11 +198,12 @@ def load_structure(structure: "str | Path | Structure") -> Structure:
     content = read_file(path)
     unknown = set(content) - {"name", "base", "hashes", *PARTS}
     if unknown or "base" not in content:
-        raise ValueError(f"{path.name}: {f'unknown key {min(unknown)!r}' if unknown else 'the key base is missing'}")
+        problem = f"unknown key {brief(min(unknown))}" if unknown else "the key base is missing"
+        raise ValueError(f"{path.name}: {problem}")
     parts = {part: content[part] for part in PARTS if part in content}
     try:
         loaded = Structure(content.get("name", path.stem), load_rule(content["base"]), parts)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{path.name}: {error}") from None
     if "hashes" in content:
         _check_hashes(loaded, content["hashes"], path.name)
@@ -237,7 +246,7 @@ def _check_hashes(structure: Structure, frozen: Any, where: str) -> None:
     for part, digest in structure.hashes.items():
         if frozen[part] != digest:
             raise ValueError(
-                f"{where}: the part {part} is frozen as {frozen[part]}, but its content is {digest}; "
+                f"{where}: the part {part} is frozen as {brief(frozen[part])}, but its content is {digest}; "
                 "a changed part belongs in a new structure"
             )
 
@@ -247,13 +256,13 @@ def _read_part(given: Any, where: str) -> Part:
         return given
     alternatives = (given,) if isinstance(given, dict) else given
     if not isinstance(alternatives, list | tuple) or not alternatives:
-        raise ValueError(f"{where} is {given!r}; it must be a table of draws, or a list of them")
+        raise ValueError(f"{where} is {brief(given)}; it must be a table of draws, or a list of them")
     draws = []
     for number, each in enumerate(alternatives, 1):
         if not isinstance(each, dict):
-            raise ValueError(f"{where} is {each!r}; it must be a table of draws")
+            raise ValueError(f"{where} is {brief(each)}; it must be a table of draws")
         called = where if len(alternatives) == 1 else f"{where} ({number})"
-        draws.append({field: read_draw(field, each[field], f"{called}.{field}") for field in sorted(each)})
+        draws.append({field: read_draw(field, each[field], f"{called}.{field}") for field in sorted(each, key=str)})
         if 1 + sum(draw.takes for draw in draws[-1].values()) > _NEEDED:
             raise ValueError(f"{where}: draws {len(each)} fields; they take more than {_NEEDED - 1} random numbers")
     return Part(tuple(draws))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import Field, fields, is_dataclass, replace
 from typing import Any
 
-from ruleshift.envs.fields import check_keys
+from ruleshift.envs.fields import brief, check_keys
 
 
 def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Field[Any], Any]]:
@@ -69,9 +69,9 @@ def replaced(value: Any, changes: dict[str, Any], where: str) -> Any:
     for path, new in changes.items():
         name, _, rest = path.partition(".")
         if name not in known:
-            raise ValueError(f"{where}: unknown field {name!r}; there are {', '.join(known)}")
+            raise ValueError(f"{where}: unknown field {brief(name)}; there are {', '.join(known)}")
         if rest and not is_dataclass(getattr(value, name)):
-            raise ValueError(f"{where}.{name} has no field {rest.partition('.')[0]!r}")
+            raise ValueError(f"{where}.{name} has no field {brief(rest.partition('.')[0])}")
         if rest:
             inner.setdefault(name, {})[rest] = new
         else:

@@ -15,6 +15,7 @@ from ruleshift.envs.enumerations import CHARGES, LEVELS, PRICINGS, PROPOSERS
 from ruleshift.envs.rule import Weights
 
 SIGNALS = [each.name for each in fields(Weights)]
+NAME = st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters="/\\"), min_size=1, max_size=10)
 SHARE = st.floats(0, 1, allow_subnormal=False)
 
 
@@ -23,7 +24,7 @@ def rules(draw: Any) -> Rule:
     raw = np.array(draw(st.lists(st.floats(0.001, 1), min_size=7, max_size=7)))
     raw[: draw(st.integers(0, 6))] = 0.0
     weights = Weights(**dict(zip(SIGNALS, (raw / raw.sum()).tolist(), strict=True)))
-    return Rule(name=draw(st.text(max_size=10)), rationale=draw(st.text(max_size=10))).replace(
+    return Rule(name=draw(NAME), rationale=draw(st.text(max_size=10))).replace(
         **{
             "disclosure.level": draw(st.sampled_from(LEVELS)),
             "scoring.weights": weights,

@@ -398,8 +398,11 @@ def test_read_schedule__a_table_holds_what_changes_in_the_rule_before() -> None:
         ([{"at": 0, "to": "price_board"}], "schedule.0: shift: at is 0"),
         ([{"at": 3, "to": "nowhere"}], "schedule.0: no rule is named 'nowhere'"),
         ([{"at": 3, "to": "nowhere.toml"}], "schedule.0: nowhere.toml: no such rule file"),
-        ([{"at": 3, "to": 4}], "schedule.0: rule is int"),
-        ([{"at": 3, "to": {"payment": {"reserve": 0.5}}}], "schedule.0: rule is dict; it must be a name, a path"),
+        ([{"at": 3, "to": 4}], "schedule.0: rule is 4"),
+        (
+            [{"at": 3, "to": {"payment": {"reserve": 0.5}}}],
+            "schedule.0: rule is {'payment': {'reserve': 0.5}}; it must be a name, a path",
+        ),
         (["price_board"], "schedule.0 is 'price_board'; it must be a table"),
     ],
 )
@@ -415,11 +418,14 @@ def test_read_schedule__mistakes_name_the_file_and_the_table(tables: list, messa
         (lambda: periodic(["price_board"], 0, 10), "every is 0"),
         (lambda: periodic(["nowhere"], 5, 10), "nowhere"),
         (lambda: drift("price_board", "sealed_tender", -1, 10), "begin is -1"),
-        (lambda: drift("price_board", "sealed_tender", 10, 10), "must end later than it begins"),
-        (lambda: drift("price_board", "sealed_tender", 5, 10, 6), "in 6 steps"),
+        (lambda: drift("price_board", "sealed_tender", 10, 10), "end is 10; it must be a whole number from 11"),
+        (lambda: drift("price_board", "sealed_tender", 5, 10, 6), "steps is 6; it must be a whole number from 1 to 5"),
         (lambda: switching(["price_board"], 0.1, 10), "at least 2"),
         (lambda: switching("price_board", 0.1, 10), "at least 2"),
-        (lambda: switching(["price_board", "sealed_tender"], 0.6, 10), "from 0 to 0.5 for 2 rules"),
+        (
+            lambda: switching(["price_board", "sealed_tender"], 0.6, 10),
+            "for 2 rules, rate is 0.6; it must be from 0 to 0.5",
+        ),
     ],
 )
 def test_constructors__mistakes(make: Callable[..., Any], message: str) -> None:

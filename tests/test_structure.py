@@ -160,7 +160,9 @@ def test_load_structure__refuses_a_frozen_part_that_was_changed(tmp_path: Path) 
     changed = tmp_path / "platforms.toml"
     text = PLATFORMS.read_text(encoding="utf-8")
     changed.write_text(text.replace("uniform = [4.2, 4.8]", "uniform = [4.2, 4.9]"), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"platforms\.toml: the part interpolation is frozen as \w+, but its content"):
+    with pytest.raises(
+        ValueError, match=r"platforms\.toml: the part interpolation is frozen as '\w+', but its content"
+    ):
         load_structure(changed)
     changed.write_text(text.replace('family = "', 'families = "'), encoding="utf-8")
     with pytest.raises(ValueError, match="hashes must be a table with one for each part"):

@@ -50,7 +50,7 @@ def rule_distance(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] =
 
 def assignments(rule: Rule, mechanisms: tuple[str, ...] = ()) -> np.ndarray:
     """Number of jobs of each kind that nobody and each organization won, int16 (FOLDS, STATES, K, 1 + N)."""
-    return _drawn(replace(rule, name="", rationale=""), mechanisms)
+    return _drawn(replace(rule, name="unnamed", rationale=""), mechanisms)
 
 
 @lru_cache(maxsize=_CACHED)

@@ -78,7 +78,7 @@ def regret(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] = ()) ->
 def conduct_returns(rule: Rule, mechanisms: tuple[str, ...] = ()) -> ConductReturns:
     """Play every conduct of the grid for one episode in the same 16 markets of the default economy."""
     load_mechanisms(mechanisms)
-    return _played(replace(rule, name="", rationale=""), mechanisms)
+    return _played(replace(rule, name="unnamed", rationale=""), mechanisms)
 
 
 @lru_cache(maxsize=_CACHED)
