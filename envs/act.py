@@ -14,8 +14,8 @@ from ruleshift.envs.numerics import exp
 
 MAX_ASK = 1.25
 FOCUS_SCALE = 3.0
-_ROUNDING = MAX_ASK * 2.0**-25
-"""How much a float32 action that means an ask can differ from it, in units of the ask."""
+_ROUNDING = MAX_ASK * 2.0**-23
+"""By how much an ask that was turned into an action in float32 arithmetic can exceed the ask that was meant."""
 
 
 @inlined

@@ -40,7 +40,8 @@ def between(first: Rule, last: Rule, share: float) -> Rule:
 def _value(name: str, kind: Any, a: Any, b: Any, share: float) -> Any:
     if name in _UNBOUNDED:
         part = _linear(_bounded(a), _bounded(b), share)
-        return min(max(part / (1 - part), min(a, b)), max(a, b)) if part < 1 else max(a, b)
+        mixed = part / (1 - part) if part < 1 else max(a, b)
+        return min(max(mixed, min(a, b)), max(a, b)) if mixed <= kind.high else max(a, b)
     if isinstance(kind, Number):
         return _linear(a, b, share)
     if isinstance(kind, Count):

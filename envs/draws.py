@@ -19,6 +19,7 @@ from ruleshift.envs.rule import PARTS, Rule, Weights
 WEIGHTS = "scoring.weights"
 SIGNALS = tuple(each.name for each in fields(Weights))
 LAWS = ("choice", "uniform", "log_uniform", "dirichlet")
+_LEAST = 1e-300  # of whose logarithm the last bit is still right
 _ANY_WEIGHTS = Weights(price=1.0)
 
 Piece = tuple[Any, Any]
@@ -186,9 +187,9 @@ def _intervals(law: str, given: Any, kind: Number, where: str) -> tuple[tuple[fl
     listed = given if isinstance(given, list) and given and all(isinstance(each, list) for each in given) else [given]
     for each in listed:
         pair = isinstance(each, list) and len(each) == 2 and not any(kind.problem(end) for end in each)
-        if not pair or not each[0] <= each[1] < math.inf or (law == "log_uniform" and each[0] <= 0):
-            above = max(kind.low, 0) if law == "log_uniform" else kind.low
-            allowed = f"{'above' if law == 'log_uniform' and above == 0 else 'from'} {above:g} to {kind.high:g}"
+        if not pair or not each[0] <= each[1] < math.inf or (law == "log_uniform" and each[0] < _LEAST):
+            least = max(kind.low, _LEAST) if law == "log_uniform" else kind.low
+            allowed = f"from {least:g} to {kind.high:g}"
             raise ValueError(f"{where}: {law} is {brief(each)}; it must be [low, high], finite and {allowed}")
     if any(first[1] >= second[0] for first, second in pairwise(listed)):
         raise ValueError(f"{where}: {law} is {brief(given)}; its intervals must rise and not touch")

@@ -59,6 +59,15 @@ class Number:
         return float(value) + 0.0  # -0.0 and 0.0 are one value
 
 
+@dataclass(frozen=True)
+class NumberOrInf(Number):
+    """A field that is a float from `low` to `high`, both included, or infinity."""
+
+    def problem(self, value: Any) -> str | None:
+        problem = None if _as_float(value) == math.inf else super().problem(value)
+        return f"{problem}, or inf" if problem else None
+
+
 def _too_large(value: Any) -> str:
     """Say of a number that only its size keeps out of an unbounded range."""
     return ", no larger than a float can hold" if is_whole(value) and math.isnan(_as_float(value)) else ""

@@ -32,6 +32,7 @@ from ruleshift.envs.fields import (
     Count,
     Name,
     Number,
+    NumberOrInf,
     Numbers,
     Of,
     OneOf,
@@ -96,17 +97,13 @@ class Weights:
             raise ValueError(f"scoring.weights: they sum to {total:g}; they must sum to 1")
 
 
-MOST_AMPLIFICATION = 1e6
-"""The largest finite amplification, under which log odds still differ by what the signals differ."""
-
-
 @dataclass(frozen=True)
 class Scoring:
     """Which signals are amplified or attenuated."""
 
     weights: Weights = field(default_factory=lambda: Weights(price=1.0), metadata={"kind": Of(Weights)})
     """The weight of each signal."""
-    amplification: float = option(4.0, Number(0, math.inf))
+    amplification: float = option(4.0, NumberOrInf(0, 1e6))
     """Exponent of the weighted signals in the odds: 0 is a lottery, 1 proportional (Luce 1959), inf a ranking."""
     promotion_floor: float = option(0.05, Number(0, 1))
     """Visibility of an organization without promotion."""
@@ -117,10 +114,6 @@ class Scoring:
 
     def __post_init__(self) -> None:
         check_fields(self, "scoring")
-        if MOST_AMPLIFICATION < self.amplification < math.inf:
-            raise ValueError(
-                f"scoring: amplification is {self.amplification:g}; it must be from 0 to {MOST_AMPLIFICATION:g}, or inf"
-            )
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,12 @@ def payments(draw: st.DrawFn, mechanism: str, divisible: bool = False) -> Paymen
     )
 
 
+def parameters(mechanism: str) -> st.SearchStrategy[tuple[float, ...]]:
+    """Parameters of a mechanism in their ranges, or fewer than it has."""
+    ranges = [numbers(max(each.low, -100), min(each.high, 100)) for each in MECHANISMS[mechanism].parameters]
+    return st.just(()) | st.tuples(*ranges)
+
+
 @st.composite
 def rules(draw: st.DrawFn, economy: Economy, **fixed: Any) -> Rule:
     """Any rule that can be played in the economy, except for `fixed` fields (dotted names with __ for the dot)."""
@@ -84,10 +90,12 @@ def rules(draw: st.DrawFn, economy: Economy, **fixed: Any) -> Rule:
         ),
         scoring=Scoring(
             weights=draw(weights()), promotion_floor=draw(numbers(0, 1)),
-            amplification=draw(st.sampled_from([0.0, 1.0, 1e6, np.inf]) | st.floats(0, 50)),
+            amplification=draw(st.sampled_from([0.0, 1.0, 2000.0, 1e6, np.inf]) | st.floats(0, 50)),
             price_signal=draw(st.sampled_from(PRICE_SIGNALS)), logit_scale=draw(st.floats(0.001, 2)),
         ),
-        matching=Matching(mechanism=mechanism, proposer=draw(st.sampled_from(PROPOSERS))),
+        matching=Matching(
+            mechanism=mechanism, proposer=draw(st.sampled_from(PROPOSERS)), parameters=draw(parameters(mechanism))
+        ),
         payment=draw(payments(mechanism, divisible)),
         feedback=Feedback(
             reputation_gain=draw(numbers(0, 1)), inflation=draw(numbers(0, 1)), persistence=draw(numbers(0, 1)),
@@ -107,13 +115,13 @@ def economies(draw: st.DrawFn, **fixed: Any) -> Economy:
     given = {
         "organizations": st.integers(1, 6), "kinds": st.integers(1, 4), "rounds": st.integers(1, MOST_ROUNDS),
         "capacity": st.just(jobs) if shares == "expected" else st.integers(1, 3), "blocs": st.integers(1, 3),
-        "base_cost": numbers(0, 2), "effort_cost": numbers(0, 2), "promotion_price": numbers(0, 1),
+        "base_cost": numbers(0, 10), "effort_cost": numbers(0, 10), "promotion_price": numbers(0, 10),
         "outside_share": st.sampled_from([0.0, 0.1, 0.6]), "outside_ask": numbers(0.02, 1.25),
         "learning": st.sampled_from(LEARNING), "progress_ratio": numbers(0.5, 1),
         "depreciation": numbers(0, 1), "initial_capability": st.sampled_from([(0.1, 0.5), (0.0, 1.0), (0.3, 0.3)]),
         "infrastructure": st.sampled_from([(0.0, 0.0), (0.0, 3.0)]), "infrastructure_gain": numbers(0, 1),
-        "shock_law": st.sampled_from(SHOCK_LAWS), "shock_mean": numbers(-0.2, 0.5),
-        "shock_sd": numbers(0, 2), "value_spread": numbers(0, 1), "value_drift": numbers(0, 1),
+        "shock_law": st.sampled_from(SHOCK_LAWS), "shock_mean": numbers(-10, 10),
+        "shock_sd": numbers(0, 10), "value_spread": numbers(0, 1), "value_drift": numbers(0, 1),
         "demand_drift": st.just(0.0) if demand == "even" else numbers(0, 1), "drift_period": st.integers(2, 6),
         "quality_capability": numbers(0, 1), "quality_noise": numbers(0, 1), "initial_reputation": numbers(0.01, 1),
         "initial_cash": numbers(0, 5),

@@ -14,7 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ruleshift.envs import MEASURES, Economy, Market, list_rules, load_rule, load_structure, register_mechanism
+from ruleshift.envs import (
+    MEASURES,
+    Economy,
+    Market,
+    Structure,
+    list_rules,
+    load_rule,
+    load_structure,
+    register_mechanism,
+)
+from ruleshift.envs.blend import between
 from ruleshift.envs.economies import economy_set
 from ruleshift.envs.layout import outcome_view
 from ruleshift.envs.mechanisms import MECHANISMS
@@ -90,13 +100,16 @@ def test_ask__of_exactly_the_reserve_is_offered(reserve: float) -> None:
     rule = load_rule("dispatch_lottery").replace(**{"payment.reserve": reserve})
     market = Market(rule, economy=Economy(outside_share=0.0))
     market.reset(seed=0)
-    actions = np.zeros((1, 8, 6), np.float32)
-    actions[..., 0] = np.float32(2 * reserve / 1.25 - 1)
-    market.step(actions)
-    outcome = outcome_view(market.outcomes[0], 3)
-    assert outcome.served.sum() == market.jobs
-    assert np.all(outcome.ask <= reserve)
-    actions[..., 0] = np.float32(2 * reserve / 1.25 - 1) + np.float32(2e-7)  # more than a rounding
+    actions, meant, one = np.zeros((1, 8, 6), np.float32), np.float32(reserve), np.float32(1)
+    for inverse in (
+        np.float32(2 * reserve / 1.25 - 1), meant * np.float32(1.6) - one, meant / np.float32(0.625) - one,
+    ):  # fmt: skip
+        actions[..., 0] = inverse
+        market.step(actions)
+        outcome = outcome_view(market.outcomes[0], 3)
+        assert outcome.served.sum() == market.jobs
+        assert np.all(outcome.ask <= reserve)
+    actions[..., 0] = np.float32(2 * reserve / 1.25 - 1) + np.float32(6e-7)  # more than a rounding
     market.step(actions)
     assert outcome_view(market.outcomes[0], 3).served.sum() == 0
 
@@ -176,3 +189,13 @@ def test_mechanism__an_impossible_price_is_named(price: float) -> None:
 def test_amplification__beyond_what_log_odds_can_hold_is_refused(amplification: float) -> None:
     with pytest.raises(ValueError, match=r"amplification is .*; it must be"):
         load_rule("price_board").replace(**{"scoring.amplification": amplification})
+    drawn = {"train": {"scoring.amplification": {"choice": [1.0, amplification]}}}
+    with pytest.raises(ValueError, match=r"amplification is .*; it must be"):
+        Structure("steep", load_rule("price_board"), drawn)
+
+
+def test_amplification__on_the_way_to_a_ranking_is_one_that_can_be_played() -> None:
+    ranking = load_rule("price_board").replace(**{"scoring.amplification": np.inf})
+    for share in (0.5, 0.999, 1 - 1e-9):
+        found = between(load_rule("price_board"), ranking, share).scoring.amplification
+        assert found == np.inf or 4 <= found <= 1e6

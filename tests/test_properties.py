@@ -55,10 +55,11 @@ def test_money__is_conserved_in_every_round(given_: dict[str, Any], seed: int) -
             assert measures["revenue"] == pytest.approx((outcome.commission + outcome.charge).sum(), abs=1e-9)
             parts = measures["surplus"] + measures["profit"] + measures["revenue"]
             assert measures["welfare"] == pytest.approx(parts, abs=1e-9)
-            if np.all(market.payments[b] >= 0):  # an externality may be below 0, and the commission with it
-                assert np.all(outcome.commission >= 0)
-                assert np.all(outcome.commission <= outcome.paid * (1 + 1e-9) + 1e-12)
+            assert np.all(market.payments[b] >= 0)
+            assert np.all(outcome.commission >= 0)
+            assert np.all(outcome.commission <= outcome.paid * (1 + 1e-9) + 1e-12)
             assert np.all(outcome.charge >= 0)
+            assert np.isfinite(market.measures[b]).all()
             if not truncated:
                 stays = state.newcomer == 0
                 cash = state_view(before[b], market.kinds).cash + profit

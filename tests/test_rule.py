@@ -28,7 +28,7 @@ def rules(draw: Any) -> Rule:
         **{
             "disclosure.level": draw(st.sampled_from(LEVELS)),
             "scoring.weights": weights,
-            "scoring.amplification": draw(st.floats(0, math.inf)),
+            "scoring.amplification": draw(st.floats(0, 1e6) | st.just(math.inf)),
             "scoring.promotion_floor": draw(SHARE),
             "matching.mechanism": draw(st.sampled_from(["serial", "deferred_acceptance"])),
             "matching.proposer": draw(st.sampled_from(PROPOSERS)),

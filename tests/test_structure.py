@@ -292,7 +292,7 @@ def test_structure__hash_reads_the_content() -> None:
         ({"train": {"payment.commission": {"uniform": [0, "1"]}}}, "payment.commission"),
         ({"train": {"payment.commission": 1.5}}, "payment.commission: commission is 1.5; it must be from 0 to 1"),
         ({"train": {"payment.commission": {"choice": [0.1, -1]}}}, "payment.commission: choice: commission is -1"),
-        ({"train": {"scoring.amplification": {"log_uniform": [0, 1]}}}, "scoring.amplification.* above 0"),
+        ({"train": {"scoring.amplification": {"log_uniform": [0, 1]}}}, "scoring.amplification.* from 1e-300"),
         ({"train": {"scoring.amplification": {"uniform": [1, float("inf")]}}}, "scoring.amplification.* finite"),
         ({"train": {"disclosure.delay": {"uniform": [0, 3]}}}, "disclosure.delay: .* use choice"),
         ({"train": {"disclosure.level": {"choice": []}}}, "disclosure.level"),

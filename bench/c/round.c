@@ -28,7 +28,7 @@ static void act(Kernel *kernel, Market *m, const float *actions)
             clipped += fabsf(action[a]) > 1.0f;
         m->clipped[i] = clipped;
         m->ask[i] = (in_box(action[0]) + 1.0) * 0.5 * 1.25;
-        if (m->ask[i] > m->rule.reserve && m->ask[i] <= m->rule.reserve + 1.25 / (1 << 25)) m->ask[i] = m->rule.reserve;
+        if (m->ask[i] > m->rule.reserve && m->ask[i] <= m->rule.reserve + 1.25 / (1 << 23)) m->ask[i] = m->rule.reserve;
         m->effort[i] = (in_box(action[1]) + 1.0) * 0.5;
         m->promotion[i] = (in_box(action[2]) + 1.0) * 0.5;
         total[i] = 0.0;

@@ -238,7 +238,7 @@ class PlainMarket(ParallelEnv):
         for name, org in zip(self.agents, self.organizations, strict=True):
             action = [clip(float(number), -1.0, 1.0) for number in actions[name]]
             org.ask, reserve = (action[0] + 1) / 2 * 1.25, self.rule.payment.reserve
-            if reserve < org.ask <= reserve + 1.25 * 2**-25:  # the rounding of a float32 action
+            if reserve < org.ask <= reserve + 1.25 * 2**-23:  # rounding in float32
                 org.ask = reserve
             org.effort, org.promotion = (action[1] + 1) / 2, (action[2] + 1) / 2
             exponentials = [math.exp(3 * number) for number in action[3:]]
