@@ -15,6 +15,8 @@ from ruleshift.agents import Card, LearnedPolicy, load_policy, save_policy
 from ruleshift.cli import main, parse
 from ruleshift.envs import Rule, list_rules, list_scenarios, load_rule, load_scenario
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 COMMANDS = (
     "train", "evaluate", "study", "report", "validate", "rules", "rules list", "rules show", "rules compare",
     "scenarios", "scenarios list", "scenarios show", "scenarios run", "play", "warm-up",

@@ -12,6 +12,8 @@ import pytest
 
 from ruleshift.agents import Card, LearnedPolicy, save_policy
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 ROOT = Path(__file__).parents[1]
 
 WITHOUT = """
