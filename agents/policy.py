@@ -20,7 +20,8 @@ from safetensors.numpy import load, save
 
 from ruleshift.agents.history import History
 from ruleshift.agents.lstm import Lstm, lstm_shapes
-from ruleshift.envs.files import write_atomically
+from ruleshift.envs.fields import brief
+from ruleshift.envs.files import parse_json, write_atomically
 from ruleshift.envs.layout import action_layout
 
 FORMAT = 3
@@ -250,6 +251,20 @@ def load_policy(folder: str | os.PathLike[str]) -> LearnedPolicy:
     return policy
 
 
+def as_policy(given: "Policy | str | os.PathLike[str]") -> Policy:
+    """Return a policy as it is, or the one that is saved in a folder.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: as `load_policy`.
+    """
+    if isinstance(given, Policy):
+        return given
+    if not isinstance(given, str | os.PathLike):
+        raise TypeError(f"policy is {brief(given)}; it must be a Policy or the folder of one")
+    return load_policy(given)
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -258,10 +273,7 @@ def _read(path: Path) -> bytes:
 
 
 def _read_card(path: Path) -> tuple[Card, str]:
-    try:
-        values = json.loads(_read(path))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: not JSON ({error})") from None
+    values = parse_json(_read(path), str(path))
     if not isinstance(values, dict):
         raise ValueError(f"{path}: not a policy's card")
     if values.get("format") == 1:

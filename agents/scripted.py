@@ -12,8 +12,10 @@ import numpy as np
 from scipy.special import ndtr
 
 from ruleshift.agents.policy import Memory, Policy
-from ruleshift.envs.act import to_action
+from ruleshift.envs.act import MAX_ASK, to_action
+from ruleshift.envs.draws import unchecked
 from ruleshift.envs.economy import Economy
+from ruleshift.envs.fields import Count, Maybe, Number, Numbers, Of, check_fields, option
 from ruleshift.envs.layout import action_layout, observation_layout
 
 
@@ -63,6 +65,9 @@ class _Scripted(Policy):
     columns: ClassVar[bool]
     """Set by a class, for itself alone, whose `act` takes a column of numbers, one a row, in place of a number."""
 
+    def __post_init__(self) -> None:
+        check_fields(self, type(self).__name__)
+
     def describe(self) -> dict[str, Any]:
         return {"policy": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
 
@@ -82,7 +87,7 @@ class _Scripted(Policy):
                 joined[name] = _Costs(*(np.repeat(numbers, counts)[:, None] for numbers in read))
             else:
                 joined[name] = np.repeat(values, counts)
-        return cls(**joined)
+        return unchecked(policies[0], joined)
 
 
 def _column(number: float | np.ndarray) -> np.ndarray:
@@ -125,10 +130,10 @@ class Constant(_Scripted):
 
     columns = True
 
-    ask: float = 0.6
-    effort: float = 0.3
-    promotion: float = 0.5
-    focus: tuple[float, ...] = ()
+    ask: float = option(0.6, Number(0, MAX_ASK))
+    effort: float = option(0.3, Number(0, 1))
+    promotion: float = option(0.5, Number(0, 1))
+    focus: tuple[float, ...] = option((), Numbers(1_000, -1, 1))
 
     def act(
         self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
@@ -153,10 +158,10 @@ class PostedPrice(_Scripted):
 
     columns = True
 
-    markup: float = 1.5
-    effort: float = 0.3
-    promotion: float = 0.0
-    economy: Economy = field(default_factory=Economy)
+    markup: float = option(1.5, Number(0, 100))
+    effort: float = option(0.3, Number(0, 1))
+    promotion: float = option(0.0, Number(0, 1))
+    economy: Economy = field(default_factory=Economy, metadata={"kind": Of(Economy)})
 
     def act(
         self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
@@ -183,11 +188,11 @@ class Follower(_Scripted):
 
     columns = True
 
-    step: float = 0.5
-    ask: float = 0.75
-    effort: float = 0.4
-    promotion: float = 0.25
-    economy: Economy = field(default_factory=Economy)
+    step: float = option(0.5, Number(0, 1))
+    ask: float = option(0.75, Number(0, MAX_ASK))
+    effort: float = option(0.4, Number(0, 1))
+    promotion: float = option(0.25, Number(0, 1))
+    economy: Economy = field(default_factory=Economy, metadata={"kind": Of(Economy)})
 
     def act(
         self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
@@ -220,11 +225,11 @@ class FirstPriceBidder(_Scripted):
         economy: of the market.
     """
 
-    bidders: int | None = None
-    ceiling: float = 1.0
-    commission: float = 0.0
-    effort: float = 0.0
-    economy: Economy = field(default_factory=Economy)
+    bidders: int | None = option(None, Maybe(Count(1, 1_000_000)))
+    ceiling: float = option(1.0, Number(0, 10))
+    commission: float = option(0.0, Number(0, 0.99))
+    effort: float = option(0.0, Number(0, 1))
+    economy: Economy = field(default_factory=Economy, metadata={"kind": Of(Economy)})
 
     def act(
         self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
@@ -245,9 +250,9 @@ class SecondPriceBidder(_Scripted):
         economy: of the market.
     """
 
-    commission: float = 0.0
-    effort: float = 0.0
-    economy: Economy = field(default_factory=Economy)
+    commission: float = option(0.0, Number(0, 0.99))
+    effort: float = option(0.0, Number(0, 1))
+    economy: Economy = field(default_factory=Economy, metadata={"kind": Of(Economy)})
 
     def act(
         self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None

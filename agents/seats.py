@@ -9,6 +9,9 @@ import numpy as np
 from ruleshift.agents.policy import LearnedPolicy, Policy
 from ruleshift.agents.scripted import rival_population
 from ruleshift.envs.economy import Economy
+from ruleshift.envs.fields import Sizes, brief, checked
+
+_SEATS = Sizes(0, 999_999, 1_000_000)
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Seats:
         background: policies, each with the seats that it plays.
 
     Raises:
-        ValueError: a seat given twice, below 0, or none at all.
+        ValueError, TypeError: a seat given twice, below 0, or none at all, or a policy that is none; names it.
 
     >>> from ruleshift.agents import Constant
     >>> Seats.shared(4, [rival := Constant()]).background == ((rival, (2, 3)),)
@@ -31,12 +34,14 @@ class Seats:
     background: tuple[tuple[Policy, tuple[int, ...]], ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "learning", checked(self.learning, _SEATS, "seats: learning"))
+        object.__setattr__(self, "background", _read_background(self.background))
         taken = [*self.learning, *(seat for _, seats in self.background for seat in seats)]
-        if not taken or min(taken) < 0:
-            raise ValueError(f"seats are {taken}; they must be whole numbers from 0")
+        if not taken:
+            raise ValueError("seats: there are none; name those that learn or that policies hold")
         for seat in taken:
             if taken.count(seat) > 1:
-                raise ValueError(f"seat {seat} is given more than once")
+                raise ValueError(f"seats: learning and background give seat {seat} more than once")
 
     @classmethod
     def all_learn(cls, organizations: int) -> "Seats":
@@ -62,6 +67,17 @@ class Seats:
         """The seats in JSON, with the description of each policy."""
         background = [{"seats": list(seats), **policy.describe()} for policy, seats in self.background]
         return {"learning": list(self.learning), "background": background}
+
+
+def _read_background(given: Any) -> tuple[tuple[Policy, tuple[int, ...]], ...]:
+    if not isinstance(given, list | tuple):
+        raise TypeError(f"seats: background is {brief(given)}; it must be a list of pairs (policy, seats)")
+    pairs = []
+    for each in given:
+        if not isinstance(each, list | tuple) or len(each) != 2 or not isinstance(each[0], Policy):
+            raise TypeError(f"seats: background holds {brief(each)}; each must be a pair (policy, seats)")
+        pairs.append((each[0], checked(each[1], _SEATS, "seats: background")))
+    return tuple(pairs)
 
 
 def seat_everyone(economy: Economy, policy: Policy | None = None) -> Seats:

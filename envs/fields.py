@@ -302,6 +302,10 @@ Kind = (
 `canonical(value)` converts a value in range to the one type in which the field is stored."""
 
 
+SEED = Count(0, 2**64 - 1)
+"""The range of the seeds of markets."""
+
+
 def option(default: Any, kind: Kind) -> Any:
     """Return a dataclass field with its default and its range, which `check_fields` reads."""
     return field(default=default, metadata={"kind": kind})

@@ -15,6 +15,7 @@ from ruleshift.envs.compile import freeze
 from ruleshift.envs.disclose import TOGETHER
 from ruleshift.envs.economy import Economy
 from ruleshift.envs.episode import Episode, check_playable, longest_delay
+from ruleshift.envs.fields import Count, checked
 from ruleshift.envs.fixed import Fixed
 from ruleshift.envs.mechanisms import find_mechanism, load_mechanisms
 from ruleshift.envs.numerics import market_key
@@ -101,15 +102,15 @@ class Market:
         mechanisms: Iterable[str] = (),
         threads: int = 1,
     ) -> None:
-        for name, value, least in (("markets", markets, 1), ("first_market", first_market, 0), ("threads", threads, 1)):
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-                raise ValueError(f"{name} is {value!r}; it must be a whole number from {least}")
+        markets = checked(markets, Count(1, 1_000_000), "markets")
+        first_market = checked(first_market, Count(0, 2**32 - 1), "first_market")
+        threads = checked(threads, Count(1, 1_024), "threads")
         if economy is not None and not isinstance(economy, Economy):
             raise TypeError(f"economy is {type(economy).__name__}; it must be an Economy")
         self.mechanisms = tuple(mechanisms)
         load_mechanisms(self.mechanisms)
         self.economy = economy or Economy()
-        self.markets, self.first_market, self.threads = int(markets), int(first_market), int(threads)
+        self.markets, self.first_market, self.threads = markets, first_market, threads
         self.organizations, self.jobs, self.kinds = self.economy.organizations, self.economy.jobs, self.economy.kinds
         self.layout = at.observation_layout(self.kinds)
         self.observation_size = self.layout["features"].stop

@@ -59,6 +59,8 @@ class Shift:
 
     def __post_init__(self) -> None:
         check_fields(self, "shift")
+        if not isinstance(self.to, str | Path | Rule | Structure):
+            raise TypeError(f"shift: to is {brief(self.to)}; it must be a name, a path, a Rule or a Structure")
         object.__setattr__(self, "to", load_rule_or_structure(self.to))
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ruleshift.agents import Policy, load_policy
+from ruleshift.agents import Policy
+from ruleshift.agents.policy import as_policy
 from ruleshift.envs import Economy, Rule, Shift, load_rule
+from ruleshift.envs.fields import SEED, Count, Flag, Maybe, Of, checked
 from ruleshift.eval.panels import Panel, scripted_panel
 from ruleshift.eval.play import play
 
@@ -88,12 +90,14 @@ def evaluate(
         ValueError: there is no such rule or policy, `at` lies outside the episode, or the panel has natives, but none
             of one of the rules.
     """
-    economy = economy or Economy()
-    if not 0 < at < economy.rounds:
-        raise ValueError(f"at is {at}; a shift comes in rounds 1 to {economy.rounds - 1}")
+    economy = checked(economy, Maybe(Of(Economy)), "economy") or Economy()
+    at = checked(at, Count(1, economy.rounds - 1), "at")
+    markets, seed = checked(markets, Count(1, 1_000_000), "markets"), checked(seed, SEED, "seed")
+    deterministic = checked(deterministic, Flag(), "deterministic")
+    panel = checked(panel, Maybe(Of(Panel)), "panel")
     first = load_rule(rule)
     then = first if shift_to is None else load_rule(shift_to)
-    focal = policy if isinstance(policy, Policy) else load_policy(policy)
+    focal = as_policy(policy)
     panel = panel or scripted_panel(economy)
     before, after = (panel.seats(each.name, focal, economy.organizations) for each in (first, then))
     mechanisms = tuple(mechanisms)

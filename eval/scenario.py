@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ruleshift.agents import Background, Policy, Seats, load_policy, seat_everyone
+from ruleshift.agents import Background, Policy, Seats, seat_everyone
+from ruleshift.agents.policy import as_policy
 from ruleshift.envs import MEASURES, Market, Scenario, load_scenario
+from ruleshift.envs.fields import SEED, Count, checked
 from ruleshift.envs.files import whole_file
 from ruleshift.envs.layout import outcome_view, state_view
 
@@ -119,8 +121,8 @@ def run_scenario(
         ValueError: there is no such scenario or policy, or the policy is for another number of kinds.
     """
     scenario = load_scenario(scenario if isinstance(scenario, Scenario) else os.fspath(scenario))
-    if policy is not None and not isinstance(policy, Policy):
-        policy = load_policy(policy)
+    markets, seed = checked(markets, Count(1, 1_000_000), "markets"), checked(seed, SEED, "seed")
+    policy = None if policy is None else as_policy(policy)
     seats = seat_everyone(scenario.economy, policy)
     market = Market(**scenario.arguments(), markets=markets, mechanisms=tuple(mechanisms))
     played, twin = (_played(each, seats, seed) for each in (market, market.twin()))

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -397,3 +398,20 @@ def test_train__learns(tmp_path: Path) -> None:
     untrained = load_policy(learning_curve(tmp_path)[0][1])
     before, after = _mean_return(untrained, "promoted_listing"), _mean_return(policy, "promoted_listing")
     assert after > before + 0.1
+
+
+def test_train__in_two_threads_gives_the_weights_of_each_alone(tmp_path: Path) -> None:
+    """They wait for each other, because stable-baselines3 draws from generators that belong to the process."""
+    plans = {name: _plan(name) for name in ("price_board", "promoted_listing")}
+    for name, plan in plans.items():
+        train(plan, tmp_path / f"alone-{name}", **QUIET)
+    threads = [
+        threading.Thread(target=train, args=(plan, tmp_path / f"beside-{name}"), kwargs=QUIET)
+        for name, plan in plans.items()
+    ]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    for name in plans:
+        assert _weights(tmp_path / f"beside-{name}") == _weights(tmp_path / f"alone-{name}")

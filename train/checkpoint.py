@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import random
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -188,7 +189,16 @@ def learned_policy(model: Learner, card: Card) -> LearnedPolicy:
 
 @contextmanager
 def process_state() -> Iterator[None]:
-    """Let the block learn on one torch thread; afterwards thread count and global generators are what they were."""
+    """Let the block learn alone on one torch thread; afterwards thread count and global generators are as they were."""
+    with _LEARNING:
+        yield from _process_state()
+
+
+_LEARNING = threading.RLock()
+"""Held by the thread that learns: the generators and the number of threads belong to the process."""
+
+
+def _process_state() -> Iterator[None]:
     threads, torch_state = th.get_num_threads(), th.get_rng_state()
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     th.set_num_threads(1)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ruleshift.agents.policy import Card, Policy
 from ruleshift.envs import Economy, Rule, Shift, Structure
-from ruleshift.envs.fields import Count, check_fields, option
+from ruleshift.envs.fields import Count, Flag, Maybe, Of, Sizes, brief, check_fields, checked, listed, option
 from ruleshift.envs.mechanisms import load_mechanisms
 from ruleshift.train.arms import ArmVariant, MemoryKind, fitting, training_groups, variant
 from ruleshift.train.checkpoint import MarketEnvs
@@ -47,7 +47,7 @@ class TrainingPlan:
     """Seed of weights, exploration, minibatches and markets."""
     arm: str | None = None
     """A name of `variants()`; by default `randomized` for a Structure and else `fixed`."""
-    economy: Economy | None = None
+    economy: Economy | None = field(default=None, metadata={"kind": Maybe(Of(Economy))})
     """The economy of every market, in place of those of the arm and without its randomized rivals."""
     rivals: Sequence[Policy] | None = None
     """Policies of the seats that do not learn, in turn, in place of those of the arm."""
@@ -55,40 +55,42 @@ class TrainingPlan:
     """Shifts of the rule in mid-episode."""
     groups: Sequence[MarketGroup] | None = None
     """The markets themselves, in place of all that the arm would make of `rule`; of the arm only its memory counts."""
-    history: int | None = None
+    history: int | None = option(None, Maybe(Count(0, 1_000)))
     """Rounds that the policy remembers."""
-    units: int | None = None
+    units: int | None = option(None, Maybe(Count(0, 65_536)))
     """Width of an LSTM in place of a history; it needs sb3-contrib. Where neither is given, the memory is that of the
     `start`, or of the arm."""
     start: str | os.PathLike[str] | None = None
     """Folder of a finished run, whose policy and critic are where this one begins; new networks where None."""
     mechanisms: Sequence[str] = ()
     """Users' mechanisms, as `module:function`."""
-    settings: PPOSettings = field(default_factory=PPOSettings)
+    settings: PPOSettings = field(default_factory=PPOSettings, metadata={"kind": Of(PPOSettings)})
     """Hyper-parameters of the learner."""
     snapshots: int | Sequence[int] = 10
     """Policies saved for the learning curve: so many, evenly spaced, after the untrained one; or agent-steps after
     which one is saved."""
-    record: bool = False
+    record: bool = option(False, Flag())
     """Whether to keep the reward of every row in every step, for `load_rewards`."""
 
     def __post_init__(self) -> None:
         check_fields(self, "plan")
-        if not isinstance(self.settings, PPOSettings):
-            raise TypeError(f"plan: settings is {self.settings!r}; it must be a PPOSettings")
-        if not isinstance(self.economy, Economy | None):
-            raise TypeError(f"plan: economy is {self.economy!r}; it must be an Economy")
-        for name in ("rivals", "schedule", "groups", "mechanisms"):
+        for name, kind in (("rivals", Policy), ("schedule", Shift), ("groups", MarketGroup), ("mechanisms", str)):
             value = getattr(self, name)
             if value is not None:
-                object.__setattr__(self, name, tuple(value))
+                object.__setattr__(self, name, listed(value, f"plan: {name}", kind))
+        if not isinstance(self.rule, str | os.PathLike | Rule | Structure | None):
+            raise TypeError(f"plan: rule is {brief(self.rule)}; it must be a name, a path, a Rule or a Structure")
+        if not isinstance(self.start, str | os.PathLike | None):
+            raise TypeError(f"plan: start is {brief(self.start)}; it must be the folder of a finished run")
+        if not isinstance(self.arm, str | None):
+            raise TypeError(f"plan: arm is {brief(self.arm)}; it must be the name of an arm")
         if self.groups is None and self.rule is None:
             raise ValueError("plan: a rule, a structure or groups are needed to train on")
         if self.groups is not None and not (self.rule is self.economy is self.rivals is None and not self.schedule):
             raise ValueError("plan: groups say all about the markets; leave out rule, economy, rivals and schedule")
-        counts = (self.snapshots,) if isinstance(self.snapshots, int) else self.snapshots
-        if any(count < 0 for count in counts):
-            raise ValueError(f"plan: snapshots is {self.snapshots!r}; no number of it may be below 0")
+        several = isinstance(self.snapshots, list | tuple)
+        allowed = Sizes(0, 10**12, 10_000) if several else Count(0, 10_000)
+        object.__setattr__(self, "snapshots", checked(self.snapshots, allowed, "plan: snapshots"))
         self._check_memory()
         load_mechanisms(tuple(self.mechanisms))  # a rule's file may name them
         check_groups(self.market_groups)
@@ -98,10 +100,6 @@ class TrainingPlan:
             self.warm_start.check(self.card)
 
     def _check_memory(self) -> None:
-        for name in ("history", "units"):
-            value = getattr(self, name)
-            if value is not None and value < 0:
-                raise ValueError(f"plan: {name} is {value}; it must be at least 0")
         if self.history and self.units:
             raise ValueError(f"plan: history is {self.history} and units is {self.units}; a policy has one memory")
 

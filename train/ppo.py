@@ -12,7 +12,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
-from ruleshift.envs.fields import Count, Number, check_fields, option
+from ruleshift.envs.fields import Count, Number, Sizes, check_fields, option
 
 Learner = OnPolicyAlgorithm
 """What learns: a `MarketPPO`, or a RecurrentPPO of sb3-contrib."""
@@ -32,9 +32,9 @@ class PPOSettings:
 
     markets: int = option(64, Count(1, 10**6))
     """Markets that are stepped at once; half of their seats learn."""
-    rollout_size: int = option(6_400, Count(1, 10**9))
+    rollout_size: int = option(6_400, Count(2, 10**9))
     """Agent-steps between two updates, summed over all learning seats; SB3's `n_steps` counts them for one seat."""
-    batch_size: int = option(800, Count(1, 10**9))
+    batch_size: int = option(800, Count(2, 10**9))
     """Agent-steps of one gradient step, or about as many: the nearest size that divides the rollout evenly."""
     n_epochs: int = option(5, Count(1, 1000))
     """Passes over each rollout."""
@@ -50,17 +50,11 @@ class PPOSettings:
     """Weight of the entropy bonus in the loss."""
     log_std_init: float = option(math.log(0.35), Number(-20, 2))
     """Log of each action's standard deviation at the start. At deviation 1, asks lose so much that staying out wins."""
-    net_arch: tuple[int, ...] = (64, 64)
+    net_arch: tuple[int, ...] = option((64, 64), Sizes(1, 65_536, 100))
     """Widths of the tanh layers, of the policy and of the value network alike."""
 
     def __post_init__(self) -> None:
         check_fields(self, "settings")
-        width = Count(1, 65536)
-        if not isinstance(self.net_arch, list | tuple) or any(width.problem(each) for each in self.net_arch):
-            raise ValueError(
-                f"settings: net_arch is {self.net_arch!r}; it must be a list of whole numbers from 1 to 65536"
-            )
-        object.__setattr__(self, "net_arch", tuple(self.net_arch))
 
     def n_steps(self, rows: int) -> int:
         """Rounds of one rollout in which `rows` seats learn, over all markets: SB3's `n_steps`."""
@@ -73,7 +67,8 @@ class PPOSettings:
         (800, 798)
         """
         rollout = self.n_steps(rows) * rows
-        divisors = [count for count in range(1, rollout + 1) if rollout % count == 0]
+        small = [count for count in range(1, math.isqrt(rollout) + 1) if rollout % count == 0]
+        divisors = sorted({*small, *(rollout // count for count in small)} - {1})
         return min(divisors, key=lambda count: abs(math.log(count / self.batch_size)))
 
 

@@ -14,6 +14,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, configure
 
 from ruleshift.agents.policy import CARD_FILE, LearnedPolicy, load_policy, save_policy
+from ruleshift.envs.fields import Count, Flag, Maybe, Number, brief, checked
 from ruleshift.envs.files import claim_folder, whole_file
 from ruleshift.envs.notices import say_once
 from ruleshift.train.callbacks import (
@@ -50,6 +51,9 @@ def train(
     killed goes on from its last checkpoint when called again with the same plan, and ends with the same bits; one
     that is complete is not trained again. The arguments after `out` say how it runs, and change no bit.
 
+    stable-baselines3 draws from the generators of the process. So one run learns at a time, and those of other threads
+    wait for it; a thread that draws from the global generators of numpy or torch meanwhile changes the weights.
+
     Args:
         plan: what is trained, such as `TrainingPlan("price_board", steps=1_000_000, seed=0)`.
         out: folder for `policy.safetensors`, `policy.json`, `critic.safetensors`, `config.json`, `curve/STEPS/`,
@@ -69,18 +73,21 @@ def train(
         ValueError: `out` holds another run, or an argument is impossible; one line.
     """
     if not isinstance(plan, TrainingPlan):
-        given, rule = (repr(plan), repr(plan)) if isinstance(plan, str) else (f"a {type(plan).__name__}", "RULE")
+        given, rule = (brief(plan), brief(plan)) if isinstance(plan, str) else (f"a {type(plan).__name__}", "RULE")
         raise TypeError(f"train takes a plan, not {given}; write train(TrainingPlan({rule}, steps=...), out)")
-    if checkpoint_rollouts is not None and checkpoint_rollouts < 1:
-        raise ValueError(f"checkpoint_rollouts is {checkpoint_rollouts}; it must be at least 1")
+    checkpoint_seconds = checked(checkpoint_seconds, Number(0, 1e9), "checkpoint_seconds")
+    checkpoint_rollouts = checked(checkpoint_rollouts, Maybe(Count(1, 10**9)), "checkpoint_rollouts")
+    tensorboard, quiet = checked(tensorboard, Flag(), "tensorboard"), checked(quiet, Flag(), "quiet")
+    if on_rollout is not None and not callable(on_rollout):
+        raise TypeError(f"on_rollout is {brief(on_rollout)}; it must be a function of the learner")
     out = Path(out)
     with process_state():
         env = plan.make_env(threads)
+        model = plan.make_learner(env)  # whatever can be refused is refused before the folder is claimed
         claim_folder(out, CONFIG_FILE, plan.config(), what="run", foreign=lambda name: name == CARD_FILE)
         if (out / CARD_FILE).exists():
             (out / CHECKPOINT_FILE).unlink(missing_ok=True)  # where the run was killed just before it was removed
             return _finished(out, plan)
-        model = plan.make_learner(env)
         recorder = RewardsCallback() if plan.record else None
         callbacks = [
             CurveCallback(out / CURVE_FOLDER, plan.snapshot_steps, plan.card),

@@ -14,6 +14,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from ruleshift.agents.background import Backgrounds
 from ruleshift.agents.seats import Seats, as_index
 from ruleshift.envs import MEASURES, Economy, Market, Rule, Shift, Structure
+from ruleshift.envs.fields import Maybe, Of, checked
 from ruleshift.envs.views import cannot_be_set, fresh_seed, read_action, read_seed, rule_option, settable
 
 SETTABLE = ("rule", "schedule")
@@ -84,7 +85,7 @@ class MarketVecEnv(VecEnv):
             threads=threads,
         )
         organizations = self.market.organizations
-        self.seats = seats if seats is not None else Seats.all_learn(organizations)
+        self.seats = checked(seats, Maybe(Of(Seats)), "seats") or Seats.all_learn(organizations)
         self.seats.check(organizations)
         if not self.seats.learning:
             raise ValueError("seats has no learning seat; a VecEnv needs at least one")
