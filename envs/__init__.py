@@ -16,11 +16,11 @@ from ruleshift.envs.scenario import Figure, Scenario, list_scenarios, load_scena
 from ruleshift.envs.schedule import Shift, drift, periodic, placebo, read_schedule, switching
 from ruleshift.envs.structure import Structure, list_structures, load_structure
 
-_LATE = {"market_v0": None, "check_market": "checker", "twin": "market_v0"}
+_LATE = {"market_v0": None, "check_market": "checker", "inspect_market": "checker", "twin": "market_v0"}
 
 __all__ = [
     "FEATURES", "MEASURES", "PUBLIC_STATISTICS", "Economy", "Figure", "Market", "Rule", "Scenario", "Shift",
-    "Structure", "action_layout", "check_market", "drift", "list_rules", "list_scenarios", "list_structures",
+    "Structure", "action_layout", "check_market", "drift", "inspect_market", "list_rules", "list_scenarios", "list_structures",
     "load_rule", "load_scenario", "load_structure", "market_v0", "observation_layout", "periodic", "placebo",
     "read_schedule", "register_mechanism", "switching", "twin",
 ]  # fmt: skip
