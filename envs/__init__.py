@@ -20,9 +20,9 @@ _LATE = {"market_v0": None, "check_market": "checker", "inspect_market": "checke
 
 __all__ = [
     "FEATURES", "MEASURES", "PUBLIC_STATISTICS", "Economy", "Figure", "Market", "Rule", "Scenario", "Shift",
-    "Structure", "action_layout", "check_market", "drift", "inspect_market", "list_rules", "list_scenarios", "list_structures",
-    "load_rule", "load_scenario", "load_structure", "market_v0", "observation_layout", "periodic", "placebo",
-    "read_schedule", "register_mechanism", "switching", "twin",
+    "Structure", "action_layout", "check_market", "drift", "inspect_market", "list_rules", "list_scenarios",
+    "list_structures", "load_rule", "load_scenario", "load_structure", "market_v0", "observation_layout", "periodic",
+    "placebo", "read_schedule", "register_mechanism", "switching", "twin",
 ]  # fmt: skip
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from broken_by_others import BROKEN
 from gymnasium.spaces import Box
 
-from ruleshift.envs import Economy, Shift, check_market, list_rules, market_v0
-from ruleshift.envs.checker import MarketError
+from ruleshift.cli import main
+from ruleshift.envs import Economy, Shift, check_market, inspect_market, list_rules, market_v0
+from ruleshift.envs.checker import CHECKS, MarketError
 from ruleshift.envs.market_v0 import ParallelMarket
 
 Change = Callable[..., object]
@@ -93,9 +95,9 @@ def info(key: str, value: Any) -> Change:
         (put(2, "org_1", True), "round 4, org_1: the termination is True"),
         (put(3, "org_1", True), "round 4, org_1: the truncation is True in an episode of 7"),
         (put(3, "org_1", 0), "round 4, org_1: the truncation is of type int"),
-        (info("rule", "price_board"), "round 4, org_1: info 'rule' is not a number: 'price_board'"),
+        (info("rule", "price_board"), "round 4, org_1: info rule is not a number: price_board"),
         (info("extra", 1.0), "round 4, org_1: the info has other keys"),
-        (info("quality", np.inf), "round 4, org_1: info 'quality' is inf"),
+        (info("quality", np.inf), "round 4, org_1: info quality is inf"),
         (info("served", 3.0), "round 4, org_1: served 3.0 jobs at a capacity of 2"),
         (info("commission", -0.5), "round 4, org_1: commission is negative: -0.5"),
         (info("clipped", 4.0), "round 4, org_1: clipped is 4.0, but 0 were outside the box"),
@@ -261,7 +263,7 @@ class PlaysOn(Broken):
     ("broken", "message"),
     [
         (ServesTooMany, "round 4: 6.0 jobs served, but 5 posted"),
-        (EndsEarly, "round 4: agents is []"),
+        (EndsEarly, "round 4, org_0: the truncation is True in an episode of 7"),
         (EndsLate, "episode 0, round 7: agents is ['org_0', 'org_1', 'org_2'], expected none"),
         (Forgetful, "two runs of the same seed differ"),
         (OneSeed, "seeds 0 and 1 give the same trajectory"),
@@ -270,12 +272,12 @@ class PlaysOn(Broken):
         (UnboundedSpace, "org_2: the observation space is"),
         (OneBuffer, "episode 0, round 1"),
         (ThreeBuffers, "episode 0, reset, org_0: the observation changed after it had been returned"),
-        (SharedByAgents, "episode 0, reset, org_1: the observation shares memory with that of org_2"),
-        (ReusedDict, "round 2: the rewards are the dict returned before"),
-        (ReadsWhatItHandedOut, "writing into what was returned changed the market"),
+        (SharedByAgents, "the array shares memory with that of episode 0"),
+        (ReusedDict, "the rewards are of ['org_0', 'org_1', 'org_2', '__all__'], not of ['org_0', 'org_1', 'org_2']"),
+        (ReadsWhatItHandedOut, "writing: episode 0"),
         (TakesAnything, "was not refused, expected ValueError or TypeError"),
-        (ForgetsTheName, "then an action with NaN: the ValueError does not name org_2"),
-        (CrashesOnBadActions, "then an action with NaN: raised KeyError, expected ValueError or TypeError"),
+        (ForgetsTheName, "then an action with nan: the ValueError does not name org_2"),
+        (CrashesOnBadActions, "then an action with nan: raised KeyError: 'numpy', expected ValueError or TypeError"),
         (MovesWhenItRefuses, "a refused action changed the market"),
         (PlaysOn, "was not refused, expected RuntimeError"),
     ],
@@ -284,6 +286,33 @@ def test_check_market__catches_a_broken_habit(broken: Callable[[], Any], message
     with pytest.raises(MarketError) as caught:
         check_market(broken())
     assert message in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")  # some of them convert whatever they get
+@pytest.mark.parametrize("name", BROKEN)
+def test_inspect_market__finds_what_others_broke(name: str) -> None:
+    """Their environments were written without knowledge of the checks."""
+    assert inspect_market(BROKEN[name], processes=False).findings
+
+
+def test_inspect_market__names_what_it_could_not_check() -> None:
+    report = inspect_market(market_v0.parallel_env(rounds=5), processes=False)
+    assert not report.findings
+    assert {"instances", "processes"} & {each.kind for each in report.unchecked}
+    assert "not checked:" in str(report)
+    assert set(report.checked) <= set(CHECKS)
+    with pytest.raises(ValueError, match="only: 'none_such' is none of"):
+        inspect_market(market_v0.parallel_env(), only=["none_such"])
+
+
+def test_command__lists_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "ruleshift.envs.market_v0:parallel_env", "--rounds", "5", "--only", "ledger", "spaces"]) == 0
+    assert "nothing found in 2 checks" in capsys.readouterr().out
+    assert main(["check", "test_checker:EndsEarly", "--only", "length"]) == 1
+    assert "round 4, org_0: the truncation is True in an episode of 7" in capsys.readouterr().out
+    for place in ("nowhere", "nowhere:env", "json:nothing", "math:pi"):
+        assert main(["check", place]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_check_market__catches_a_step_before_the_first_reset() -> None:

@@ -119,7 +119,9 @@ def test_settings__minibatches_divide_a_rollout_and_are_near_to_what_was_asked(r
 def test_settings__a_value_out_of_range_is_named(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"settings: {field} is {value}; it must be "):
         PPOSettings(**{field: value})
-    with pytest.raises(ValueError, match=r"settings: net_arch is \(8, 0\); it must be a list of whole numbers from 1"):
+    with pytest.raises(
+        ValueError, match=r"settings: net_arch is \(8, 0\); it must be a list of at most 100 whole numbers from 1"
+    ):
         PPOSettings(net_arch=(8, 0))
 
 

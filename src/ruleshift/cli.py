@@ -1,5 +1,6 @@
 """The command line. Commands are dataclasses and their fields the options; imports happen when a command runs."""
 
+import importlib
 import os
 import sys
 import time
@@ -218,6 +219,50 @@ class Validate:
             print(f"failed: {', '.join(found.failed)}")
         print(f"report: {found.report}")
         return FAILED if found.failed else 0
+
+
+@dataclass(frozen=True)
+class Check:
+    """Check a PettingZoo parallel environment, and list all that is wrong with it.
+
+    Whole episodes are played many times, each time with another disturbance, and compared. What only a market of
+    organizations promises is checked where the environment is one; what could not be checked is named with the reason.
+    The exit status is 1 if anything is wrong.
+    """
+
+    environment: Positional[Annotated[str, arg(metavar="MODULE:FACTORY")]]
+    """A function or class that makes the environment, such as ruleshift.envs.market_v0:parallel_env."""
+    episodes: int = 2
+    """Episodes in each play."""
+    rounds: int = 200
+    """Rounds after which an episode is left if it has not ended."""
+    seed: int = 0
+    """Seed of the environment and of the actions."""
+    only: tuple[str, ...] = ()
+    """Names of the checks to make; by default all."""
+
+    def run(self) -> int:
+        from ruleshift.envs.checker import inspect_market
+
+        report = inspect_market(_imported(self.environment), **_given(self, "environment"))
+        print(report)
+        return FAILED if report.findings else 0
+
+
+def _imported(place: str) -> Any:
+    """Return the function or class at a place, `module:name`.
+
+    Raises:
+        ValueError: there is none; one line.
+    """
+    module, colon, name = place.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name) if colon else None
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"check: {place!r} cannot be imported ({error}); write module:factory") from None
+    if not callable(found):
+        raise ValueError(f"check: {place!r} is no function or class that makes an environment; write module:factory")
+    return found
 
 
 @dataclass(frozen=True)
@@ -475,6 +520,7 @@ Command = (
     | Annotated[Rules, subcommand("rules")]
     | Annotated[Scenarios, subcommand("scenarios")]
     | Annotated[Play, subcommand("play")]
+    | Annotated[Check, subcommand("check")]
     | Annotated[WarmUp, subcommand("warm-up")]
 )
 
@@ -526,7 +572,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(command: Any) -> int:
     """Run a command; modules that it names are found in the current folder, too, after everything installed."""
     options, path = vars(getattr(command, "command", command)), sys.path[:]
-    if options.get("mechanisms") or options.get("extensions"):
+    if any(options.get(name) for name in ("mechanisms", "extensions", "environment")):
         sys.path.append(os.getcwd())
     try:
         return command.run() or 0
