@@ -434,13 +434,13 @@ def _spaces(market: Market) -> tuple[Box, Box]:
 
 
 def read_autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
-    """Return the mode that a member of AutoresetMode, its name or its value stands for.
+    """Return the mode that a member of AutoresetMode, its value or its name in letters of any size stands for.
 
     Raises:
         ValueError: if it is anything else.
     """
     for each in AutoresetMode:
-        if isinstance(mode, AutoresetMode | str) and mode in (each, each.name, each.value):
+        if mode is each or (isinstance(mode, str) and mode.upper() in (each.name, each.value.upper())):
             return each
     known = ", ".join(each.name for each in AutoresetMode)
     raise ValueError(f"autoreset_mode: {str(mode)[:80]!r} is none of {known}")

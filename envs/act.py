@@ -74,9 +74,9 @@ def read_actions(actions: Any, shape: tuple[int, ...], who: str = "actions") -> 
         ValueError: if it has another shape, or holds NaN or infinity; says where.
     """
     ready = type(actions) is np.ndarray and actions.dtype == np.float32 and actions.flags.carray
-    array = actions if ready else _real_numbers(actions, who)
+    array = actions if ready else _real_numbers(actions, shape, who)
     if array.shape != shape:
-        raise ValueError(f"{who}: the shape is {array.shape}; it must be {shape}")
+        raise ValueError(f"{who}: the action has shape {array.shape}, expected {shape}")
     if not ready:
         _check_finite(array, bool(np.isfinite(array).all()), who)
         wide = array.astype(np.result_type(array.dtype, np.float32), copy=False)
@@ -86,14 +86,14 @@ def read_actions(actions: Any, shape: tuple[int, ...], who: str = "actions") -> 
     return array
 
 
-def _real_numbers(actions: Any, who: str) -> np.ndarray:
+def _real_numbers(actions: Any, shape: tuple[int, ...], who: str) -> np.ndarray:
     try:
         array = np.asarray(actions)
     except (ValueError, TypeError, OverflowError):
-        raise ValueError(f"{who}: the numbers do not form an array; some rows are longer than others") from None
+        raise ValueError(f"{who}: the action is ragged, expected shape {shape}") from None
     if array.dtype.kind not in "fiu":
-        kind = type(actions).__name__ if array.ndim == 0 else f"an array of {array.dtype}"
-        raise TypeError(f"{who}: got {kind}; it must hold real numbers")
+        kind = type(actions).__name__ if array.ndim == 0 else array.dtype
+        raise TypeError(f"{who}: the action must hold real numbers, got {kind}")
     return array
 
 
@@ -102,7 +102,7 @@ def _check_finite(array: np.ndarray, finite: bool, who: str) -> None:
         return
     where = np.argwhere(~np.isfinite(array))[0]
     value = array[tuple(where)]
-    raise ValueError(f"{who}: {value} at [{', '.join(map(str, where))}]; every number must be finite")
+    raise ValueError(f"{who}: the action holds {value} at [{', '.join(map(str, where))}]; numbers must be finite")
 
 
 @inlined

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium
 import numpy as np
 
+from ruleshift.envs.act import read_actions
 from ruleshift.envs.economy import Economy
 from ruleshift.envs.layout import OUTCOME_SINGLE, Outcome
 
@@ -21,7 +22,6 @@ OBSERVATION_BOUND = 10.0
 """Observations are clipped to plus or minus this number."""
 
 RENDER_MODES = ("human", "ansi", "rgb_array")
-_FAR = 1e6  # outside any box but within float32; larger numbers are reduced to it before the market clips them
 
 
 def fit_economy(
@@ -47,26 +47,13 @@ def fit_economy(
 
 
 def read_action(action: Any, shape: tuple[int, ...], who: str) -> np.ndarray:
-    """Convert an action, any array or sequence of real numbers, to a new float32 array of the given shape.
+    """Return actions as `act.read_actions` does, in an array that nobody else holds.
 
     Raises:
-        TypeError: if it does not hold real numbers; begins with `who`.
-        ValueError: if it has another shape, or holds NaN or infinity; begins with `who`.
+        TypeError, ValueError: as `act.read_actions`.
     """
-    try:
-        array = np.asarray(action)
-    except ValueError as error:
-        raise ValueError(f"{who}: the action is ragged, expected shape {shape}") from error
-    if array.dtype.kind not in "fiu":
-        kind = type(action).__name__ if array.ndim == 0 else array.dtype
-        raise TypeError(f"{who}: the action must hold real numbers, got {kind}")
-    if array.shape != shape:
-        raise ValueError(f"{who}: the action has shape {array.shape}, expected {shape}")
-    bad = ~np.isfinite(array)
-    if bad.any():
-        position = ", ".join(str(index) for index in np.argwhere(bad)[0])
-        raise ValueError(f"{who}: the action holds {array[bad][0]} at [{position}]")
-    return np.clip(array, -_FAR, _FAR).astype(np.float32)
+    array = read_actions(action, shape, who)
+    return array.copy() if array is action else array
 
 
 def listed(given: Any, single: type) -> tuple[Any, ...]:

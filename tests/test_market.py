@@ -199,7 +199,7 @@ def _spoiled(value: float) -> np.ndarray:
         (np.zeros((2, 8, 6), bool), TypeError, "bool"),
         (np.zeros((2, 8, 6), complex), TypeError, "complex"),
         (np.full((2, 8, 6), "0"), TypeError, "U1"),
-        ([[[0.0] * 6] * 8, [[0.0] * 6] * 7], ValueError, "longer"),
+        ([[[0.0] * 6] * 8, [[0.0] * 6] * 7], ValueError, "ragged"),
         (None, TypeError, "NoneType"),
         (_spoiled(np.nan), ValueError, r"nan at \[1, 3, 2\]"),
         (_spoiled(np.inf).astype(np.float16), ValueError, r"inf at \[1, 3, 2\]"),
