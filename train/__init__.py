@@ -11,6 +11,7 @@ except ImportError as error:
     ) from None
 
 from ruleshift.train.arms import ARMS, Arm, ArmVariant, MemoryKind, register_arm, training_groups, variant, variants
+from ruleshift.train.export import policy_of
 from ruleshift.train.groups import MarketGroup, MixedVecEnv
 from ruleshift.train.history import HistoryVecEnv
 from ruleshift.train.plan import TrainingPlan
@@ -32,6 +33,7 @@ __all__ = [
     "TrainingPlan",
     "learning_curve",
     "load_rewards",
+    "policy_of",
     "register_arm",
     "train",
     "training_groups",
