@@ -53,6 +53,7 @@ def _wait(process: int, folder: Path, until: str) -> int:
 
 def _child(folder: str, **asked: Any) -> None:
     status: Any = 1
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job was told to ignore it
     try:
         os.chdir(folder)
         said = os.open(OUTPUT, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
