@@ -16,7 +16,7 @@ from ruleshift.envs.layout import MOST_PARAMETERS
 __all__ = ["MECHANISM_SIGNATURE", "PAYMENTS", "WANTS", "Match", "Mechanism", "Parameter", "Problem"]
 
 
-MOST_PRICE = 1000.0
+MOST_PRICE = 1e5
 """The highest price that a mechanism can report, as a share of the job's value."""
 
 
