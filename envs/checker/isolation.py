@@ -454,28 +454,32 @@ def _memory(subject: Subject) -> Found:
 
 
 def _growth(subject: Subject) -> Found:
-    """Yield a finding if each of the last four of several equal blocks of episodes leaves memory behind."""
+    """Yield a finding if none of many equal blocks of episodes gets by without more memory."""
     episodes = subject.plain.episodes()
     rounds = min(_BLOCK, max(1, len(episodes[0]) - 1))
     in_a_block = -(-_BLOCK // rounds)
     env = subject.fresh()
-    sizes = []
+    grown: list[int] = []
     tracemalloc.start()
     try:
-        for block in range(6):
+        size = 0
+        for block in range(_MOST_BLOCKS):
             for number in range(in_a_block):
                 _run_through(subject, env, rounds, subject.seed if block == number == 0 else None)
             gc.collect()
-            sizes.append(tracemalloc.get_traced_memory()[0])
+            before, size = size, tracemalloc.get_traced_memory()[0]
+            grown.append(size - before)
+            if block > 1 and grown[-1] <= _LEAST_GROWTH + 100 * in_a_block:
+                return  # what grew before was on its way to a steady state
     except (Exception, SystemExit):
         raise NotChecked("the environment does not play an episode") from None
     finally:
         tracemalloc.stop()
-    grown = min(after - before for before, after in pairwise(sizes[1:]))
-    if grown > _LEAST_GROWTH + 100 * in_a_block:
-        yield "", f"{in_a_block} episodes of {rounds} rounds leave at least {grown:,} bytes behind"
+    yield "", f"{in_a_block} episodes of {rounds} rounds leave at least {min(grown):,} bytes behind"
 
 
+_MOST_BLOCKS = 25
+"""Blocks of which each must leave memory behind; a sound environment is done after three."""
 _BLOCK = 60
 """Rounds that are played between two measurements of memory."""
 _LEAST_GROWTH = 1000
