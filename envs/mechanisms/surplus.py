@@ -5,7 +5,7 @@ from ruleshift.envs.mechanisms.base import Parameter
 
 PARAMETERS = (
     Parameter(
-        "service_value", "what a client gains by being served at all, a share of the job's value", 0.0, -100, 100
+        "service_value", "what a client gains by being served at all, a share of the job's value", 0.0, -1e4, 1e4
     ),
     Parameter("cost_is_ask", "0: cost is what serving truly costs; 1: it is the ask", low=0.0, high=1.0),
 )
