@@ -239,7 +239,7 @@ def test_file_name__is_short_enough_for_any_file_system(tmp_path: Path, task: st
 def test_study__a_rule_may_have_a_long_name(tmp_path: Path) -> None:
     from ruleshift.envs import load_rule
 
-    (tmp_path / "long.toml").write_text(load_rule("dispatch_lottery").replace(name="规" * 40 + "x" * 120).to_toml())
+    (tmp_path / "long.toml").write_text(load_rule("dispatch_lottery").replace(name="规" * 24 + "x" * 120).to_toml())
     root = make_study(tmp_path / "study", Planted(), replace(PRESET, held_out=(str(tmp_path / "long.toml"),)))
     assert write_report(root).exists()
 

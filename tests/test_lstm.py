@@ -111,7 +111,7 @@ def test_train__an_lstm_begins_with_policy_and_critic_of_the_start(tmp_path: Pat
 def test_training_plan__a_policy_has_one_memory() -> None:
     with pytest.raises(ValueError, match="history is 2 and units is 6; a policy has one memory"):
         _plan("price_board", history=2, units=6)
-    with pytest.raises(ValueError, match="units is -1; it must be at least 0"):
+    with pytest.raises(ValueError, match="units is -1; it must be a whole number from 0"):
         _plan("price_board", units=-1)
 
 

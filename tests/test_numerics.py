@@ -75,7 +75,7 @@ def test_market_key__neighbouring_seeds_and_markets_share_nothing() -> None:
     assert len({word for key in keys for word in key}) == 3200
 
 
-@pytest.mark.parametrize("seed", [-1, 2**32])
+@pytest.mark.parametrize("seed", [-1, 2**64])
 def test_market_key__a_seed_out_of_range(seed: int) -> None:
     with pytest.raises(ValueError, match="seed"):
         market_key(seed, 0)
