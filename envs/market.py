@@ -21,7 +21,7 @@ from ruleshift.envs.mechanisms import find_mechanism, load_mechanisms
 from ruleshift.envs.numerics import market_key
 from ruleshift.envs.rule import Rule
 from ruleshift.envs.schedule import Shift, check_schedule
-from ruleshift.envs.snapshot import check_snapshot, lengthened
+from ruleshift.envs.snapshot import bounded, check_snapshot, lengthened
 from ruleshift.envs.structure import Structure, load_rule_or_structure
 from ruleshift.envs.workers import run_beside
 
@@ -432,9 +432,10 @@ class Market:
             raise ValueError(f"snapshot: keys are not those of the markets from {self.first_market} on")
         episode = self._plan(self._rule, self._schedule, snapshot["keys"], seeds, number) if opened else None
         self._closed = _INTERRUPTED
-        self._put_history(snapshot["history"].copy())
+        self._put_history(bounded(snapshot["history"]))
         for name, array in self.arrays._asdict().items():
-            array[:] = snapshot[name]
+            if name != "history":
+                array[:] = snapshot[name]
         if episode is not None:
             self._round = played
             self._make_room(episode)

@@ -11,7 +11,7 @@ from ruleshift.envs.layout import State, state_view
 from ruleshift.envs.rule import MAX_DELAY
 
 _MOST = 1e15  # no amount of a market comes near it, and sums of such numbers are finite
-_AMOUNTS = ("outcomes", "payments", "measures", "totals", "history")
+_AMOUNTS = ("outcomes", "payments", "measures", "totals")
 _STATE_RANGES = State(
     reputation=(0.01, 1.0), popularity=(0.0, _MOST), cash=(-_MOST, _MOST), infrastructure=(0.0, 100.0),
     relief=(0.0, 1.0), newcomer=(0.0, 1.0), experience=(0.0, _MOST), initial=(0.0, 1.0), capability=(0.0, 1.0),
@@ -84,6 +84,11 @@ def _state_ranges(state: np.ndarray, kinds: int, opened: bool) -> list[tuple[str
     return [
         (f"state.{name}", values, _STATE_RANGES[index]) for index, (name, values) in enumerate(fields._asdict().items())
     ]
+
+
+def bounded(history: np.ndarray) -> np.ndarray:
+    """Return past disclosure (B, H, W) as finite numbers; where nothing was disclosed it holds whatever was there."""
+    return np.clip(np.nan_to_num(history, nan=0.0), -_MOST, _MOST)
 
 
 def lengthened(history: np.ndarray, length: int, played: int) -> np.ndarray:

@@ -124,7 +124,7 @@ def test_evaluate__promotion_pays_once_placement_is_sold() -> None:
 
 @pytest.mark.parametrize("at", [0, 12])
 def test_evaluate__refuses_a_shift_outside_the_episode(at: int) -> None:
-    with pytest.raises(ValueError, match=f"at is {at}; a shift comes in rounds 1 to 11"):
+    with pytest.raises(ValueError, match=f"at is {at}; it must be a whole number from 1 to 11"):
         evaluate(CALM, "price_board", at=at, economy=ECONOMY)
 
 
