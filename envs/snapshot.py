@@ -66,10 +66,7 @@ def _check_ranges(snapshot: Mapping[str, np.ndarray], economy: Economy) -> None:
         ("faults", snapshot["faults"], (0, 0)),
         ("job_values", snapshot["job_values"], (0, _MOST)),
         ("served_values", snapshot["served_values"], (0, _MOST)),
-        *(
-            (name, snapshot[name], (-_MOST, _MOST))
-            for name in ("outcomes", "payments", "measures", "totals", "history")
-        ),
+        *((name, snapshot[name], (-_MOST, _MOST)) for name in _AMOUNTS),
         *_state_ranges(snapshot["state"], economy.kinds, bool(opened)),
     ):
         if not np.all((values >= low) & (values <= high)):  # NaN is in no range
