@@ -398,10 +398,10 @@ def test_read_schedule__a_table_holds_what_changes_in_the_rule_before() -> None:
         ([{"at": 0, "to": "price_board"}], "schedule.0: shift: at is 0"),
         ([{"at": 3, "to": "nowhere"}], "schedule.0: no rule is named 'nowhere'"),
         ([{"at": 3, "to": "nowhere.toml"}], "schedule.0: nowhere.toml: no such rule file"),
-        ([{"at": 3, "to": 4}], "schedule.0: rule is 4"),
+        ([{"at": 3, "to": 4}], "schedule.0: shift: to is 4"),
         (
             [{"at": 3, "to": {"payment": {"reserve": 0.5}}}],
-            "schedule.0: rule is {'payment': {'reserve': 0.5}}; it must be a name, a path",
+            "schedule.0: shift: to is {'payment': {'reserve': 0.5}}; it must be a name, a path",
         ),
         (["price_board"], "schedule.0 is 'price_board'; it must be a table"),
     ],

@@ -121,7 +121,7 @@ def test_action_noise__belongs_to_market_round_and_seat() -> None:
 
 
 def test_seats__every_seat_once() -> None:
-    with pytest.raises(ValueError, match="seat 1 is given more than once"):
+    with pytest.raises(ValueError, match="learning and background give seat 1 more than once"):
         Seats((0, 1), ((Constant(), (1,)),))
     with pytest.raises(ValueError, match=r"seats are \[0, 2\]"):
         Seats((0, 2)).check(3)
