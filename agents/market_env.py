@@ -21,10 +21,12 @@ from ruleshift.agents.policy import Policy
 from ruleshift.agents.scripted import rival_population
 from ruleshift.agents.seats import Seats
 from ruleshift.envs.economy import Economy
+from ruleshift.envs.fields import listed
 from ruleshift.envs.market import Market
 from ruleshift.envs.rule import Rule
 from ruleshift.envs.scene import Ended
 from ruleshift.envs.schedule import Shift
+from ruleshift.envs.seeds import fresh_seed, read_seed, read_seeds
 from ruleshift.envs.structure import Structure
 from ruleshift.envs.views import (
     LEDGER,
@@ -33,12 +35,8 @@ from ruleshift.envs.views import (
     Screen,
     cannot_be_set,
     fit_economy,
-    fresh_seed,
-    listed,
     read_action,
     read_only,
-    read_seed,
-    read_seeds,
     rule_option,
     settable,
 )
@@ -188,7 +186,8 @@ class MarketEnv(_FocalView, gymnasium.Env[np.ndarray, np.ndarray]):
         self._screen = Screen(render_mode)
         self._play = FocalMarkets(
             rule, 1, fit_economy(economy, organizations, jobs, kinds, rounds), background,
-            schedule=listed(schedule, Shift), mechanisms=listed(mechanisms, str), first_market=first_market,
+            schedule=listed(schedule, "schedule", Shift), mechanisms=listed(mechanisms, "mechanisms", str),
+            first_market=first_market,
         )  # fmt: skip
         self.observation_space, self.action_space = _spaces(self._play.market)
         self._over = True
@@ -318,7 +317,8 @@ class MarketVectorEnv(_FocalView, VectorEnv[np.ndarray, np.ndarray, np.ndarray])
         length = rounds if max_episode_steps is None else max_episode_steps
         self._play = FocalMarkets(
             rule, num_envs, fit_economy(economy, organizations, jobs, kinds, length), background,
-            schedule=listed(schedule, Shift), mechanisms=listed(mechanisms, str), first_market=first_market,
+            schedule=listed(schedule, "schedule", Shift), mechanisms=listed(mechanisms, "mechanisms", str),
+            first_market=first_market,
             threads=threads,
         )  # fmt: skip
         self.num_envs = num_envs

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ruleshift.envs.fields import brief
+
 PARTIAL = ".partial-"
 """How the names of files and folders that are not yet complete begin."""
 MOST_TOML, MOST_JSON = 2**17, 2**28
@@ -322,7 +324,7 @@ def _difference(found: Any, wanted: Any, key: str = "") -> str:
         return ""
     ours, theirs = _parts(wanted), _parts(found)
     if ours is None or theirs is None:
-        return f"{key or 'it'} is {_brief(found)}, not {_brief(wanted)}"
+        return f"{key or 'it'} is {brief(found)}, not {brief(wanted)}"
     names = dict.fromkeys([*ours, *theirs])
     inside = (
         _difference(theirs.get(name, _ABSENT), ours.get(name, _ABSENT), f"{key}.{name}".lstrip(".")) for name in names
@@ -337,8 +339,3 @@ def _parts(value: Any) -> dict[Any, Any] | None:
     if isinstance(value, list):
         value = dict(enumerate(value))
     return value if isinstance(value, dict) else None
-
-
-def _brief(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

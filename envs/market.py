@@ -21,6 +21,7 @@ from ruleshift.envs.mechanisms import find_mechanism, load_mechanisms
 from ruleshift.envs.numerics import market_key
 from ruleshift.envs.rule import Rule
 from ruleshift.envs.schedule import Shift, check_schedule
+from ruleshift.envs.seeds import read_seeds
 from ruleshift.envs.snapshot import bounded, check_snapshot, lengthened
 from ruleshift.envs.structure import Structure, load_rule_or_structure
 from ruleshift.envs.workers import run_beside
@@ -229,7 +230,10 @@ class Market:
         Raises:
             ValueError, TypeError: if the seed or the rule is wrong.
         """
-        seeds = self._read_seeds(seed)
+        given = read_seeds(seed, self.markets)
+        if given is None and self._seeds is None:
+            given = 0
+        seeds = (given,) * self.markets if isinstance(given, int) else given
         new_rule = self._rule if rule is None else self._checked_rule(rule)
         if seeds is None:
             number = self._number + (self._round > 0 or bool(self._closed))
@@ -248,18 +252,6 @@ class Market:
         self._plan_in_force = episode
         self._closed = ""
         return observations
-
-    def _read_seeds(self, seed: Any) -> tuple[int, ...] | None:
-        """Return the seed of each market, or None if those of the episode before remain in use."""
-        if seed is None:
-            return (0,) * self.markets if self._seeds is None else None
-        given = (seed,) * self.markets if isinstance(seed, int | np.integer) else seed
-        listed = isinstance(given, Sequence | np.ndarray) and not isinstance(given, str | bytes)
-        if not listed or any(isinstance(each, bool) or not isinstance(each, int | np.integer) for each in given):
-            raise TypeError(f"seed is {seed!r}; it must be a whole number, a list of {self.markets}, or None")
-        if len(given) != self.markets:
-            raise ValueError(f"seed has {len(given)} numbers; it must have one for each of {self.markets} markets")
-        return tuple(int(each) for each in given)
 
     def _keys_of(self, seeds: tuple[int, ...]) -> np.ndarray:
         return np.array([market_key(seed, self.first_market + b) for b, seed in enumerate(seeds)], np.uint64)
@@ -418,6 +410,13 @@ class Market:
         clock = np.array([self._seeds is not None, self._round, self._number], np.int64)
         return {**arrays, "seeds": seeds, "clock": clock}
 
+    def check_snapshot(self, snapshot: Mapping[str, np.ndarray]) -> None:
+        """Refuse a snapshot that `restore` could not take; errors as there."""
+        check_snapshot(snapshot, self.arrays, self.economy)
+        seeds = tuple(int(seed) for seed in snapshot["seeds"])
+        if snapshot["clock"][0] and not np.array_equal(snapshot["keys"], self._keys_of(seeds)):
+            raise ValueError(f"snapshot: keys are not those of the markets from {self.first_market} on")
+
     def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
         """Continue from where `snapshot` was taken, in a market built with the same arguments.
 
@@ -425,11 +424,9 @@ class Market:
             ValueError, TypeError: if the snapshot is of other markets, or holds what no market can hold; names the
                 array. Nothing has changed.
         """
-        check_snapshot(snapshot, self.arrays, self.economy)
+        self.check_snapshot(snapshot)
         opened, played, number = (int(each) for each in snapshot["clock"])
         seeds = tuple(int(seed) for seed in snapshot["seeds"])
-        if opened and not np.array_equal(snapshot["keys"], self._keys_of(seeds)):
-            raise ValueError(f"snapshot: keys are not those of the markets from {self.first_market} on")
         episode = self._plan(self._rule, self._schedule, snapshot["keys"], seeds, number) if opened else None
         self._closed = _INTERRUPTED
         self._put_history(bounded(snapshot["history"]))

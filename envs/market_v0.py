@@ -23,11 +23,13 @@ from pettingzoo.utils import OrderEnforcingWrapper
 from pettingzoo.utils.conversions import parallel_to_aec_wrapper
 
 from ruleshift.envs.economy import Economy
+from ruleshift.envs.fields import listed
 from ruleshift.envs.layout import FEATURES
 from ruleshift.envs.market import Market
 from ruleshift.envs.rule import Rule
 from ruleshift.envs.scene import Ended
 from ruleshift.envs.schedule import Shift, check_schedule
+from ruleshift.envs.seeds import fresh_seed, read_seed
 from ruleshift.envs.structure import Structure
 from ruleshift.envs.views import (
     LEDGER,
@@ -35,11 +37,8 @@ from ruleshift.envs.views import (
     RENDER_MODES,
     Screen,
     fit_economy,
-    fresh_seed,
-    listed,
     read_action,
     read_only,
-    read_seed,
     rule_option,
     settable,
 )
@@ -73,8 +72,8 @@ class ParallelMarket(ParallelEnv[str, np.ndarray, np.ndarray]):
         self._market = Market(
             rule,
             economy=economy,
-            schedule=listed(schedule, Shift),
-            mechanisms=listed(mechanisms, str),
+            schedule=listed(schedule, "schedule", Shift),
+            mechanisms=listed(mechanisms, "mechanisms", str),
             first_market=first_market,
         )
         self._next_economy = economy

@@ -56,11 +56,6 @@ def read_action(action: Any, shape: tuple[int, ...], who: str) -> np.ndarray:
     return array.copy() if array is action else array
 
 
-def listed(given: Any, single: type) -> tuple[Any, ...]:
-    """Return several things as a tuple; one thing of type `single` becomes a tuple of one."""
-    return (given,) if isinstance(given, single) else tuple(given)
-
-
 def settable(owner: str, name: str, doc: str) -> Any:
     """Return a property that stands for attribute `name` of attribute `owner`, so that both always agree."""
     return property(
@@ -147,40 +142,3 @@ def rule_option(options: Any) -> Any:
     if not isinstance(options, Mapping):
         raise TypeError(f"options: expected a dict or None, got {type(options).__name__}")
     return options.get("rule")
-
-
-def read_seed(seed: Any) -> int | None:
-    """Return the seed of a reset, which is None or a whole number from 0.
-
-    Raises:
-        TypeError, ValueError: if it is anything else.
-    """
-    if seed is None:
-        return None
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-        raise TypeError(f"seed: expected a whole number or None, got {type(seed).__name__}")
-    if seed < 0:
-        raise ValueError(f"seed: {seed} is below 0")
-    return int(seed)
-
-
-def read_seeds(seed: Any, markets: int) -> int | tuple[int, ...] | None:
-    """Return the seed of a reset of several markets: None, one for all of them, or a list with one for each.
-
-    Raises:
-        TypeError, ValueError: if a seed is wrong, or if there are not as many as markets.
-    """
-    if not isinstance(seed, list | tuple | np.ndarray) or np.ndim(seed) == 0:
-        return read_seed(seed)
-    if len(seed) != markets:
-        raise ValueError(f"seed: there are {len(seed)} seeds for {markets} markets")
-    seeds = [read_seed(each) for each in seed]
-    given = tuple(each for each in seeds if each is not None)
-    if given and len(given) < markets:
-        raise ValueError("seed: some markets have a seed and others None; give one to all or to none")
-    return given or None
-
-
-def fresh_seed() -> int:
-    """Return a seed from the operating system, in 0 .. 2**31 - 1."""
-    return int(np.random.SeedSequence().generate_state(1)[0] >> 1)

@@ -86,6 +86,7 @@ def load_checkpoint(path: str | Path, model: Learner, env: MarketEnvs, steps: in
             raise ValueError(f"format {counters['format']}, this version reads {FORMAT}")
         _check_counters(counters, model, steps)
         _check_arrays(arrays, model)
+        _check_rewards(arrays.get("rewards"), counters["steps"], model.n_envs)
         _restore(counters, arrays, model, env)
         return arrays.get("rewards")
     except (
@@ -155,6 +156,12 @@ def _check_arrays(arrays: Mapping[str, np.ndarray], model: Learner) -> None:
             raise ValueError(f"{name} is {held.get(name, 'missing')}; it must be {wanted.get(name, 'absent')}")
         if held[name][1] == np.float32 and not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} holds NaN or infinity")
+
+
+def _check_rewards(rewards: np.ndarray | None, steps: int, rows: int) -> None:
+    """Refuse recorded rewards that are not one float32 number for each agent-step."""
+    if rewards is not None and (rewards.shape, rewards.dtype) != ((steps // rows, rows), np.float32):
+        raise ValueError(f"rewards are {rewards.dtype} {rewards.shape}; they must be float32 {(steps // rows, rows)}")
 
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")

@@ -255,7 +255,17 @@ class MixedVecEnv(VecEnv):
         return {f"group.{index}.{name}": value for index, state in states for name, value in state.items()}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
-        """Continue where `state_dict` was taken, on a VecEnv made with the same arguments."""
+        """Continue where `state_dict` was taken, on a VecEnv made with the same arguments.
+
+        Raises:
+            ValueError: as `MarketVecEnv.load_state_dict`; nothing has changed in any group.
+        """
+        prefixes = tuple(f"group.{index}." for index in range(len(self.parts)))
+        for name in state:
+            if not name.startswith(prefixes):
+                raise ValueError(f"state: {name} is unknown")
+        for prefix, part in zip(prefixes, self.parts, strict=True):
+            part.check_state(part_of(state, prefix))
         for index, part in enumerate(self.parts):
             part.load_state_dict(part_of(state, f"group.{index}."))
         self._handed_in = None

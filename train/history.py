@@ -9,7 +9,7 @@ from stable_baselines3.common.vec_env import VecEnvWrapper
 from ruleshift.agents.history import History
 from ruleshift.envs import Market
 from ruleshift.train.groups import MixedVecEnv
-from ruleshift.train.vec_env import SETTABLE, MarketVecEnv
+from ruleshift.train.vec_env import SETTABLE, MarketVecEnv, check_alike
 
 
 class HistoryVecEnv(VecEnvWrapper):
@@ -79,9 +79,18 @@ class HistoryVecEnv(VecEnvWrapper):
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return all that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
-        return {**self.venv.state_dict(), "history": self._memory.copy(), "history_before": self._before.copy()}
+        return {**self.venv.state_dict(), **self._own_state()}
+
+    def _own_state(self) -> dict[str, np.ndarray]:
+        return {"history": self._memory.copy(), "history_before": self._before.copy()}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
-        """Continue where `state_dict` was taken, on a VecEnv made with the same arguments."""
-        self.venv.load_state_dict(state)
+        """Continue where `state_dict` was taken, on a VecEnv made with the same arguments.
+
+        Raises:
+            ValueError: as `MarketVecEnv.load_state_dict`; nothing has changed.
+        """
+        own = self._own_state()
+        check_alike({name: array for name, array in state.items() if name in own}, own)
+        self.venv.load_state_dict({name: array for name, array in state.items() if name not in own})
         self._memory, self._before = state["history"].copy(), state["history_before"].copy()

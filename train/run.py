@@ -160,7 +160,9 @@ def _learn(
     resumed = (out / CHECKPOINT_FILE).exists()
     if resumed:
         rewards = load_checkpoint(out / CHECKPOINT_FILE, model, env, steps)
-        if recorder is not None and rewards is not None:
+        if recorder is not None:
+            if rewards is None:
+                raise ValueError(f"{out / CHECKPOINT_FILE}: has no rewards, which this run records; remove it")
             recorder.kept = list(rewards)
     progress = ProgressCallback(steps, label) if label else None
     try:

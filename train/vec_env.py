@@ -15,7 +15,8 @@ from ruleshift.agents.background import Backgrounds
 from ruleshift.agents.seats import Seats, as_index
 from ruleshift.envs import MEASURES, Economy, Market, Rule, Shift, Structure
 from ruleshift.envs.fields import Maybe, Of, checked
-from ruleshift.envs.views import cannot_be_set, fresh_seed, read_action, read_seed, rule_option, settable
+from ruleshift.envs.seeds import fresh_seed, read_seed
+from ruleshift.envs.views import cannot_be_set, read_action, rule_option, settable
 
 SETTABLE = ("rule", "schedule")
 """What `set_attr` takes."""
@@ -293,15 +294,27 @@ class MarketVecEnv(VecEnv):
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return all that the next steps depend on, as arrays: `load_state_dict` continues with the same bits."""
-        state = {f"market.{name}": np.array(value) for name, value in self.market.snapshot().items()}
-        state["observations"] = self._observations.copy()
-        state["returns"] = self._returns.copy()
-        state["entered"] = self._entered.copy()
-        state |= {f"memory.{name}": each for name, each in self._background.memories(self._group).items()}
-        return state
+        return {f"market.{name}": array for name, array in self.market.snapshot().items()} | self._own_state()
+
+    def _own_state(self) -> dict[str, np.ndarray]:
+        """Return what the next steps depend on beside the market."""
+        own: dict[str, np.ndarray] = {
+            "observations": self._observations.copy(), "returns": self._returns.copy(), "entered": self._entered.copy(),
+        }  # fmt: skip
+        return own | {f"memory.{name}": each for name, each in self._background.memories(self._group).items()}
+
+    def check_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Refuse a state that `load_state_dict` could not load; errors as there."""
+        self.market.check_snapshot(part_of(state, "market."))
+        check_alike({name: each for name, each in state.items() if not name.startswith("market.")}, self._own_state())
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
-        """Continue where `state_dict` was taken, on a VecEnv made with the same arguments."""
+        """Continue where `state_dict` was taken, on a VecEnv made with the same arguments.
+
+        Raises:
+            ValueError: an array is missing, unknown, or cannot be one of these markets; nothing has changed.
+        """
+        self.check_state(state)
         self.market.restore(part_of(state, "market."))
         self._observations = state["observations"].copy()
         self._returns = state["returns"].copy()
@@ -315,6 +328,22 @@ class MarketVecEnv(VecEnv):
 def part_of(state: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     """The arrays whose names begin with `prefix`, by the rest of their names."""
     return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
+
+
+def check_alike(state: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray]) -> None:
+    """Refuse arrays that differ from others in their names, types or shapes, or are not finite.
+
+    Raises:
+        ValueError: naming the array.
+    """
+    for name in own.keys() | state.keys():
+        if name not in own or name not in state:
+            raise ValueError(f"state: {name} is {'unknown' if name in state else 'missing'}")
+        given, wanted = state[name], own[name]
+        if not isinstance(given, np.ndarray) or (given.dtype, given.shape) != (wanted.dtype, wanted.shape):
+            raise ValueError(f"state: {name} is not {wanted.dtype} {wanted.shape}")
+        if not np.isfinite(given).all():
+            raise ValueError(f"state: {name} holds NaN or infinity")
 
 
 def _has_replacement(market: Market) -> bool:

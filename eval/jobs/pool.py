@@ -2,7 +2,6 @@
 
 import json
 import math
-import operator
 import os
 import queue
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ruleshift.envs.fields import Count, checked
 from ruleshift.eval.jobs.folder import Folder
 from ruleshift.eval.jobs.progress import Progress
 from ruleshift.eval.jobs.task import Job, Task
@@ -43,11 +43,8 @@ def worker_count(workers: int | None, most: int = MOST_WORKERS) -> int:
     """
     if workers is None:
         return min(allowed_cores(), most)
-    if isinstance(workers, bool) or not hasattr(workers, "__index__") or not -1 <= workers <= MOST_WORKERS:
-        raise ValueError(
-            f"workers is {str(workers)[:80]}; it must be a whole number from 0 to {MOST_WORKERS}, or -1 for all cores"
-        )
-    return allowed_cores() if workers == -1 else operator.index(workers)
+    count: int = checked(workers, Count(-1, MOST_WORKERS), "workers")
+    return allowed_cores() if count == -1 else count
 
 
 def allowed_cores() -> int:
