@@ -3,9 +3,10 @@
 One network is shared by all learning seats of all markets: they are one learner's experience, not several learners.
 """
 
+import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -107,7 +108,8 @@ def train(
 
 def _finished(out: Path, plan: TrainingPlan) -> LearnedPolicy:
     policy = load_policy(out)
-    if replace(policy.card, steps=0) != replace(plan.card, steps=0):
+    found, wanted = (json.loads(json.dumps(asdict(replace(card, steps=0)))) for card in (policy.card, plan.card))
+    if found != wanted:
         raise ValueError(f"{out / CARD_FILE}: is the policy of another run, seed {policy.card.seed}; remove the folder")
     return policy
 
