@@ -236,7 +236,10 @@ def test_train__an_arm_with_nuisance_learns_in_its_own_economies(tmp_path: Path)
         ({"steps": 0}, "plan: steps is 0; it must be a whole number from 1"),
         ({"seed": 2**32}, "plan: seed is 4294967296; it must be a whole number from 0 to 4294967295"),
         ({"history": -1}, "plan: history is -1; it must be a whole number from 0"),
-        ({"snapshots": [40, -1]}, r"plan: snapshots is \[40, -1\]; it must be a list of at most 10000 whole numbers from 0"),
+        (
+            {"snapshots": [40, -1]},
+            r"plan: snapshots is \[40, -1\]; it must be a list of at most 10000 whole numbers from 0",
+        ),
         ({"arm": "wide"}, "arm 'wide' is unknown; the arms are fixed"),
         ({"arm": "scratch"}, "arm scratch trains on nothing"),
         ({"mechanisms": ["nowhere:fastest"]}, "nowhere"),
