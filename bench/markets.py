@@ -47,9 +47,9 @@ def bare_kernel_block(rule: str | Rule | Structure, markets: int, economy: Econo
     return block
 
 
-def vec_env_block(rule: str, markets: int, threads: int = 1):
-    """Return a block of one episode of the native VecEnv, in which every seat learns."""
-    env = MarketVecEnv(rule, markets=markets, threads=threads)
+def vec_env_block(rule: str, markets: int, threads: int = 1, read_only: bool = True):
+    """Return a block of one episode of the native VecEnv, in which every seat learns, for a caller who only reads."""
+    env = MarketVecEnv(rule, markets=markets, threads=threads, read_only=read_only)
     env.reset()
     actions = random_actions(env.market).reshape(STEPS, env.num_envs, -1)
 

@@ -24,12 +24,14 @@ def against_kernel(seconds: float) -> None:
             "kernel": bare_kernel_block("price_board", markets),
             "market": step_block(Market("price_board", markets=markets)),
             "vec_env": vec_env_block("price_board", markets),
+            "own data": vec_env_block("price_board", markets, read_only=False),
         }
         rates = interleave(blocks, seconds / 4)
         print(f"{markets} markets x 8 organizations, price_board, one core")
         for name, each in rates.items():
             print(f"  {name:<10}{median(each) / 1e6:8.2f} M agent-steps/s")
         print(f"  vec_env / kernel {ratio(rates, 'vec_env', 'kernel')}, target {target}")
+        print(f"  own data / vec_env {ratio(rates, 'own data', 'vec_env')}: all that is returned is the caller's")
 
 
 def against_peer(name: str, target: float, extra: list[str], seconds: float, core: int) -> None:
