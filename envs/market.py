@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ _COMPILED: dict[str, Any] = {}
 _ANOTHER = "make another market, or set its rule or its schedule, which take effect in the next episode"
 _INSIDE = "write into the array instead"
 _INTERRUPTED = "a round was interrupted before it was complete"
+
+
+@lru_cache(maxsize=8)
+def _keys(seeds: tuple[int, ...], first_market: int) -> np.ndarray:
+    """Return the keys of the generators of markets from a number on, uint64 (B, 2), which cannot be written to."""
+    keys = np.array([market_key(seed, first_market + b) for b, seed in enumerate(seeds)], np.uint64)
+    keys.flags.writeable = False
+    return keys
 
 
 def _history_length(rule: Rule | Structure, schedule: tuple[Shift, ...]) -> int:
@@ -239,7 +248,7 @@ class Market:
             number = self._number + (self._round > 0 or bool(self._closed))
             seeds, keys = self._seeds, self.arrays.keys
         else:
-            number, keys = 0, self._keys_of(seeds)
+            number, keys = 0, _keys(seeds, self.first_market)
         assert seeds is not None
         episode = self._plan(new_rule, self._schedule, keys, seeds, number)
         observations = np.empty((self.markets, self.organizations, self.observation_size), np.float32)
@@ -252,9 +261,6 @@ class Market:
         self._plan_in_force = episode
         self._closed = ""
         return observations
-
-    def _keys_of(self, seeds: tuple[int, ...]) -> np.ndarray:
-        return np.array([market_key(seed, self.first_market + b) for b, seed in enumerate(seeds)], np.uint64)
 
     def _plan(
         self,
@@ -413,8 +419,8 @@ class Market:
     def check_snapshot(self, snapshot: Mapping[str, np.ndarray]) -> None:
         """Refuse a snapshot that `restore` could not take; errors as there."""
         check_snapshot(snapshot, self.arrays, self.economy)
-        seeds = tuple(int(seed) for seed in snapshot["seeds"])
-        if snapshot["clock"][0] and not np.array_equal(snapshot["keys"], self._keys_of(seeds)):
+        seeds = tuple(snapshot["seeds"].tolist())
+        if snapshot["clock"][0] and not np.array_equal(snapshot["keys"], _keys(seeds, self.first_market)):
             raise ValueError(f"snapshot: keys are not those of the markets from {self.first_market} on")
 
     def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
@@ -426,7 +432,7 @@ class Market:
         """
         self.check_snapshot(snapshot)
         opened, played, number = (int(each) for each in snapshot["clock"])
-        seeds = tuple(int(seed) for seed in snapshot["seeds"])
+        seeds = tuple(snapshot["seeds"].tolist())
         episode = self._plan(self._rule, self._schedule, snapshot["keys"], seeds, number) if opened else None
         self._closed = _INTERRUPTED
         self._put_history(bounded(snapshot["history"]))

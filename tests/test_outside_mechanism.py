@@ -3,7 +3,7 @@
 import importlib
 import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ruleshift.envs import Economy, Market, Shift, load_rule, register_mechanism
+from ruleshift.envs.mechanisms import MECHANISMS
 
 Write = Callable[[str], str]
 
@@ -42,6 +43,15 @@ def {name}(problem, match, floats, integers):
     for j in range(len(problem.kinds)):
         {body}
 '''
+
+
+@pytest.fixture(autouse=True)
+def registry() -> Iterator[None]:
+    """What a test registers is gone after it, so that nothing else meets mechanisms that cannot be compiled or run."""
+    before = dict(MECHANISMS)
+    yield
+    MECHANISMS.clear()
+    MECHANISMS.update(before)
 
 
 @pytest.fixture
