@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 from strategies import actions, arguments, economies, few, rules
@@ -137,7 +137,7 @@ def test_observations__are_finite_and_within_bounds(given_: dict[str, Any], seed
             assert not any(each[masked][:, market.layout[part]].any() for part in parts)
 
 
-@few
+@settings(few, max_examples=12)  # each takes two seconds
 @given(given_=arguments(value_spread=0.5, shock_sd=0.3), seed=st.integers(0, 2**31))
 def test_check_market__passes_in_every_environment(given_: dict[str, Any], seed: int) -> None:
     given_["economy"] = replace(given_["economy"], rounds=max(given_["economy"].rounds, 2))
