@@ -8,6 +8,7 @@ from ruleshift.agents.history import OUTCOME_PARTS, History
 from ruleshift.agents.lstm import Lstm
 from ruleshift.agents.noise import action_noise
 from ruleshift.agents.policy import Card, LearnedPolicy, Policy, load_policy, save_policy
+from ruleshift.agents.running_means import RATES, RunningMeans
 from ruleshift.agents.scripted import (
     Constant,
     FirstPriceBidder,
@@ -24,6 +25,7 @@ from ruleshift.agents.warm import warm_up
 
 __all__ = [
     "OUTCOME_PARTS",
+    "RATES",
     "Background",
     "Card",
     "Constant",
@@ -35,6 +37,7 @@ __all__ = [
     "Policy",
     "PostedPrice",
     "RandomPolicy",
+    "RunningMeans",
     "Seats",
     "SecondPriceBidder",
     "Undisclosed",

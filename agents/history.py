@@ -55,7 +55,8 @@ class History:
         return self.observation_size + self.rounds * self.width
 
     @cached_property
-    def _newcomer(self) -> int:
+    def newcomer(self) -> int:
+        """Where an observation says that the organization has just entered the seat."""
         return observation_layout(self.kinds)["newcomer"].start
 
     def empty(self, count: int) -> np.ndarray:
@@ -73,7 +74,7 @@ class History:
         inputs = np.empty((len(observations), self.input_size), np.float32)
         inputs[:, :size] = observations
         inputs[:, size:] = memory
-        newcomers = observations[:, self._newcomer] == 1.0
+        newcomers = observations[:, self.newcomer] == 1.0
         if newcomers.any():
             inputs[newcomers, size:] = 0.0
         after = np.empty((len(observations), self.rounds * width), np.float32)

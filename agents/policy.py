@@ -20,11 +20,12 @@ from safetensors.numpy import load, save
 
 from ruleshift.agents.history import History
 from ruleshift.agents.lstm import Lstm, lstm_shapes
+from ruleshift.agents.running_means import RunningMeans
 from ruleshift.envs.fields import brief
 from ruleshift.envs.files import parse_json, write_atomically
 from ruleshift.envs.layout import action_layout
 
-FORMAT = 3
+FORMAT = 4
 WEIGHTS_FILE, CARD_FILE = "policy.safetensors", "policy.json"
 
 Memory = np.ndarray | None
@@ -88,6 +89,8 @@ class Card:
     """Activation of the hidden layers, always `tanh`; the last layer is linear."""
     history: int = 0
     """Rounds remembered: the outcome blocks of so many rounds are read beside the observation."""
+    rates: tuple[float, ...] = ()
+    """Rates of the running means of the outcome blocks that are read beside the observation, in place of a history."""
     units: int = 0
     """Width of the LSTM that reads the observations, in place of a history; 0 where there is none."""
     arm: str = ""
@@ -111,7 +114,12 @@ class Card:
     @cached_property
     def input_size(self) -> int:
         """How many numbers the first layer reads: those of an observation with its history, or of the LSTM's state."""
-        return self.units or History(self.kinds, self.history).input_size
+        return self.units or self.blocks.input_size
+
+    @property
+    def blocks(self) -> History | RunningMeans:
+        """What is read beside the observation, where there is no LSTM: a history, or running means."""
+        return RunningMeans(self.kinds, self.rates) if self.rates else History(self.kinds, self.history)
 
     @property
     def action_size(self) -> int:
@@ -161,11 +169,9 @@ class LearnedPolicy(Policy):
             (self.weights[f"layer.{i}.weight"], self.weights[f"layer.{i}.bias"]) for i in range(len(card.hidden) + 1)
         ]
         self._spread = np.exp(self.weights["log_std"])
-        self.memory: History | Lstm = (
-            Lstm(card.kinds, self.weights) if card.units else History(card.kinds, card.history)
-        )
+        self.memory: History | RunningMeans | Lstm = Lstm(card.kinds, self.weights) if card.units else card.blocks
         """How its observations become what the perceptron reads."""
-        self._remembers = bool(card.units or card.history)
+        self._remembers = bool(card.units or card.history or card.rates)
 
     def initial_memory(self, count: int) -> Memory:
         return self.memory.empty(count) if self._remembers else None
@@ -279,7 +285,9 @@ def _read_card(path: Path) -> tuple[Card, str]:
     if values.get("format") == 1:
         values = {**values, "format": 2, "history": 0}  # the first format knew no history
     if values.get("format") == 2:
-        values = {**values, "format": FORMAT, "units": 0}  # the second knew no LSTM
+        values = {**values, "format": 3, "units": 0}  # the second knew no LSTM
+    if values.get("format") == 3:
+        values = {**values, "format": FORMAT, "rates": []}  # the third knew no running means
     expected = {**_CARD_TYPES, "format": int, "observation_size": int, "action_size": int, "weights_sha256": str}
     for key in values:
         if key not in expected:
@@ -293,8 +301,8 @@ def _read_card(path: Path) -> tuple[Card, str]:
 
 
 _CARD_TYPES: dict[str, type] = {
-    "kinds": int, "hidden": list, "activation": str, "history": int, "units": int, "arm": str, "rule": str,
-    "rule_hash": str, "economy": dict, "seed": int, "steps": int,
+    "kinds": int, "hidden": list, "activation": str, "history": int, "rates": list, "units": int, "arm": str,
+    "rule": str, "rule_hash": str, "economy": dict, "seed": int, "steps": int,
 }  # fmt: skip
 
 
@@ -306,13 +314,21 @@ def _checked_card(values: dict[str, Any], path: Path) -> Card:
     for key, low, high in (("kinds", 1, 1000), ("history", 0, 1000), ("units", 0, 65536)):
         if not low <= values[key] <= high:
             raise ValueError(f"{path}: {key}: {values[key]}, expected {low} to {high}")
-    if values["units"] and values["history"]:
-        raise ValueError(f"{path}: units: {values['units']} beside a history; a policy has one memory")
+    _check_memory(values, path)
     widths = values["hidden"]
     if any(not isinstance(width, int) or isinstance(width, bool) or not 1 <= width <= 65536 for width in widths):
         raise ValueError(f"{path}: hidden: {widths}, expected whole numbers from 1 to 65536")
-    card = Card(**{name: values[name] for name in _CARD_TYPES if name != "hidden"}, hidden=tuple(widths))
+    lists = {name: tuple(values[name]) for name in ("hidden", "rates")}
+    card = Card(**{name: values[name] for name in _CARD_TYPES} | lists)
     for key, size in (("observation_size", card.observation_size), ("action_size", card.action_size)):
         if values[key] != size:
             raise ValueError(f"{path}: {key}: {values[key]}, but this version has {size} at {card.kinds} kinds")
     return card
+
+
+def _check_memory(values: dict[str, Any], path: Path) -> None:
+    rates = values["rates"]
+    if any(isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1 for rate in rates):
+        raise ValueError(f"{path}: rates: {rates}, expected numbers from 0 to 1")
+    if (values["units"] > 0) + (values["history"] > 0) + (len(rates) > 0) > 1:
+        raise ValueError(f"{path}: units, history and rates: a policy has one memory")

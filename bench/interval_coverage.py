@@ -19,6 +19,7 @@ from ruleshift.eval.statistics import (
     bootstrap,
     equal,
     interval,
+    intervals,
     leave_out,
     ratio,
     resample,
@@ -27,7 +28,7 @@ from ruleshift.eval.statistics import (
 PRESETS: dict[str, Sizes] = {"quick": (3, 4, 2, 2, 8), "standard": (4, 8, 2, 2, 16), "full": (16, 16, 5, 2, 64)}
 PAIRS = [(a, b) for index, a in enumerate(FACTORS) for b in FACTORS[index + 1 :]]
 STUDIES: dict[str, Components] = {
-    "as a first run of quick": COMPONENTS,
+    "as in a first study": COMPONENTS,
     "rules differ most": {
         ("target",): 0.2, ("home",): 0.05, ("home", "target"): 0.2, ("seed",): 0.05, ("home", "seed"): 0.05,
         ("target", "seed"): 0.1, ("panel",): 0.02, ("target", "panel"): 0.05, ("economy",): 0.05,
@@ -51,14 +52,15 @@ def ways(statistic: Statistic, sizes: Sizes) -> dict[str, Limits]:
     """Return the limits that each method gives."""
     draws = bootstrap(statistic, sizes, DRAWS)
     estimate, error = float(statistic(equal(sizes))[0]), float(draws.std(ddof=1))
-    used = interval(statistic, sizes, count=DRAWS)
+    used, before = interval(statistic, sizes), intervals(statistic, sizes, count=DRAWS)[0]
     margin, seeds = norm.ppf(0.975) * error, seeds_only(statistic, sizes)
     return {
-        "t": (used.low, used.high),
+        "ours": (used.low, used.high),
+        "bootstrap t": (before.low, before.high),
         "normal": (estimate - margin, estimate + margin),
         "percentile": limits(draws, 0.025, 0.975),
         "BCa": accelerated(statistic, sizes, draws, estimate),
-        "jackknife": jackknifed(estimate, sizes, used.variances),
+        "jackknife": jackknifed(estimate, sizes, before.variances),
         "seeds only": seeds,
     }
 

@@ -108,6 +108,21 @@ class Economy:
         """The economy's fingerprint: sixteen hexadecimal digits of all its fields."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
+    def features(self) -> np.ndarray:
+        """Return what sets economies apart as numbers a network can read: float32 (20,) in [-10, 10].
+
+        Sizes are logarithms, to base 10, of jobs per organization and the like, so that a market of a thousand
+        organizations does not drown one of ten.
+        """
+        sizes = (self.organizations, self.jobs, self.capacity, self.rounds)
+        numbers = (
+            *(np.log10(size) for size in sizes), self.base_cost, self.effort_cost, self.promotion_price,
+            self.outside_share, self.outside_ask, self.learning == "endogenous", self.progress_ratio,
+            10 * self.depreciation, *self.initial_capability, np.mean(self.infrastructure), self.shock_sd,
+            self.value_spread, self.demand_drift, self.value_drift, self.initial_reputation,
+        )  # fmt: skip
+        return np.clip(np.array(numbers, np.float64), -10.0, 10.0).astype(np.float32)
+
     def row(self) -> np.ndarray:
         """Return the economy as the kernel reads it: float64 (ECONOMY_ROW,), by the positions in `layout`."""
         row = np.zeros(at.ECONOMY_ROW)

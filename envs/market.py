@@ -364,6 +364,17 @@ class Market:
         return self._plan_in_force.rule_in(self._round, market)
 
     @property
+    def rule_features(self) -> np.ndarray:
+        """The features of the rules in force, float32 (B, len(FEATURES)), whether or not they are disclosed.
+
+        Raises:
+            RuntimeError: before the first reset.
+        """
+        if self._seeds is None:
+            raise RuntimeError(f"the market is not open ({self._closed}); call reset()")
+        return self._plan_in_force.features(self._round)
+
+    @property
     def schedule_in_force(self) -> tuple[Shift, ...]:
         """The shifts of the episode that is being played."""
         return self._plan_in_force.schedule

@@ -6,17 +6,24 @@ of the levels; the counts of a bootstrap, the equal weights of the estimate and 
 function. An array has five axes in the order of `FACTORS`, of length 1 where a factor does not enter; H, G, S, P and E
 stand for their lengths.
 
-An interval is estimate +- t * error. The error is the standard deviation of the bootstrap; t has the degrees of freedom
-of Satterthwaite (1946), to which each factor contributes the variance that a jackknife over its levels finds. So two
-seeds that matter make a wide interval, and two that hardly matter do not. Resampling crossed factors counts
-interactions more than once, which errs on the wide side; no bootstrap gets all of them right (McCullagh 2000,
-"Resampling and exchangeable arrays", Bernoulli 6; Owen & Eckles 2012, "Bootstrapping data arrays of arbitrary order",
-Annals of Applied Statistics 6).
+An interval is estimate +- t * error, and t has the degrees of freedom of Satterthwaite (1946). So two seeds that matter
+make a wide interval, and two that hardly matter do not.
+
+For a ratio of sums, the squared error is the sum of the variance components of the linearised ratio, one for each
+factor and each interaction, each counted once. It follows without bias from the mean squares of the crossed design
+(Searle, Casella and McCulloch 1992, "Variance Components", chapter 4), and is at least what any one factor explains.
+
+For any other statistic, the error is the standard deviation of a bootstrap of the levels, and each factor contributes
+the variance that a jackknife over its levels finds. Resampling crossed factors counts interactions more than once,
+which errs on the wide side; no bootstrap gets all of them right (McCullagh 2000, "Resampling and exchangeable arrays",
+Bernoulli 6; Owen & Eckles 2012, "Bootstrapping data arrays of arbitrary order", Annals of Applied Statistics 6).
 `bench/interval_coverage.py` measures how often these intervals, and those that were rejected, contain the truth.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,6 +31,8 @@ from scipy import stats
 
 FACTORS = ("home", "target", "seed", "panel", "economy")
 """The crossed factors, in the order of the axes H, G, S, P, E."""
+RULES = ("home", "target")
+"""The factors whose levels are rules. With them fixed, an interval speaks of the rules of the study and no others."""
 LEVEL = 0.95
 """Coverage of an interval unless another one is asked for, 0 .. 1."""
 _CHUNK = 256
@@ -51,7 +60,8 @@ class Interval:
     freedom: float
     """Degrees of freedom of the standard error."""
     variances: dict[str, float] = field(default_factory=dict)
-    """Contribution to the squared error of each factor that varies, by name, from the jackknife."""
+    """Contribution to the squared error of each factor that varies, by name; with its interactions, where it was
+    bootstrapped."""
     fixed: tuple[str, ...] = ()
     """Factors that have one level only; the interval says nothing about other levels of these."""
 
@@ -83,9 +93,57 @@ def _contract(moved: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.einsum("...n,bn->b...", moved[0], weights)
 
 
-def ratio(numerator: np.ndarray, denominator: np.ndarray) -> Statistic:
+@dataclass(frozen=True)
+class Ratio:
+    """Ratio (B,) of the weighted sums of two arrays (H, G, S, P, E); an axis of length 1 counts for every level."""
+
+    numerator: np.ndarray
+    denominator: np.ndarray
+
+    def __call__(self, weights: Weights) -> np.ndarray:
+        return mean(self.numerator, weights) / mean(self.denominator, weights)
+
+    def linearised(self) -> np.ndarray:
+        """How far each cell moves the ratio, (H, G, S, P, E) of mean 0: the ratio is linear in them to first order."""
+        estimate = self.numerator.mean() / self.denominator.mean()
+        return (self.numerator - estimate * self.denominator) / self.denominator.mean()
+
+
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> Ratio:
     """Ratio of the weighted sums of two arrays (H, G, S, P, E); an axis of length 1 counts for every level."""
-    return lambda weights: mean(numerator, weights) / mean(denominator, weights)
+    return Ratio(numerator, denominator)
+
+
+def variance_components(array: np.ndarray) -> dict[tuple[str, ...], float]:
+    """Variance of the effects of each factor and interaction of a crossed array (H, G, S, P, E), by factors.
+
+    They follow from mean squares and their expectations where all factors are random (Searle, Casella and McCulloch
+    1992, "Variance Components", chapter 4), and are 0 where the estimate is negative. Factors of one level have none.
+    """
+    squares, found = _mean_squares(array), {}
+    for chosen in squares:
+        above = [other for other in squares if set(chosen) <= set(other)]
+        variance = sum((-1) ** (len(other) - len(chosen)) * squares[other] for other in above)
+        repeats = prod(size for name, size in zip(FACTORS, array.shape, strict=True) if name not in chosen)
+        found[chosen] = max(variance / repeats, 0.0)
+    return found
+
+
+def _mean_squares(array: np.ndarray) -> dict[tuple[str, ...], float]:
+    """Mean square of each factor that varies and of each of their interactions, by factors."""
+    varied = [axis for axis, size in enumerate(array.shape) if size > 1]
+    subsets = [chosen for count in range(1, len(varied) + 1) for chosen in combinations(varied, count)]
+    return {tuple(FACTORS[axis] for axis in chosen): _mean_square(array, chosen) for chosen in subsets}
+
+
+def _mean_square(array: np.ndarray, chosen: tuple[int, ...]) -> float:
+    """Mean square of the interaction of these axes, or of the main effect if there is only one."""
+    others = tuple(axis for axis in range(array.ndim) if axis not in chosen)
+    effect = array.mean(axis=others, keepdims=True)
+    for axis in chosen:
+        effect = effect - effect.mean(axis=axis, keepdims=True)
+    freedom = prod(array.shape[axis] - 1 for axis in chosen)
+    return float((effect**2).sum()) * array.size / effect.size / freedom
 
 
 def equal(sizes: Sizes) -> list[np.ndarray]:
@@ -156,9 +214,51 @@ def intervals(
     return found
 
 
-def interval(statistic: Statistic, sizes: Sizes, **settings: Any) -> Interval:
-    """The value of a statistic that has only one, with its interval; see `intervals`."""
-    return intervals(statistic, sizes, **settings)[0]
+def interval(
+    statistic: Statistic, sizes: Sizes, *, fixed: Sequence[str] = (), level: float = LEVEL, **settings: Any
+) -> Interval:
+    """The value of a statistic that has only one, with its interval.
+
+    Args:
+        statistic: function from B rows of weights to (B,); a `Ratio` is not bootstrapped.
+        sizes: number of levels of each factor.
+        fixed: factors, by name, whose levels are taken as they are: the interval is for these and no others. Only a
+            `Ratio` can have some.
+        level: nominal coverage, 0 .. 1.
+        settings: as of `intervals`, for what is bootstrapped.
+    """
+    if isinstance(statistic, Ratio):
+        return _ratio_interval(statistic, sizes, fixed, level)
+    assert not fixed
+    return intervals(statistic, sizes, level=level, **settings)[0]
+
+
+def _ratio_interval(statistic: Ratio, sizes: Sizes, fixed: Sequence[str], level: float) -> Interval:
+    estimate = float(statistic(equal(sizes))[0])
+    over = tuple(axis for axis, name in enumerate(FACTORS) if name in fixed)
+    array = np.broadcast_to(statistic.linearised(), sizes).mean(axis=over, keepdims=True)
+    levels = {name: size for name, size in zip(FACTORS, array.shape, strict=True) if size > 1}
+    single = tuple(name for name in FACTORS if name not in levels)
+    squares = {
+        chosen: square / array.size for chosen, square in _mean_squares(array).items()
+    }  # each holds the components of all that contain it, once
+    single_squares = [square for chosen, square in squares.items() if len(chosen) == 1]
+    once = sum((-1) ** (len(chosen) + 1) * square for chosen, square in squares.items())
+    squared = max([once, *single_squares], default=0.0)
+    shares = {
+        chosen: variance / prod(levels[name] for name in chosen)
+        for chosen, variance in variance_components(array).items()
+    }
+    # Two levels agree by chance too often: they count with all that their mean square holds beyond noise.
+    noise = squares[tuple(levels)] if levels else 0.0
+    pairs = {(name,): max(squares[name,] - noise, 0.0) for name in levels if levels[name] == 2}
+    freedom = {chosen: prod(levels[name] - 1 for name in chosen) for chosen in shares}
+    spread = sum(share**2 / freedom[chosen] for chosen, share in (shares | pairs).items())
+    least, most = min((size - 1 for size in levels.values()), default=0), sum(size - 1 for size in levels.values())
+    degrees = float(np.clip(squared**2 / spread, least, most)) if spread > 0 else float(least)
+    margin = float(stats.t.ppf((1 + level) / 2, degrees)) * squared**0.5 if levels else np.inf
+    own = {name: shares[name,] for name in levels}
+    return Interval(estimate, estimate - margin, estimate + margin, squared**0.5, degrees, own, single)
 
 
 def _columns(values: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from ruleshift.eval.experiment.power import power_table
 from ruleshift.eval.experiment.preset import Preset, load_preset
 from ruleshift.eval.experiment.record import claimed_study, study_folder
 from ruleshift.eval.experiment.results import write_results
+from ruleshift.eval.jobs.cluster import check_ray
 from ruleshift.eval.jobs.pool import compute, worker_count
 from ruleshift.eval.report import write_report
 
@@ -23,6 +24,7 @@ def study(
     extensions: Sequence[str] = (),
     recompute: bool = False,
     workers: int | None = None,
+    ray: str | None = None,
     quiet: bool = False,
 ) -> Path:
     """Run a study in the folder `out`, or continue the one that is there, and return the path of its report.
@@ -37,6 +39,7 @@ def study(
         recompute: compute anew the results in the folder that are not what was computed, in place of refusing them.
         workers: number of processes, one core each; by default, and for -1, one per core that this process may use,
             and 0 to compute in this process.
+        ray: address of a Ray cluster to compute on, such as `auto`, in place of local processes.
         quiet: show no progress.
 
     Raises:
@@ -45,6 +48,8 @@ def study(
         CellError: a part of the study failed.
     """
     processes = worker_count(workers)
+    if ray is not None:
+        check_ray()
     design, root = Design.of(load_preset(preset, mechanisms=mechanisms, extensions=extensions)), Path(out)
     _check_learners(design)
     with claimed_study(root, design):
@@ -53,7 +58,15 @@ def study(
         if not quiet:
             print(_stated_power(design.preset))
         warm_up()  # here, where it is seen, and not in each worker
-        compute(tasks(plan(design), design), job(design), folder, workers=processes, quiet=quiet, recompute=recompute)
+        compute(
+            tasks(plan(design), design),
+            job(design),
+            folder,
+            workers=processes,
+            quiet=quiet,
+            recompute=recompute,
+            ray=ray,
+        )
         write_results(folder, design)
         return write_report(root, mechanisms=design.preset.mechanisms, extensions=design.preset.extensions)
 

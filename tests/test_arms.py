@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ruleshift.agents import Constant, Undisclosed, rival_population
+from ruleshift.agents import RATES, Constant, Undisclosed, rival_population
 from ruleshift.envs import Economy, Market, Rule, Structure, load_rule, load_structure
 from ruleshift.envs.support import outside
 from ruleshift.train import ARMS, Arm, MarketGroup, MixedVecEnv, register_arm, training_groups, variant, variants
@@ -23,17 +23,19 @@ def _groups(arm: Arm, markets: int = 20, **options: Any) -> tuple[MarketGroup, .
 
 
 def test_variants__are_arms_with_every_kind_of_memory() -> None:
-    assert len(set(variants())) == len(variants()) == 3 * len(ARMS)
-    found = [variant(name) for name in ("randomized", "fixed+nuisance+memory", "fixed+nuisance+recurrent")]
-    assert [each.arm for each in found] == [ARMS["randomized"], ARMS["fixed+nuisance"], ARMS["fixed+nuisance"]]
-    assert [(each.memory.history, each.memory.units) for each in found] == [
-        (0, 0),
-        (HISTORY_ROUNDS, 0),
-        (0, LSTM_UNITS),
+    assert len(set(variants())) == len(variants()) == 4 * len(ARMS)
+    suffixes = ("", "+memory", "+stack", "+recurrent")
+    found = [variant("fixed+nuisance" + suffix) for suffix in suffixes]
+    assert {each.arm.name for each in found} == {"fixed+nuisance"}
+    assert [(each.memory.rates, each.memory.history, each.memory.units) for each in found] == [
+        ((), 0, 0),
+        (RATES, 0, 0),
+        ((), HISTORY_ROUNDS, 0),
+        ((), 0, LSTM_UNITS),
     ]
     for wrong in ("wide+memory", "fixed+memory+recurrent", "+memory", ""):
         told = f"arm {re.escape(repr(wrong))} is unknown; the arms are fixed, .*, each also with"
-        with pytest.raises(ValueError, match=rf"{told} \+memory or \+recurrent"):
+        with pytest.raises(ValueError, match=rf"{told} \+memory or \+stack or \+recurrent"):
             variant(wrong)
 
 
@@ -42,7 +44,7 @@ def test_variant__says_how_an_arm_is_trained() -> None:
     assert [each.is_trained for each in (specialist, generalist, novice)] == [True, True, False]
     assert [each.has_policy_per_home for each in (specialist, generalist, novice)] == [True, False, False]
     assert (specialist.name, specialist.trains_on, generalist.aware) == ("fixed+memory", "home", True)
-    assert specialist.summary == "one home rule, one economy: a specialist, with a memory of the last rounds"
+    assert specialist.summary == "one home rule, one economy: a specialist, with a memory of the whole episode"
 
 
 def test_register_arm__adds_to_the_one_list(monkeypatch: pytest.MonkeyPatch) -> None:

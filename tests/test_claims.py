@@ -69,7 +69,7 @@ def test_decide__only_what_the_whole_interval_says(low: float, high: float, expe
     ("generalist", "expected"), [(0.8, "supported"), (0.5, "no material difference"), (0.2, "contradicted")]
 )
 def test_transfer__a_planted_effect_is_found(generalist: float, expected: str) -> None:
-    returns = make_returns(away={GENERALIST: generalist, SPECIALIST: 0.5}, spread=0.003)
+    returns = make_returns(away={GENERALIST: generalist, SPECIALIST: 0.5}, spread=0.001)
     verdict = CLAIMS["transfer"].judge(returns)
     assert verdict.outcome == expected
     assert verdict.measure is not None

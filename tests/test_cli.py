@@ -304,3 +304,10 @@ def test_mechanisms__are_found_beside_the_rule_as_the_installed_command_finds_th
     assert main([*words, "--mechanisms", "beside_the_rule:nobody"]) == 0
     assert "round 2 of 2" in capsys.readouterr().out
     assert sys.path == path
+
+
+def test_play__from_a_notebook_whose_backend_is_not_installed_here() -> None:
+    command = [sys.executable, "-m", "ruleshift", "play", "--rounds", "1", "--pause", "0"]
+    environment = {**os.environ, "MPLBACKEND": "module://nowhere.backend_inline"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -64,6 +64,7 @@ MENTIONED = {
     "ruleshift validate": "the README runs it with its options",
     "ruleshift validate --extensions": "the command below the answer of one's own has the name of a module",
     "ruleshift study --preset mine.toml --extensions my_arms": "test_outside_lists runs such a file with such a module",
+    "ruleshift study --preset full --out results/full --ray HOST:6379": "test_cluster runs a study on three nodes",
     ".venv/bin/ruleshift": "where `make` puts the command",
 }
 """Commands that a sentence is about, and where they run with their arguments."""

@@ -8,9 +8,9 @@ import torch as th
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
-from ruleshift.agents import load_policy, save_policy
+from ruleshift.agents import History, RunningMeans, load_policy, save_policy
 from ruleshift.envs import Economy
-from ruleshift.train import HistoryVecEnv, MarketVecEnv, policy_of
+from ruleshift.train import MarketVecEnv, MemoryVecEnv, policy_of
 
 ECONOMY = Economy(organizations=2, jobs=2, kinds=2, rounds=5)
 
@@ -23,7 +23,8 @@ def _ppo(env: Any, **options: Any) -> PPO:
     return PPO("MlpPolicy", env, n_steps=8, batch_size=8, n_epochs=1, device="cpu", **options)
 
 
-@pytest.mark.parametrize("wrap", [lambda env: env, lambda env: HistoryVecEnv(env, 3),
+@pytest.mark.parametrize("wrap", [lambda env: env, lambda env: MemoryVecEnv(env, History(2, 3)),
+                                  lambda env: MemoryVecEnv(env, RunningMeans(2)),
                                   lambda env: VecNormalize(env, norm_obs=False)])  # fmt: skip
 def test_policy_of__acts_as_the_model(wrap: Any, tmp_path: Any) -> None:
     env = wrap(_env())
@@ -31,7 +32,7 @@ def test_policy_of__acts_as_the_model(wrap: Any, tmp_path: Any) -> None:
     model.learn(64)
     policy = load_policy(save_policy(policy_of(model, rule="price_board"), tmp_path))
     assert (policy.card.kinds, policy.card.hidden, policy.card.seed) == (2, (8, 4), 5)
-    assert policy.card.history == (3 if isinstance(env, HistoryVecEnv) else 0)
+    assert policy.memory.input_size == env.observation_space.shape[0]
     seen = env.reset()
     np.testing.assert_allclose(policy.mean(seen).clip(-1, 1), model.predict(seen, deterministic=True)[0], atol=1e-5)
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ruleshift.agents import Card, Constant, Follower, LearnedPolicy, Policy, RandomPolicy, Seats
+from ruleshift.agents import Card, Constant, Follower, LearnedPolicy, Policy, RandomPolicy, RunningMeans, Seats
 from ruleshift.envs import MEASURES, Economy, load_rule, load_structure
-from ruleshift.train import HistoryVecEnv, MarketGroup, MarketPPO, MarketVecEnv, MixedVecEnv
+from ruleshift.train import MarketGroup, MarketPPO, MarketVecEnv, MemoryVecEnv, MixedVecEnv
 from ruleshift.train.callbacks import MeasuresCallback
 
 SMALL = Economy(organizations=4, jobs=4, rounds=5)
@@ -95,7 +95,7 @@ def _native(history: int) -> LearnedPolicy:
 @pytest.mark.parametrize("rounds", [1, 2, 4])
 def test_mixed_vec_env__state_continues_with_the_same_bits(rounds: int) -> None:
     groups = _groups(_native(history=2), RandomPolicy())
-    first, second = (HistoryVecEnv(MixedVecEnv(groups, seed=3), 2) for _ in "ab")
+    first, second = (MemoryVecEnv(MixedVecEnv(groups, seed=3, privileged=True), RunningMeans(3)) for _ in "ab")
     first.reset()
     actions = _actions(first, 12)
     for each in actions[:rounds]:

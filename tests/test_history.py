@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ruleshift.agents import Card, Constant, History, LearnedPolicy, RandomPolicy, Seats
+from ruleshift.agents import Card, Constant, History, LearnedPolicy, RandomPolicy, RunningMeans, Seats
 from ruleshift.envs import Economy, Rule, load_rule
 from ruleshift.envs.layout import observation_layout
-from ruleshift.train import HistoryVecEnv, MarketVecEnv
+from ruleshift.train import MarketVecEnv, MemoryVecEnv
 
 ECONOMY = Economy(organizations=4, jobs=4, rounds=5)
 SEATS = Seats((0, 2), ((Constant(), (1,)), (RandomPolicy(), (3,))))
@@ -73,12 +73,13 @@ def test_policy__with_a_history_reads_it() -> None:
     assert not np.array_equal(actions, alone)
 
 
+@pytest.mark.parametrize("history", [History(3, 3), RunningMeans(3)], ids=["history", "running means"])
 @pytest.mark.parametrize("entry", ["closed", "replacement"])
-def test_history_vec_env__learner_and_policy_read_the_same(entry: str) -> None:
+def test_memory_vec_env__learner_and_policy_read_the_same(entry: str, history: History | RunningMeans) -> None:
     """They do so bit for bit, over episodes in which organizations go bankrupt and newcomers take their seats."""
     economy = Economy(organizations=4, jobs=4, rounds=7, initial_cash=0.1, effort_cost=0.8)
-    rule, rng, history = _rule(entry), np.random.default_rng(3), _policy(history=3).memory
-    env = HistoryVecEnv(MarketVecEnv(rule, markets=3, seed=4, economy=economy, seats=SEATS), 3)
+    rule, rng = _rule(entry), np.random.default_rng(3)
+    env = MemoryVecEnv(MarketVecEnv(rule, markets=3, seed=4, economy=economy, seats=SEATS), history)
     plain = MarketVecEnv(rule, markets=3, seed=4, economy=economy, seats=SEATS)
     inputs, seen, left = env.reset(), plain.reset(), 0
     memory = history.empty(plain.num_envs)
@@ -103,8 +104,9 @@ def test_history_vec_env__learner_and_policy_read_the_same(entry: str) -> None:
     assert (left > 0) == (entry == "replacement")
 
 
-def test_history_vec_env__state_continues_with_the_same_bits() -> None:
-    first, second = (HistoryVecEnv(MarketVecEnv(_rule(), markets=2, economy=ECONOMY, seats=SEATS), 2) for _ in "ab")
+@pytest.mark.parametrize("memory", [History(3, 2), RunningMeans(3)], ids=["history", "running means"])
+def test_memory_vec_env__state_continues_with_the_same_bits(memory: History | RunningMeans) -> None:
+    first, second = (MemoryVecEnv(MarketVecEnv(_rule(), markets=2, economy=ECONOMY, seats=SEATS), memory) for _ in "ab")
     first.reset()
     actions = np.random.default_rng(0).uniform(-1, 1, (9, first.num_envs, 6)).astype(np.float32)
     for each in actions[:3]:

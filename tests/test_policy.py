@@ -100,7 +100,7 @@ def test_load_policy__reads_older_formats(tmp_path: Path, older: int, unknown: l
 def test_load_policy__refuses_two_memories(tmp_path: Path) -> None:
     path = save_policy(_policy(history=2), tmp_path) / "policy.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "units": 4}))
-    with pytest.raises(ValueError, match=r"policy\.json: units: 4 beside a history; a policy has one memory"):
+    with pytest.raises(ValueError, match=r"policy\.json: units, history and rates: a policy has one memory"):
         load_policy(tmp_path)
 
 

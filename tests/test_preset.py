@@ -109,4 +109,4 @@ def test_design__economies_are_those_of_the_frozen_set_that_no_arm_trains_in() -
 def test_preset__is_a_value() -> None:
     """A preset can be made in code as well as read from a file."""
     assert replace(load_preset("testing"), markets=2) == load_preset("testing")
-    assert Preset(homes=("price_board",)).steps == 1_000_000
+    assert Preset(homes=("price_board",)).steps == 2_000_000

@@ -199,12 +199,25 @@ def test_sentences__where_the_verdict_flips() -> None:
     assert "What best separates these economies is" in text
 
 
-def test_sentences__where_the_best_reply_learned_nothing_there_is_no_answer() -> None:
-    study = found(replace(AHEAD, best_reply=-0.2))
-    outcome, text = answer(study, "transfer")
-    assert outcome == "inconclusive"
-    assert "the best replies earn no more than the floor" in text
-    assert "not measured" in Page(page(study)).text
+def test_sentences__whoever_beats_the_best_reply_takes_its_place() -> None:
+    study = found(replace(AHEAD, best_reply=0.4))  # natives are planted at .9
+    assert set(study.returns.best_known) == {rule.name for rule in study.design.targets}
+    away = [study.returns.best_known[rule.name] for rule in study.design.held_out]
+    assert set(away) == {"native"}
+    assert "takes its place" in Page(page(study)).text
+    near = (study.returns.best_reply - study.returns.floor) / (BEST - FLOOR)
+    assert near == pytest.approx(0.9, abs=0.05)  # of the way to the best reply that was planted elsewhere
+
+
+def test_sentences__in_both_scopes() -> None:
+    study = found(AHEAD)
+    _, text = answer(study, "transfer")
+    assert "Under these rules, taken as they are rather than as a sample" in text
+    verdict = study.judgement.verdicts["transfer"]
+    here, everywhere = verdict.intervals["under these rules"], verdict.measure
+    assert everywhere is not None
+    assert {"home", "target"} <= set(here.fixed)
+    assert here.estimate == everywhere.estimate
 
 
 @pytest.mark.parametrize("change", [{"seeds": (0,)}, {"economies": 1}, {"panel_seeds": (1000,)}])

@@ -52,11 +52,11 @@ def test_numbers__are_those_of_the_file(study: Path) -> None:
     numbers = ResultTable(DESIGN, read_entries(study_folder(study, DESIGN), DESIGN))
     with open(study / "results.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if (row["protocol"], row["measure"]) == ("adaptation", "return_3")]
-    for arm in ("fixed+memory", "randomized"):
+    for arm in ("fixed+nuisance+memory", "randomized"):
         found = numbers.array(arm, "adaptation", numbers.held_out, measure="return_3")
         assert found.shape == (3, 4, 2, 2, 8)
         own = [row for row in rows if row["arm"] == arm]
-        assert len(own) == found.size if arm == "fixed+memory" else len(own) == found[0].size
+        assert len(own) == found.size if arm == "fixed+nuisance+memory" else len(own) == found[0].size
         for row in own:
             place = numbers.held_out.index(row["target_rule"]), *(int(row[key]) for key in ("seed", "panel", "economy"))
             homes = [numbers.homes.index(row["home_rule"])] if row["home_rule"] else range(3)

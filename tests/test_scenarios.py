@@ -25,7 +25,8 @@ from ruleshift.envs import (
     market_v0,
 )  # fmt: skip
 from ruleshift.envs.scenario import CONTEXT, find_scenario, is_scenario
-from ruleshift.eval import compare_rules, run_scenario
+from ruleshift.eval import run_scenario
+from ruleshift.eval.compare.compare import differences_of
 from ruleshift.eval.scenario import OUTCOMES, gini
 from ruleshift.train import MarketVecEnv
 
@@ -77,7 +78,7 @@ def test_scenario__each_shift_changes_the_rule_in_force(name: str) -> None:
     assert len(rules) > 1
     assert len({rule.name for rule in rules}) == len(rules)
     for before, after in pairwise(rules):
-        assert compare_rules(before, after).differences
+        assert differences_of(before, after)
 
 
 def test_scenarios__have_kinds_in_common_so_that_one_policy_can_be_run_in_each() -> None:

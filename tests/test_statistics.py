@@ -19,6 +19,7 @@ from ruleshift.eval.experiment.power import (
 )
 from ruleshift.eval.statistics import (
     FACTORS,
+    RULES,
     Statistic,
     bootstrap,
     equal,
@@ -103,6 +104,27 @@ def test_interval__with_two_seeds_that_differ_has_one_degree_of_freedom() -> Non
     found = interval(ratio(by_seed, ONE), shape)
     assert found.freedom == pytest.approx(1, abs=0.1)
     assert found.high - found.low > 20 * found.error
+
+
+def test_interval__counts_each_interaction_once() -> None:
+    """The truth is known by simulation: an interaction of all five factors weighs one cell among all cells."""
+    shape, rng = (3, 4, 3, 3, 4), np.random.default_rng(0)
+    arrays = [simulate(shape, {FACTORS: 1.0, ("home", "target"): 0.5}, rng) for _ in range(40)]
+    truth = 1.0 / np.prod(shape) + 0.25 / (3 * 4)
+    ours = np.mean([interval(ratio(array, ONE), shape).error ** 2 for array in arrays])
+    resampled = np.mean([intervals(ratio(array, ONE), shape, count=200)[0].error ** 2 for array in arrays])
+    assert truth < ours < 1.8 * truth  # it is unbiased but for its lower bound
+    assert resampled > 1.5 * ours
+
+
+def test_interval__under_these_rules_asks_nothing_of_other_rules() -> None:
+    """Where only rules differ, the answer for these rules is known exactly, and that for others is not."""
+    shape = (3, 4, 2, 2, 4)
+    array = simulate(shape, {("home", "target"): 0.5}, np.random.default_rng(1))
+    here, others = interval(ratio(array, ONE), shape, fixed=RULES), interval(ratio(array, ONE), shape)
+    assert here.fixed == RULES
+    assert here.high - here.low < 1e-9 < others.high - others.low
+    assert here.estimate == others.estimate == pytest.approx(array.mean())
 
 
 def test_interval__says_which_factors_it_does_not_speak_of() -> None:

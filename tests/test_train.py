@@ -14,7 +14,7 @@ import pytest
 from stable_baselines3 import PPO
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ruleshift.agents import Card, Constant, LearnedPolicy, Seats, load_policy, rival_population
+from ruleshift.agents import RATES, Card, Constant, LearnedPolicy, Seats, load_policy, rival_population
 from ruleshift.envs import MEASURES, Economy, Shift, load_rule
 from ruleshift.train import (
     ARMS,
@@ -56,15 +56,6 @@ def test_market_ppo__is_stock_ppo() -> None:
         np.testing.assert_allclose(ours.policy.state_dict()[name], weight, atol=2e-5, err_msg=name)
 
 
-def test_market_ppo__bootstraps_truncated_rows() -> None:
-    model = _ppo(MarketPPO).learn(60)
-    rewards, last = np.zeros(6, np.float32), np.ones((6, 64), np.float32)
-    infos = [{"TimeLimit.truncated": row < 4, "terminal_observation": last[row]} for row in range(6)]
-    model._bootstrap(rewards, np.array([True, False, True, True, True, True]), infos)
-    value = model.policy.predict_values(model.policy.obs_to_tensor(last)[0]).detach().numpy()[0, 0]
-    np.testing.assert_allclose(rewards, 0.98 * value * np.array([1, 0, 1, 1, 0, 0]), rtol=1e-6)
-
-
 def test_market_ppo__nothing_follows_bankruptcy() -> None:
     """The oracle is returns by hand: a row's value is cut where a newcomer takes the seat, and bootstrapped at
     truncation only."""
@@ -88,7 +79,7 @@ def test_market_ppo__nothing_follows_bankruptcy() -> None:
     def value(seen: np.ndarray) -> float:
         return float(model.policy.predict_values(model.policy.obs_to_tensor(seen[None])[0]).detach()[0, 0])
 
-    returns = model.rollout_buffer.returns.reshape(6, 12)  # by row, after learning
+    returns = model.rollout_buffer.returns.T  # by row
     for row in range(6):
         expected = value(log[-1][0][row])
         for t in reversed(range(12)):
@@ -188,7 +179,7 @@ def test_train__in_groups_from_a_finished_run_ends_with_the_same_bits_when_kille
     assert _weights(tmp_path / "killed") == _weights(tmp_path / "whole")
     np.testing.assert_array_equal(load_rewards(tmp_path / "killed"), load_rewards(tmp_path / "whole"))
     assert load_rewards(tmp_path / "whole").shape == (400 // 8, 8)
-    assert (whole.card.history, whole.card.rule, whole.card.economy) == (4, "promoted_listing, price_board", {})
+    assert (whole.card.rates, whole.card.rule, whole.card.economy) == (RATES, "promoted_listing, price_board", {})
 
 
 def test_train__records_what_the_rows_earn(tmp_path: Path) -> None:
@@ -226,7 +217,7 @@ def test_train__an_arm_with_nuisance_learns_in_its_own_economies(tmp_path: Path)
     groups = json.loads((tmp_path / "config.json").read_text())["groups"]
     expected = training_groups(ARMS["aware"], "platforms", 8)
     assert [group["seats"] for group in groups] == [json.loads(json.dumps(g.seats.describe())) for g in expected]
-    assert (policy.card.arm, policy.card.history, policy.card.economy) == ("aware+memory", 4, {})
+    assert (policy.card.arm, policy.card.rates, policy.card.economy) == ("aware+memory", RATES, {})
 
 
 @pytest.mark.parametrize(
@@ -255,8 +246,9 @@ def test_training_plan__is_checked_when_it_is_made(fields: Any, message: str) ->
 def test_training_plan__is_a_value_and_stays_what_was_given() -> None:
     plan = _plan("price_board", arm="fixed+memory", rivals=[Constant()])
     assert replace(plan, seed=5) == plan != replace(plan, seed=6)
-    assert replace(plan, arm="fixed").memory.history == 0
-    assert (plan.arm_name, plan.memory.history, plan.card.rule) == ("fixed+memory", 4, "price_board")
+    assert replace(plan, arm="fixed").memory.rates == ()
+    assert (plan.arm_name, plan.memory.rates, plan.card.rule) == ("fixed+memory", RATES, "price_board")
+    assert (replace(plan, arm="fixed+stack").card.history, replace(plan, rates=[0.5]).card.rates) == (4, (0.5,))
     assert plan.snapshot_steps == (0, 60, 120, 180, 240, 300, 360)
 
 

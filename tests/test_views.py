@@ -13,11 +13,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
-from ruleshift.agents import Seats
+from ruleshift.agents import RunningMeans, Seats
 from ruleshift.agents.market_env import MarketEnv, MarketVectorEnv
 from ruleshift.agents.policy import Card, LearnedPolicy
 from ruleshift.envs import Economy, Shift, load_rule, market_v0
-from ruleshift.train import HistoryVecEnv, MarketGroup, MarketVecEnv
+from ruleshift.train import MarketGroup, MarketVecEnv, MemoryVecEnv
 from ruleshift.train.groups import MixedVecEnv
 
 ECONOMY = Economy(organizations=4, jobs=4, rounds=5)
@@ -45,7 +45,7 @@ VIEWS: dict[str, Callable[[], Any]] = {
     "vector": lambda: MarketVectorEnv(3, economy=ECONOMY, background=_native()),
     "vec_env": lambda: MarketVecEnv(markets=2, economy=ECONOMY, seats=SEATS),
     "vec_env, all learn": lambda: MarketVecEnv(markets=2, economy=ECONOMY),
-    "history": lambda: HistoryVecEnv(MarketVecEnv(markets=2, economy=ECONOMY, seats=SEATS), 2),
+    "memory": lambda: MemoryVecEnv(MarketVecEnv(markets=2, economy=ECONOMY, seats=SEATS), RunningMeans(3)),
     "mixed": _mixed,
 }
 
@@ -147,7 +147,7 @@ def test_view__what_was_handed_out_can_be_edited_and_pickled(name: str) -> None:
         for a, b in zip(_seen(step, name), _seen(expected, name), strict=True):
             np.testing.assert_array_equal(a, b)
         assert str(pickle.loads(pickle.dumps(step[-1]))) == str(deepcopy(step[-1]))
-        if name in ("vec_env", "history", "mixed", "vec_env, all learn"):
+        if name in ("vec_env", "memory", "mixed", "vec_env, all learn"):
             for a, b in zip(step[-1], expected[-1], strict=True):
                 if "terminal_observation" in b:
                     np.testing.assert_array_equal(a["terminal_observation"], b["terminal_observation"])
@@ -225,7 +225,7 @@ def _spoiled(state: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     return [each for each in found if any(each.get(name) is not state.get(name) for name in each | state)]
 
 
-@pytest.mark.parametrize("name", ["vec_env", "vec_env, all learn", "history", "mixed"])
+@pytest.mark.parametrize("name", ["vec_env", "vec_env, all learn", "memory", "mixed"])
 def test_vec_env__a_state_that_is_refused_changes_nothing(name: str) -> None:
     env, other = VIEWS[name](), VIEWS[name]()
     for each in (env, other):

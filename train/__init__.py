@@ -11,9 +11,10 @@ except ImportError as error:
     ) from None
 
 from ruleshift.train.arms import ARMS, Arm, ArmVariant, MemoryKind, register_arm, training_groups, variant, variants
+from ruleshift.train.asymmetric import AsymmetricPolicy
 from ruleshift.train.export import policy_of
 from ruleshift.train.groups import MarketGroup, MixedVecEnv
-from ruleshift.train.history import HistoryVecEnv
+from ruleshift.train.memory import MemoryVecEnv
 from ruleshift.train.plan import TrainingPlan
 from ruleshift.train.ppo import MarketPPO, PPOSettings
 from ruleshift.train.run import learning_curve, load_rewards, train
@@ -23,11 +24,12 @@ __all__ = [
     "ARMS",
     "Arm",
     "ArmVariant",
-    "HistoryVecEnv",
+    "AsymmetricPolicy",
     "MarketGroup",
     "MarketPPO",
     "MarketVecEnv",
     "MemoryKind",
+    "MemoryVecEnv",
     "MixedVecEnv",
     "PPOSettings",
     "TrainingPlan",

@@ -1,8 +1,8 @@
 """The arms: what a learner trains on. The one list of them; everything that names an arm derives from it.
 
 All arms are one code path, `training_groups`: each is a set of markets. What a learner remembers is the other half of
-its name: `NAME+memory` is the arm NAME of a learner with a history of `HISTORY_ROUNDS` rounds, `NAME+recurrent` of one
-with an LSTM of `LSTM_UNITS` units.
+its name: `NAME+memory` is the arm NAME of a learner that remembers running means over the episode, `NAME+stack` of one
+that remembers the last `HISTORY_ROUNDS` rounds, `NAME+recurrent` of one with an LSTM of `LSTM_UNITS` units.
 """
 
 import re
@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from ruleshift.agents.policy import Policy
+from ruleshift.agents.running_means import RATES
 from ruleshift.agents.scripted import rival_population
 from ruleshift.agents.seats import Seats
 from ruleshift.envs import Economy, Rule, Shift, Structure, load_rule, load_structure
@@ -20,7 +21,7 @@ from ruleshift.envs.economies import economy_set
 from ruleshift.train.groups import MarketGroup
 
 HISTORY_ROUNDS, LSTM_UNITS = 4, 64
-"""Rounds that a learner with a history remembers, and the width of the LSTM of a recurrent one."""
+"""Rounds that a learner with a stack remembers, and the width of the LSTM of a recurrent one."""
 NUISANCE, FIRST_ECONOMY = 8, 1024
 """Economies of an arm with nuisance, and the number of the first in the frozen set; studies score on other ones."""
 _CANDIDATES = 256
@@ -75,6 +76,8 @@ class MemoryKind:
 
     summary: str = ""
     """The same in words for a reader."""
+    rates: tuple[float, ...] = ()
+    """Rates of the running means of outcomes that the learner reads beside the observation."""
     history: int = 0
     """Rounds whose outcomes the learner reads beside the observation."""
     units: int = 0
@@ -83,10 +86,11 @@ class MemoryKind:
 
 MEMORIES = {
     "": MemoryKind(),
-    "+memory": MemoryKind("with a memory of the last rounds", history=HISTORY_ROUNDS),
+    "+memory": MemoryKind("with a memory of the whole episode", rates=RATES),
+    "+stack": MemoryKind("with a memory of the last rounds", history=HISTORY_ROUNDS),
     "+recurrent": MemoryKind("with a recurrent memory (an LSTM)", units=LSTM_UNITS),
 }
-"""Memories by the suffix that they add to the name of an arm. The last is an option: no preset asks for it."""
+"""Memories by the suffix that they add to the name of an arm. Presets ask for the first two."""
 
 
 @dataclass(frozen=True)

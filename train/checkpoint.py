@@ -22,7 +22,7 @@ from safetensors.numpy import save
 from ruleshift.agents.policy import Card, LearnedPolicy
 from ruleshift.envs.files import write_atomically
 from ruleshift.train.groups import MixedVecEnv
-from ruleshift.train.history import HistoryVecEnv
+from ruleshift.train.memory import MemoryVecEnv
 from ruleshift.train.networks import policy_weights
 from ruleshift.train.ppo import Learner
 from ruleshift.train.recurrent import lstm_states, put_lstm_states
@@ -30,7 +30,7 @@ from ruleshift.train.vec_env import MarketVecEnv, part_of
 
 FORMAT = 2
 
-MarketEnvs = MarketVecEnv | MixedVecEnv | HistoryVecEnv
+MarketEnvs = MarketVecEnv | MixedVecEnv | MemoryVecEnv
 """What a policy is trained in: each can be put back where it was."""
 
 

@@ -7,20 +7,27 @@ from stable_baselines3.common.distributions import DiagGaussianDistribution
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import FlattenExtractor
+from stable_baselines3.common.vec_env import VecEnvWrapper
 
 from ruleshift.agents.history import History
 from ruleshift.agents.policy import Card, LearnedPolicy
+from ruleshift.agents.running_means import RunningMeans
 from ruleshift.envs.layout import ACTION
+from ruleshift.train.asymmetric import AsymmetricPolicy
+from ruleshift.train.memory import MemoryVecEnv
 from ruleshift.train.networks import policy_weights
 
 
-def policy_of(model: OnPolicyAlgorithm, *, rule: str = "", arm: str = "") -> LearnedPolicy:
+def policy_of(
+    model: OnPolicyAlgorithm, *, memory: History | RunningMeans | None = None, rule: str = "", arm: str = ""
+) -> LearnedPolicy:
     """Return the policy that an on-policy algorithm of stable-baselines3, such as PPO, has learned so far.
 
     Its actions for an observation are those of `model.predict`, within rounding.
 
     Args:
-        model: trained with `MlpPolicy` and tanh, on observations of the market, alone or with a history.
+        model: trained with `MlpPolicy` or `AsymmetricPolicy` and tanh, on observations of the market.
+        memory: what a `MemoryVecEnv` remembered for it, where the model does not have its environment any more.
         rule: name of the rule or structure that it learned on, for the card.
         arm: name of the arm, for the card.
 
@@ -36,10 +43,17 @@ def policy_of(model: OnPolicyAlgorithm, *, rule: str = "", arm: str = "") -> Lea
     _check_network(policy)
     layers = [each for each in policy.mlp_extractor.policy_net if isinstance(each, th.nn.Linear)]
     kinds, size = policy.action_net.out_features - ACTION.focus, layers[0].in_features if layers else 0
+    remembered = _memory_of(model) if memory is None else memory
     card = Card(
-        kinds=kinds, hidden=tuple(each.out_features for each in layers), history=_history(kinds, size), arm=arm,
-        rule=rule, seed=model.seed or 0, steps=model.num_timesteps,
+        kinds=kinds, hidden=tuple(each.out_features for each in layers), arm=arm, rule=rule, seed=model.seed or 0,
+        history=remembered.rounds if isinstance(remembered, History) else 0,
+        rates=remembered.rates if isinstance(remembered, RunningMeans) else (), steps=model.num_timesteps,
     )  # fmt: skip
+    if kinds < 1 or size != card.input_size:
+        raise ValueError(
+            f"model: it reads {size} numbers; an observation of a market with {kinds} kinds and its memory has "
+            f"{card.input_size if kinds > 0 else 'more'}"
+        )
     return LearnedPolicy(policy_weights(model), card)
 
 
@@ -55,7 +69,7 @@ def _check_normalization(model: OnPolicyAlgorithm) -> None:
 def _check_network(policy: Any) -> None:
     """Refuse a policy that is more than linear layers with tanh between them and a Gaussian."""
     for what, right, fits in (
-        ("policy", "MlpPolicy", type(policy) is ActorCriticPolicy),
+        ("policy", "MlpPolicy or AsymmetricPolicy", type(policy) in (ActorCriticPolicy, AsymmetricPolicy)),
         ("features extractor", "FlattenExtractor", isinstance(policy.features_extractor, FlattenExtractor)),
         ("distribution", "DiagGaussianDistribution", type(policy.action_dist) is DiagGaussianDistribution),
         ("squash_output", "False", not policy.squash_output),
@@ -67,10 +81,11 @@ def _check_network(policy: Any) -> None:
             raise ValueError(f"model: its policy has {type(layer).__name__}; its activation must be tanh")
 
 
-def _history(kinds: int, size: int) -> int:
-    """Return how many rounds are remembered in inputs of a size."""
-    history = History(kinds, 0) if kinds > 0 else None
-    rounds, rest = divmod(size - history.observation_size, history.width) if history else (-1, 0)
-    if rounds < 0 or rest:
-        raise ValueError(f"model: it reads {size} numbers; no observation of a market with {kinds} kinds has so many")
-    return rounds
+def _memory_of(model: OnPolicyAlgorithm) -> History | RunningMeans | None:
+    """What the learner's environment remembers for it."""
+    env: Any = model.get_env()
+    while isinstance(env, VecEnvWrapper):
+        if isinstance(env, MemoryVecEnv):
+            return env.memory
+        env = env.venv
+    return None

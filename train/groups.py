@@ -62,12 +62,17 @@ class MarketGroup:
         }
 
     def make_env(
-        self, seed: int, mechanisms: Sequence[str] = (), threads: int = 1, read_only: bool = False
+        self,
+        seed: int,
+        mechanisms: Sequence[str] = (),
+        threads: int = 1,
+        read_only: bool = False,
+        privileged: bool = False,
     ) -> MarketVecEnv:
         """The markets of the group alone, not yet begun; arguments as of `MarketVecEnv`."""
         return MarketVecEnv(
             self.rule, self.markets, self.first_market, seed, self.economy, self.seats, self.schedule, mechanisms,
-            threads, read_only,
+            threads, read_only, privileged,
         )  # fmt: skip
 
 
@@ -101,6 +106,7 @@ class MixedVecEnv(VecEnv):
         mechanisms: users' mechanisms, as `module:function`.
         threads: markets of each group are stepped on so many threads.
         read_only: as for `MarketVecEnv`, of the infos; observations are fresh in any case.
+        privileged: as for `MarketVecEnv`.
 
     Raises:
         ValueError: as `check_groups`.
@@ -116,10 +122,11 @@ class MixedVecEnv(VecEnv):
         mechanisms: Sequence[str] = (),
         threads: int = 1,
         read_only: bool = False,
+        privileged: bool = False,
     ) -> None:
         check_groups(groups)
         self.groups = tuple(groups)
-        self.parts = [group.make_env(seed, mechanisms, threads, read_only) for group in groups]
+        self.parts = [group.make_env(seed, mechanisms, threads, read_only, privileged) for group in groups]
         """The markets of each group as a VecEnv of its own."""
         self._background = Backgrounds([(group.seats, group.markets) for group in groups])
         for index, part in enumerate(self.parts):
@@ -127,6 +134,8 @@ class MixedVecEnv(VecEnv):
         self.row_group = np.repeat(np.arange(len(groups)), [part.num_envs for part in self.parts])
         """The group of each row, (num_envs,) int64."""
         first, self.render_mode, self.read_only = self.parts[0], None, read_only
+        self.privileged_size = first.privileged_size
+        """How many numbers at the end of an observation are for a critic alone."""
         super().__init__(len(self.row_group), first.observation_space, first.action_space)
         self._handed_in: np.ndarray | None = None  # the learning seats' actions, (num_envs, A) float32
         self._row_slices = _slices([part.num_envs for part in self.parts])

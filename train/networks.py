@@ -19,8 +19,10 @@ from safetensors.numpy import load, save
 
 from ruleshift.agents.policy import Card, LearnedPolicy, check_shapes, load_policy
 from ruleshift.envs.files import write_atomically
+from ruleshift.train.closed_form import linear_layers
 from ruleshift.train.ppo import Learner
 from ruleshift.train.recurrent import lstm_weights, put_lstm_weights
+from ruleshift.train.vec_env import PRIVILEGED_SIZE
 
 CRITIC_FILE = "critic.safetensors"
 
@@ -36,9 +38,11 @@ def critic_weights(model: Learner) -> dict[str, np.ndarray]:
     return _weights(_critic(model))
 
 
-def critic_shapes(card: Card) -> dict[str, tuple[int, ...]]:
-    """The shape of every weight of the critic beside a policy, by name."""
-    return card.network_shapes(1)
+def critic_shapes(card: Card, privileged: int = 0) -> dict[str, tuple[int, ...]]:
+    """The shape of every weight of the critic beside a policy, by name; it reads so many numbers more."""
+    shapes = card.network_shapes(1)
+    inputs, units = shapes["layer.0.weight"]
+    return {**shapes, "layer.0.weight": (inputs + privileged, units)}
 
 
 def save_critic(model: Learner, policy: LearnedPolicy, folder: Path) -> None:
@@ -63,10 +67,13 @@ class WarmStart:
 
     def check(self, card: Card) -> None:
         """Refuse to go on as a policy of another shape; ValueError names what differs."""
-        for name in ("kinds", "hidden", "history", "units"):
+        for name in ("kinds", "hidden", "history", "rates", "units"):
             here, there = getattr(card, name), getattr(self.policy.card, name)
             if here != there:
                 raise ValueError(f"start: {name} is {there} there, but this run has {here}")
+        here, there = 0 if card.units else PRIVILEGED_SIZE, _privileged(self.critic, card)
+        if here != there:
+            raise ValueError(f"start: its critic reads {there} privileged numbers, but that of this run reads {here}")
 
     def put_into(self, model: Learner) -> None:
         """Give a learner these weights. Its optimizer begins anew."""
@@ -87,7 +94,7 @@ def load_warm_start(folder: str | os.PathLike[str]) -> WarmStart:
     try:
         blob = path.read_bytes()
         critic, header = load(blob), _header(blob)
-        check_shapes(critic, critic_shapes(policy.card))
+        check_shapes(critic, critic_shapes(policy.card, _privileged(critic, policy.card)))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
     except (SafetensorError, KeyError, ValueError) as error:
@@ -97,6 +104,12 @@ def load_warm_start(folder: str | os.PathLike[str]) -> WarmStart:
     if header.get("policy") != digest:
         raise ValueError(f"{path}: policy: not that of the policy beside it; they are of two runs")
     return WarmStart(policy, critic, hashlib.sha256(digest.encode() + blob).hexdigest())
+
+
+def _privileged(critic: Mapping[str, np.ndarray], card: Card) -> int:
+    """How many numbers a critic reads beside what its policy reads."""
+    first = critic.get("layer.0.weight")
+    return max(first.shape[0] - critic_shapes(card)["layer.0.weight"][0], 0) if first is not None and first.ndim else 0
 
 
 def _digest(weights: Mapping[str, np.ndarray]) -> str:
@@ -120,16 +133,16 @@ class _Network:
 
 def _actor(model: Learner) -> _Network:
     policy = model.policy
-    return _Network(getattr(policy, "lstm_actor", None), [*_linear(policy.mlp_extractor.policy_net), policy.action_net])
+    return _Network(
+        getattr(policy, "lstm_actor", None), linear_layers(policy.mlp_extractor.policy_net, policy.action_net)
+    )
 
 
 def _critic(model: Learner) -> _Network:
     policy = model.policy
-    return _Network(getattr(policy, "lstm_critic", None), [*_linear(policy.mlp_extractor.value_net), policy.value_net])
-
-
-def _linear(network: th.nn.Module) -> list[Any]:
-    return [layer for layer in network.children() if isinstance(layer, th.nn.Linear)]
+    return _Network(
+        getattr(policy, "lstm_critic", None), linear_layers(policy.mlp_extractor.value_net, policy.value_net)
+    )
 
 
 def _weights(network: _Network) -> dict[str, np.ndarray]:

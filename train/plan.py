@@ -9,18 +9,18 @@ from typing import Any
 
 from ruleshift.agents.policy import Card, Policy
 from ruleshift.envs import Economy, Rule, Shift, Structure
-from ruleshift.envs.fields import Count, Flag, Maybe, Of, Sizes, brief, check_fields, checked, listed, option
+from ruleshift.envs.fields import Count, Flag, Maybe, Numbers, Of, Sizes, brief, check_fields, checked, listed, option
 from ruleshift.envs.mechanisms import load_mechanisms
 from ruleshift.train.arms import ArmVariant, MemoryKind, fitting, training_groups, variant
 from ruleshift.train.checkpoint import MarketEnvs
 from ruleshift.train.groups import MarketGroup, MixedVecEnv, check_groups
-from ruleshift.train.history import HistoryVecEnv
+from ruleshift.train.memory import MemoryVecEnv
 from ruleshift.train.networks import WarmStart, load_warm_start
 from ruleshift.train.ppo import Learner, PPOSettings, make_learner
 from ruleshift.train.recurrent import check_installed
 from ruleshift.train.vec_env import MarketVecEnv
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class TrainingPlan:
             them.
 
     >>> plan = TrainingPlan("price_board", arm="fixed+memory", steps=1_000_000, seed=3)
-    >>> plan.label, plan.memory.history
-    ('fixed+memory price_board seed 3', 4)
+    >>> plan.label, plan.memory.rates
+    ('fixed+memory price_board seed 3', (0.25, 0.08, 0.03, 0.0))
     """
 
     rule: str | Rule | Structure | None = None
@@ -57,8 +57,10 @@ class TrainingPlan:
     """The markets themselves, in place of all that the arm would make of `rule`; of the arm only its memory counts."""
     history: int | None = option(None, Maybe(Count(0, 1_000)))
     """Rounds that the policy remembers."""
+    rates: Sequence[float] | None = option(None, Maybe(Numbers(16, 0, 1)))
+    """Rates of the running means that it remembers in place of a history."""
     units: int | None = option(None, Maybe(Count(0, 65_536)))
-    """Width of an LSTM in place of a history; it needs sb3-contrib. Where neither is given, the memory is that of the
+    """Width of an LSTM in place of a history; it needs sb3-contrib. Where no memory is given, it is that of the
     `start`, or of the arm."""
     start: str | os.PathLike[str] | None = None
     """Folder of a finished run, whose policy and critic are where this one begins; new networks where None."""
@@ -100,8 +102,10 @@ class TrainingPlan:
             self.warm_start.check(self.card)
 
     def _check_memory(self) -> None:
-        if self.history and self.units:
-            raise ValueError(f"plan: history is {self.history} and units is {self.units}; a policy has one memory")
+        given = {name: getattr(self, name) for name in ("history", "rates", "units")}
+        if sum(bool(value) for value in given.values()) > 1:
+            both = " and ".join(f"{name} is {value}" for name, value in given.items() if value)
+            raise ValueError(f"plan: {both}; a policy has one memory")
 
     @cached_property
     def arm_variant(self) -> ArmVariant | None:
@@ -137,11 +141,11 @@ class TrainingPlan:
     @property
     def memory(self) -> MemoryKind:
         """What the policy remembers: as given, or as that of the start, or of the arm."""
-        if self.history is not None or self.units is not None:
-            return MemoryKind(history=self.history or 0, units=self.units or 0)
+        if not self.history is self.rates is self.units is None:
+            return MemoryKind(rates=tuple(self.rates or ()), history=self.history or 0, units=self.units or 0)
         if self.warm_start is not None:
             card = self.warm_start.policy.card
-            return MemoryKind(history=card.history, units=card.units)
+            return MemoryKind(rates=card.rates, history=card.history, units=card.units)
         return self.arm_variant.memory if self.arm_variant is not None else MemoryKind()
 
     @property
@@ -162,6 +166,7 @@ class TrainingPlan:
             kinds=first.kinds,
             hidden=self.settings.net_arch,
             history=self.memory.history,
+            rates=self.memory.rates,
             units=self.memory.units,
             arm=self.arm_name,
             rule=", ".join(dict.fromkeys(rules.values())),
@@ -185,6 +190,7 @@ class TrainingPlan:
             "rule_hash": card.rule_hash,
             "groups": [group.describe() for group in self.market_groups],
             "history": card.history,
+            "rates": list(card.rates),
             "units": card.units,
             "start": self.warm_start.digest if self.warm_start is not None else None,
             "mechanisms": list(self.mechanisms),
@@ -198,12 +204,14 @@ class TrainingPlan:
     def make_env(self, threads: int = 1) -> MarketEnvs:
         """The markets, not yet begun, each group's stepped on so many threads, which change no bit."""
         groups, mechanisms = self.market_groups, tuple(self.mechanisms)
+        options: dict[str, Any] = {"threads": threads, "read_only": True, "privileged": not self.memory.units}
         env: MarketVecEnv | MixedVecEnv
         if len(groups) > 1:
-            env = MixedVecEnv(groups, self.seed, mechanisms, threads, read_only=True)
+            env = MixedVecEnv(groups, self.seed, mechanisms, **options)
         else:
-            env = groups[0].make_env(self.seed, mechanisms, threads, read_only=True)
-        return HistoryVecEnv(env, self.memory.history) if self.memory.history else env
+            env = groups[0].make_env(self.seed, mechanisms, **options)
+        remembers = self.memory.history or self.memory.rates
+        return MemoryVecEnv(env, self.card.blocks) if remembers else env
 
     def make_learner(self, env: MarketEnvs) -> Learner:
         """The learner as it begins, in the markets of `make_env`."""

@@ -10,9 +10,14 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.utils import explained_variance
 from stable_baselines3.common.vec_env import VecEnv
 
 from ruleshift.envs.fields import Count, Number, Sizes, check_fields, option
+from ruleshift.train.asymmetric import AsymmetricPolicy
+from ruleshift.train.closed_form import LOG_SQRT_2_PI, ClosedForm, Perceptron, has_closed_form
+
+_PART = 1_600
 
 Learner = OnPolicyAlgorithm
 """What learns: a `MarketPPO`, or a RecurrentPPO of sb3-contrib."""
@@ -36,18 +41,21 @@ class PPOSettings:
     """Agent-steps between two updates, summed over all learning seats; SB3's `n_steps` counts them for one seat."""
     batch_size: int = option(800, Count(2, 10**9))
     """Agent-steps of one gradient step, or about as many: the nearest size that divides the rollout evenly."""
-    n_epochs: int = option(5, Count(1, 1000))
+    n_epochs: int = option(2, Count(1, 1000))
     """Passes over each rollout."""
     learning_rate: float = option(1e-3, Number(0, 1))
     """Step size of Adam at the start; it falls linearly to a tenth."""
     gamma: float = option(0.98, Number(0, 1))
     """Discount of a round's reward against the one before; below .97 path dependence is out of sight."""
-    gae_lambda: float = option(0.95, Number(0, 1))
+    gae_lambda: float = option(0.9, Number(0, 1))
     """Lambda of generalized advantage estimation (Schulman et al. 2016)."""
     clip_range: float = option(0.2, Number(0, 1))
     """Largest change of the probability ratio that is rewarded (Schulman et al. 2017)."""
     ent_coef: float = option(0.001, Number(0, 1))
     """Weight of the entropy bonus in the loss."""
+    max_grad_norm: float = option(5.0, Number(0, 1e9))
+    """Norm to which a gradient is scaled down. At SB3's 0.5, which holds for actor and critic together, the critic's
+    part leaves the actor little."""
     log_std_init: float = option(math.log(0.35), Number(-20, 2))
     """Log of each action's standard deviation at the start. At deviation 1, asks lose so much that staying out wins."""
     net_arch: tuple[int, ...] = option((64, 64), Sizes(1, 65_536, 100))
@@ -73,62 +81,140 @@ class PPOSettings:
 
 
 class MarketPPO(PPO):
-    """PPO that bootstraps all truncated rows of a round at once (stock PPO does one forward pass a row).
+    """PPO whose arithmetic is laid out for speed: the algorithm and the weights of stock PPO, up to rounding.
 
-    Gives the weights of stock PPO up to floating-point rounding, on any VecEnv. Continuous actions and flat
-    observations only, without state-dependent exploration. Where the VecEnv says `clips_actions`, it gets the sampled
-    actions as they are, and counts what it clips.
+    Where the policy is two perceptrons with tanh and a Gaussian, a rollout values all its states at once when it ends,
+    and the gradient is that of `ClosedForm`. Any other policy, device or option of PPO is left to stable-baselines3.
+    Where the VecEnv says `clips_actions`, it gets the sampled actions as they are, and counts what it clips.
     """
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        self._closed_form: ClosedForm | None = None
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_closed_form"]
+
+    @property
+    def closed_form(self) -> ClosedForm | None:
+        """The gradient in closed form; None where this learner has to be left to autograd."""
+        if getattr(self, "_closed_form", None) is None:
+            stock = self.use_sde or self.clip_range_vf is not None or self.target_kl is not None
+            if stock or type(self.rollout_buffer) is not RolloutBuffer or not has_closed_form(self.policy):
+                return None
+            self._closed_form = ClosedForm(self.policy)
+        return self._closed_form
 
     def collect_rollouts(
         self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int
     ) -> bool:
-        self.policy.set_training_mode(False)
-        rollout_buffer.reset()
+        closed_form = self.closed_form
+        if closed_form is None:
+            return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
+        buffer = rollout_buffer
+        buffer.reset()
         callback.on_rollout_start()
         low, high = self.action_space.low, self.action_space.high  # type: ignore[attr-defined]
         clip = not getattr(env, "clips_actions", False)
-        for _ in range(n_rollout_steps):
-            with th.no_grad():
-                sampled, values, log_probs = self.policy(th.as_tensor(self._last_obs, device=self.device))
-            actions = sampled.cpu().numpy()
-            new_obs, rewards, dones, infos = env.step(np.clip(actions, low, high) if clip else actions)
-            self.num_timesteps += env.num_envs
-            callback.update_locals(locals())
-            if not callback.on_step():
-                return False
-            if dones.any():
-                self._update_info_buffer(infos, dones)
-                self._bootstrap(rewards, dones, infos)
-            rollout_buffer.add(
-                self._last_obs,  # type: ignore[arg-type]
-                actions,
-                rewards,
-                self._last_episode_starts,  # type: ignore[arg-type]
-                values,
-                log_probs,
-            )
-            self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
+        noise = th.empty(buffer.actions.shape)
+        ends: list[tuple[int, int, dict[str, Any]]] = []
         with th.no_grad():
-            values = self.policy.predict_values(th.as_tensor(new_obs, device=self.device))  # type: ignore[arg-type]
-        rollout_buffer.compute_returns_and_advantage(last_values=values, dones=dones)
+            std = self.policy.log_std.exp()
+            for step in range(n_rollout_steps):
+                buffer.observations[step] = self._last_obs
+                buffer.episode_starts[step] = self._last_episode_starts
+                means = closed_form.actor.forward(th.from_numpy(buffer.observations[step]))
+                actions = buffer.actions[step]
+                th.addcmul(means, noise[step].normal_(), std, out=th.from_numpy(actions))
+                new_obs, rewards, dones, infos = env.step(np.clip(actions, low, high) if clip else actions)
+                self.num_timesteps += env.num_envs
+                callback.update_locals(locals())
+                if not callback.on_step():
+                    return False
+                buffer.rewards[step] = rewards
+                if dones.any():
+                    self._update_info_buffer(infos, dones)
+                    ends += [(step, row, infos[row]) for row in np.flatnonzero(dones).tolist()]
+                self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
+            scaled = noise.square().sum(2).mul_(-0.5)
+            th.sub(scaled, (self.policy.log_std + LOG_SQRT_2_PI).sum(), out=th.from_numpy(buffer.log_probs))
+            self._value(buffer, ends, closed_form.critic)
+            last_values = th.from_numpy(self._values(closed_form.critic, np.asarray(new_obs)))
+        buffer.compute_returns_and_advantage(last_values, dones)
+        buffer.pos, buffer.full = n_rollout_steps, True
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
 
-    def _bootstrap(self, rewards: np.ndarray, dones: np.ndarray, infos: list[dict[str, Any]]) -> None:
-        """Add to the reward of each truncated row the discounted value of the state that it did not go on from."""
-        rows = [
-            int(row)
-            for row in np.flatnonzero(dones)
-            if infos[row].get("TimeLimit.truncated", False) and infos[row].get("terminal_observation") is not None
-        ]
-        if not rows:
+    def _value(self, buffer: RolloutBuffer, ends: list[tuple[int, int, dict[str, Any]]], critic: Perceptron) -> None:
+        """Value all states of a rollout, and what follows for rows that were truncated there, discounted."""
+        states = buffer.observations.reshape(-1, buffer.observations.shape[-1])
+        buffer.values[:] = self._values(critic, states).reshape(buffer.values.shape)
+        truncated = [(step, row, info) for step, row, info in ends if info.get("TimeLimit.truncated", False)]
+        if truncated:
+            steps, rows, infos = zip(*truncated, strict=True)
+            last = np.stack([info["terminal_observation"] for info in infos])
+            buffer.rewards[list(steps), list(rows)] += self.gamma * self._values(critic, last)
+
+    @staticmethod
+    def _values(critic: Perceptron, states: np.ndarray) -> np.ndarray:
+        """What the critic expects in each of n states, (n,) float32; states fit the cache in parts."""
+        values = np.empty(len(states), np.float32)
+        for start in range(0, len(states), _PART):
+            part = th.from_numpy(states[start : start + _PART])
+            values[start : start + _PART] = critic.forward(part)[:, 0].numpy()
+        return values
+
+    def train(self) -> None:
+        """Update the policy by the rollout; minibatches and what is logged are those of stock PPO."""
+        closed_form, buffer = self.closed_form, self.rollout_buffer
+        if closed_form is None:
+            super().train()
             return
-        last = np.stack([infos[row]["terminal_observation"] for row in rows])
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self.policy.optimizer)
+        clip_range = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
+        steps, rows = buffer.values.shape
+        inputs, actions, log_probs, advantages, returns = (
+            th.from_numpy(each.reshape(steps * rows, *each.shape[2:]))
+            for each in (buffer.observations, buffer.actions, buffer.log_probs, buffer.advantages, buffer.returns)
+        )
+        logs: list[dict[str, th.Tensor]] = []
         with th.no_grad():
-            values = self.policy.predict_values(th.as_tensor(last, device=self.device))
-        rewards[rows] += self.gamma * values.cpu().numpy().reshape(-1)
+            for _ in range(self.n_epochs):
+                order = np.random.permutation(steps * rows)  # noqa: NPY002 - SB3's generator, so that minibatches agree
+                order = order % steps * rows + order // steps  # SB3 counts all rounds of a row before the next row
+                for start in range(0, len(order), self.batch_size):
+                    chosen = th.from_numpy(order[start : start + self.batch_size])
+                    advantage = advantages[chosen]
+                    if self.normalize_advantage and len(chosen) > 1:
+                        advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+                    losses = closed_form.accumulate(
+                        inputs[chosen], actions[chosen], log_probs[chosen], advantage, returns[chosen],
+                        clip_range=clip_range, ent_coef=self.ent_coef, vf_coef=self.vf_coef,
+                    )  # fmt: skip
+                    logs.append(losses)
+                    closed_form.clip(self.max_grad_norm)
+                    self.policy.optimizer.step()
+                self._n_updates += 1
+        self._log(logs, clip_range)
+
+    def _log(self, logs: list[dict[str, th.Tensor]], clip_range: float) -> None:
+        means = {name: float(th.stack([each[name] for each in logs]).mean()) for name in logs[0]}
+        entropy = float((self.policy.log_std.detach() + 0.5 + LOG_SQRT_2_PI).sum())
+        loss = means["policy_gradient_loss"] - self.ent_coef * entropy + self.vf_coef * means["value_loss"]
+        buffer = self.rollout_buffer
+        explained = explained_variance(buffer.values.flatten(), buffer.returns.flatten())
+        for name, value in {
+            **means,
+            "entropy_loss": -entropy,
+            "loss": loss,
+            "explained_variance": explained,
+            "std": float(self.policy.log_std.detach().exp().mean()),
+            "clip_range": clip_range,
+        }.items():
+            self.logger.record(f"train/{name}", value)
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
 
 
 def make_learner(env: VecEnv, settings: PPOSettings, *, seed: int, units: int = 0) -> Learner:
@@ -144,7 +230,7 @@ def make_learner(env: VecEnv, settings: PPOSettings, *, seed: int, units: int = 
         ImportError: an LSTM is asked for, and sb3-contrib is not installed.
     """
     start = settings.learning_rate
-    kind, policy, lstm = _recurrent(units) if units else (MarketPPO, "MlpPolicy", {})
+    kind, policy, own = _recurrent(units) if units else (MarketPPO, *_networks(getattr(env, "privileged_size", 0)))
     return kind(
         policy,
         env,
@@ -156,15 +242,21 @@ def make_learner(env: VecEnv, settings: PPOSettings, *, seed: int, units: int = 
         gae_lambda=settings.gae_lambda,
         clip_range=settings.clip_range,
         ent_coef=settings.ent_coef,
+        max_grad_norm=settings.max_grad_norm,
         policy_kwargs={
             "net_arch": list(settings.net_arch),
             "activation_fn": th.nn.Tanh,
             "log_std_init": settings.log_std_init,
-            **lstm,
+            "optimizer_kwargs": {"eps": 1e-5, "fused": not units},
+            **own,
         },
         seed=seed,
         device="cpu",
     )
+
+
+def _networks(privileged: int) -> tuple[Any, dict[str, Any]]:
+    return (AsymmetricPolicy, {"privileged": privileged}) if privileged else ("MlpPolicy", {})
 
 
 def _recurrent(units: int) -> tuple[type[Any], str, dict[str, Any]]:

@@ -13,13 +13,15 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from ruleshift.agents.background import Backgrounds
 from ruleshift.agents.seats import Seats, as_index
-from ruleshift.envs import MEASURES, Economy, Market, Rule, Shift, Structure
-from ruleshift.envs.fields import Maybe, Of, checked
+from ruleshift.envs import FEATURES, MEASURES, Economy, Market, Rule, Shift, Structure
+from ruleshift.envs.fields import Flag, Maybe, Of, checked
 from ruleshift.envs.seeds import fresh_seed, read_seed
 from ruleshift.envs.views import cannot_be_set, read_action, rule_option, settable
 
 SETTABLE = ("rule", "schedule")
 """What `set_attr` takes."""
+PRIVILEGED_SIZE = len(FEATURES) + len(Economy().features())
+"""How many numbers only a critic reads, where a VecEnv is asked for them."""
 _EMPTY: Any = MappingProxyType({})
 
 
@@ -52,6 +54,8 @@ class MarketVecEnv(VecEnv):
             the environment goes on with, and the infos of rows whose episodes go on are one read-only mapping, which
             cannot be pickled. By default, everything is the caller's to keep and to edit, which costs time at each
             step (docs/speed.md).
+        privileged: observations go on with what a critic may know in training but no policy that plays: the features
+            of the rule in force, disclosed or not, then those of the economy. `privileged_size` says how many numbers.
 
     >>> env = MarketVecEnv("price_board", markets=2)
     >>> env.reset().shape, env.num_envs
@@ -75,6 +79,7 @@ class MarketVecEnv(VecEnv):
         mechanisms: Sequence[str] = (),
         threads: int = 1,
         read_only: bool = False,
+        privileged: bool = False,
     ) -> None:
         self.market = Market(
             rule,
@@ -90,7 +95,7 @@ class MarketVecEnv(VecEnv):
         self.seats.check(organizations)
         if not self.seats.learning:
             raise ValueError("seats has no learning seat; a VecEnv needs at least one")
-        self.render_mode, self.read_only = None, read_only
+        self.render_mode, self.read_only = None, checked(read_only, Flag(), "read_only")
         self._shape = (markets, organizations, self.market.action_size)
         self._learning = as_index(self.seats.learning)
         self._all_learn = self.seats.learning == tuple(range(organizations))
@@ -98,11 +103,15 @@ class MarketVecEnv(VecEnv):
         self._first_seed: int | None = read_seed(seed)
         self._observations = np.zeros((markets, organizations, self.market.observation_size), np.float32)
         self._handed_in: np.ndarray | None = None  # the learning seats' actions, (B * L, A) float32
+        self._told = self.market.economy.features()
+        self.privileged_size = PRIVILEGED_SIZE if checked(privileged, Flag(), "privileged") else 0
+        """How many numbers at the end of an observation are for a critic alone."""
         super().__init__(
             markets * len(self.seats.learning),
-            spaces.Box(-10.0, 10.0, (self.market.observation_size,), np.float32),
+            spaces.Box(-10.0, 10.0, (self.market.observation_size + self.privileged_size,), np.float32),
             spaces.Box(-1.0, 1.0, (self.market.action_size,), np.float32),
         )
+        self._privileged = np.empty((self.num_envs, self.privileged_size), np.float32)
         self._returns = np.zeros(self.num_envs)
         self._entered = np.zeros(self.num_envs, np.int64)  # rounds played when the row's organization entered
         self._newcomer = self.market.layout["newcomer"].start
@@ -128,7 +137,8 @@ class MarketVecEnv(VecEnv):
         self._first_seed = self._handed_in = None
         self._reset_seeds()
         self._begin()
-        return self._rows(self._observations)
+        self._tell()
+        return self._seen()
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
         """`step_async` and `step_wait` in one."""
@@ -186,10 +196,15 @@ class MarketVecEnv(VecEnv):
         """Play the round with the actions of every seat, (B, N, 3 + K) float32; returns what `step_wait` does."""
         seen = self._observations
         self._observations, rewards, truncated = self.market.step(actions)
-        rows, earned = self._rows(self._observations), rewards[:, self._learning].reshape(-1)
+        earned = rewards[:, self._learning].reshape(-1)
         self._returns += earned
         if truncated:
-            return rows, earned, np.ones(self.num_envs, bool), self._end_episode(seen)
+            infos = self._end_episode(seen)
+            self._tell()
+            return self._seen(), earned, np.ones(self.num_envs, bool), infos
+        if self.market.schedule_in_force:
+            self._tell()
+        rows = self._seen()
         infos = [_EMPTY] * self.num_envs if self.read_only else [{} for _ in range(self.num_envs)]
         if not self._has_replacement:
             return rows, earned, np.zeros(self.num_envs, bool), infos
@@ -202,6 +217,17 @@ class MarketVecEnv(VecEnv):
         """The learning seats' rows (B * L, F): a copy, unless the caller only reads."""
         rows = observations[:, self._learning].reshape(self.num_envs, -1)
         return rows if self.read_only or not self._all_learn else rows.copy()
+
+    def _seen(self) -> np.ndarray:
+        """What the learning seats see now, (B * L, F), with what is for the critic alone."""
+        rows = self._rows(self._observations)
+        return np.concatenate([rows, self._privileged], axis=1) if self.privileged_size else rows
+
+    def _tell(self) -> None:
+        """Lay out anew what is for the critic alone."""
+        if self.privileged_size:
+            rules = np.repeat(self.market.rule_features, len(self.seats.learning), axis=0)
+            self._privileged = np.concatenate([rules, np.tile(self._told, (self.num_envs, 1))], axis=1)
 
     def _begin(self) -> None:
         """Forget the episode that has ended or was left."""
@@ -229,14 +255,14 @@ class MarketVecEnv(VecEnv):
         length = played - int(self._entered[row])
         episode = {"r": float(self._returns[row]), "l": length, "t": elapsed}
         self._returns[row], self._entered[row] = 0.0, played
-        last = seen[market, self.seats.learning[seat]].copy()
+        last = np.concatenate([seen[market, self.seats.learning[seat]], self._privileged[row]])
         return {"terminal_observation": last, "TimeLimit.truncated": False, "episode": episode}
 
     def _end_episode(self, seen: np.ndarray) -> list[dict[str, Any]]:
         market = self.market
         assert market.last_observations is not None
         assert market.episode_measures is not None
-        last = self._rows(market.last_observations)
+        last = np.concatenate([self._rows(market.last_observations), self._privileged], axis=1)
         measures = [dict(zip(MEASURES, row.tolist(), strict=True)) for row in market.episode_measures]
         rounds, elapsed = market.economy.rounds, round(time.time() - self._started, 6)
         seats = len(self.seats.learning)
@@ -323,6 +349,7 @@ class MarketVecEnv(VecEnv):
         self._has_replacement = _has_replacement(self.market)
         self._first_seed = self._handed_in = None
         self._reset_seeds()
+        self._tell()
 
 
 def part_of(state: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

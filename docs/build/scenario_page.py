@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from ruleshift.envs import Figure, Scenario, list_scenarios, load_scenario
 from ruleshift.envs.scenario import CONTEXT
-from ruleshift.eval.compare.compare import compare_rules
+from ruleshift.eval.compare.compare import differences_of
 
 _INTRODUCTION = """# Scenarios
 
@@ -51,7 +51,7 @@ def _section(scenario: Scenario) -> str:
     lines.append(f"- Round 0, `{scenario.rule.name}`: {scenario.rule.rationale}")
     for shift, (before, after) in zip(scenario.schedule, pairwise(scenario.rules), strict=True):
         notice = "unannounced" if shift.notice is None else f"announced from round {shift.at - shift.notice} on"
-        differences = compare_rules(before, after).differences
+        differences = differences_of(before, after)
         fields = ", ".join(f"`{each.field}` {each.first} to {each.second}" for each in differences)
         lines.append(f"- Round {shift.at}, `{after.name}`, {notice}: {after.rationale} ({fields}.)")
     lines += ["", "| figure | value | year | sets | source |", "|---|---|---|---|---|"]

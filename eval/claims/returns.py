@@ -63,13 +63,13 @@ class Returns:
     """By arm, (H, S, P, E) on its training rules, in markets of a separate seed: specialists on their own home rule,
     others on every home rule, and `central` on its one rule, repeated along H; see `own_gates`."""
     best_reply: np.ndarray
-    """(G, P, E) of the best replies at held-out targets."""
+    """(G, P, E) of the best replies at held-out targets, or of who takes their place."""
     floor: np.ndarray
     """(G, P, E) of the scripted organizations, averaged, at held-out targets."""
     constant: np.ndarray
     """(G, P, E) of the best constant conduct, which was chosen on the home rules, at held-out targets."""
     home_best_reply: np.ndarray
-    """(H, P, E) of the best replies on the home rules."""
+    """(H, P, E) of the best replies on the home rules, or of who takes their place."""
     home_floor: np.ndarray
     """(H, P, E) of the scripted organizations, averaged, on the home rules."""
     home_constant: np.ndarray
@@ -88,6 +88,8 @@ class Returns:
     """By arm, (3, H, G, S, P, E) late ask, effort and promotion of the frozen policy at held-out targets."""
     economies: Mapping[str, np.ndarray] = field(default_factory=dict)
     """By name of a field in which economies differ, (E,) its value in each."""
+    best_known: Mapping[str, str] = field(default_factory=dict)
+    """Who takes the place of the best reply where another policy is known to earn more, by name of the rule."""
     runs: Sequence[Run] = ()
     """All measurements at every budget, in the order of the plan, for claims about further protocols."""
 

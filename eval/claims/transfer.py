@@ -1,5 +1,7 @@
 """The primary contrast: training on many rules against training on one, after the rule has changed."""
 
+import math
+
 import numpy as np
 
 from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
@@ -21,10 +23,13 @@ from ruleshift.eval.claims.claim import (
 from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, at_targets, of_arm
 from ruleshift.eval.claims.wording import ends, level, points
-from ruleshift.eval.statistics import Statistic, Weights, equal, interval, leave_out, mean, ratio
+from ruleshift.eval.statistics import RULES, Ratio, Weights, equal, interval, leave_out, mean, ratio
+
+THESE_RULES = "under these rules"
+"""Name of the interval of the measure for the rules of the study alone."""
 
 
-def advantage(returns: Returns, arm: str = GENERALIST, over: str = SPECIALIST) -> Statistic:
+def advantage(returns: Returns, arm: str = GENERALIST, over: str = SPECIALIST) -> Ratio:
     """Delta, (B,): how much one arm scores above another at held-out rules, where 0 is the floor and 1 the best reply.
 
     Raises:
@@ -62,15 +67,33 @@ def judge(returns: Returns) -> Verdict:
     if problem:
         return Verdict(CLAIM.id, INCONCLUSIVE, problem)
     found = interval(advantage(returns), returns.sizes)
+    here = {THESE_RULES: interval(advantage(returns), returns.sizes, fixed=RULES)}
     failures = gate_failures(returns, (GENERALIST, SPECIALIST))
     if failures:
-        return Verdict(CLAIM.id, INCONCLUSIVE, failures, found)
+        return Verdict(CLAIM.id, INCONCLUSIVE, failures, found, here)
     outcome = decide(found)
-    return Verdict(CLAIM.id, outcome, explain(outcome, found), found)
+    return Verdict(CLAIM.id, outcome, explain(outcome, found), found, here)
 
 
 def answer(judgement: Judgement) -> str:
-    """Say who earns more after the rule change, by how much, and how sure that is."""
+    """Say who earns more after the rule change, by how much, and how sure that is, in both scopes."""
+    return " ".join(filter(None, (_answer(judgement), under_these_rules(judgement))))
+
+
+def under_these_rules(judgement: Judgement) -> str:
+    """Say what holds for the rules of the study taken as they are, a narrower question; empty if not measured."""
+    verdict = judgement.verdicts[CLAIM.id]
+    found = verdict.intervals.get(THESE_RULES)
+    if found is None or not math.isfinite(found.high):
+        return ""
+    outcome = "no verdict, since an arm fails the competence gate" if judgement.incompetent else decide(found)
+    return (
+        "Under these rules, taken as they are rather than as a sample of rules like these, the difference is "
+        f"{points(found.estimate, signed=True)} ({level()}: {ends(found, signed=True)}): {outcome}."
+    )
+
+
+def _answer(judgement: Judgement) -> str:
     verdict = judgement.verdicts[CLAIM.id]
     found = verdict.measure
     if found is None:

@@ -115,15 +115,20 @@ def compare_rules(a: Rule | str, b: Rule | str, *, mechanisms: tuple[str, ...] =
         ValueError: there is no such rule or mechanism.
     """
     first, second = load_rule(a), load_rule(b)
-    left, right = first.flat(), second.flat()
     found = (conduct_returns(first, mechanisms), conduct_returns(second, mechanisms))
     return Comparison(
         rules=(first, second),
-        differences=tuple(Difference(name, value, right[name]) for name, value in left.items() if value != right[name]),
+        differences=differences_of(first, second),
         distance=rule_distance(first, second, mechanisms=mechanisms),
         returns=found,
         regrets=(found[0].loses(found[1]), found[1].loses(found[0])),
     )
+
+
+def differences_of(a: Rule, b: Rule) -> tuple[Difference, ...]:
+    """Return the fields in which two rules differ, with both values."""
+    left, right = a.flat(), b.flat()
+    return tuple(Difference(name, value, right[name]) for name, value in left.items() if value != right[name])
 
 
 def _times(value: float) -> str:

@@ -11,6 +11,7 @@ from ruleshift.eval.experiment.preset import Preset, load_preset
 from ruleshift.eval.experiment.protocols import training
 from ruleshift.eval.experiment.record import claimed_study, study_folder
 from ruleshift.eval.experiment.references import FOLDER, keep
+from ruleshift.eval.jobs.cluster import check_ray
 from ruleshift.eval.jobs.pool import compute, worker_count
 
 
@@ -23,6 +24,7 @@ def make_references(
     extensions: Sequence[str] = (),
     recompute: bool = False,
     workers: int | None = None,
+    ray: str | None = None,
     quiet: bool = False,
 ) -> list[str]:
     """Train the natives and best replies of a preset that do not come with the suite, and add them to those that do.
@@ -38,6 +40,7 @@ def make_references(
         recompute: train anew what is in the folder but is not what was trained.
         workers: number of processes, one core each; by default, and for -1, one per core that this process may use,
             and 0 to compute in this process.
+        ray: address of a Ray cluster to compute on, such as `auto`, in place of local processes.
         quiet: show no progress.
 
     Returns:
@@ -48,13 +51,15 @@ def make_references(
         CellError: a training run failed.
     """
     processes = worker_count(workers)
+    if ray is not None:
+        check_ray()
     design, root = Design.of(load_preset(preset, mechanisms=mechanisms, extensions=extensions)), Path(out)
     cells = [cell for cell in training.cells(design) if cell.arm in ("native", "best_reply")]
     with claimed_study(root, design):
         folder = study_folder(root, design)
         folder.clean()
         warm_up()  # here, where it is seen, and not in each worker
-        compute(tasks(cells, design), job(design), folder, workers=processes, quiet=quiet, recompute=recompute)
+        compute(tasks(cells, design), job(design), folder, workers=processes, quiet=quiet, recompute=recompute, ray=ray)
         for cell in cells:
             assert cell.seed is not None
             keep(cell.arm, design, cell.home, cell.seed, folder.trained(cell.name), into)

@@ -2,37 +2,39 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from math import prod
 
 import numpy as np
 
 from ruleshift.eval.claims.claim import VERDICTS, decide
 from ruleshift.eval.claims.wording import points
-from ruleshift.eval.statistics import FACTORS, Interval, Sizes, interval, ratio
+from ruleshift.eval.statistics import FACTORS, Interval, Sizes, interval, ratio, variance_components
 
 Components = Mapping[tuple[str, ...], float]
 """Standard deviations of the effects of each factor, and of each interaction of several."""
 
 COMPONENTS: Components = {
     ("home",): 0.20,
-    ("home", "target"): 0.52,
-    ("home", "economy"): 0.13,
-    ("target", "seed"): 0.07,
-    ("home", "target", "seed"): 0.08,
-    ("home", "target", "economy"): 0.27,
-    ("target", "seed", "economy"): 0.06,
-    ("home", "target", "seed", "economy"): 0.08,
+    ("seed",): 0.06,
+    ("home", "target"): 0.50,
+    ("home", "economy"): 0.15,
+    ("target", "seed"): 0.22,
+    ("home", "target", "seed"): 0.15,
+    ("home", "target", "economy"): 0.23,
+    ("target", "seed", "economy"): 0.07,
+    ("target", "panel", "economy"): 0.06,
+    ("home", "target", "seed", "economy"): 0.10,
     FACTORS: 0.02,
 }
 """Components of [Y_generalist - Y_specialist] / mean of [best reply - floor], as `measure_components` finds them in a
-first run of `quick`.
+first study with four home rules, six targets, two seeds and eight economies.
 
-That run had three home rules and four targets, so they are rough, and those below .05 are left out. Pairs of a home and
-a target differ by far the most; seeds and panels hardly differ.
+They are rough, and those below .05 are left out. Pairs of a home and a target differ by far the most, then a
+generalist's seeds under each target; panels hardly differ.
 """
-SCALES: Components = {("target",): 0.63, ("economy",): 0.12, ("target", "economy"): 0.33}
-"""Components of [best reply - floor] / its mean, from the same run."""
+SCALES: Components = {
+    ("target",): 0.41, ("target", "economy"): 0.25, ("panel", "economy"): 0.10, ("target", "panel", "economy"): 0.16,
+}  # fmt: skip
+"""Components of [best reply - floor] / its mean, from the same study."""
 
 EFFECTS = (0.0, 0.05, 0.1, 0.2)
 """True effects for which the power is stated, on the scale from floor (0) to best reply (1)."""
@@ -98,34 +100,15 @@ def measure_components(numerator: np.ndarray, denominator: np.ndarray) -> dict[t
     """Estimate components such as `COMPONENTS` from a pilot study.
 
     They are those of the numerator minus the ratio of means times the denominator, in units of the mean denominator.
-    They follow from the mean squares of an analysis of variance and their expectations (Searle, Casella & McCulloch
-    1992, "Variance Components"), and are 0 if the estimate is negative. Factors of one level have none.
+    See `variance_components`.
 
     Args:
         numerator: array (H, G, S, P, E).
         denominator: array of the same shape or of length 1 along any axis, in the same unit.
     """
-    rest = (numerator - numerator.mean() / denominator.mean() * denominator) / denominator.mean()
-    varied = [axis for axis, size in enumerate(numerator.shape) if size > 1]
-    subsets = [chosen for count in range(1, len(varied) + 1) for chosen in combinations(varied, count)]
-    squares = {chosen: _mean_square(rest, chosen) for chosen in subsets}
-    found = {}
-    for chosen in subsets:
-        above = [other for other in subsets if set(chosen) <= set(other)]
-        variance = sum((-1) ** (len(other) - len(chosen)) * squares[other] for other in above)
-        repeats = prod(size for axis, size in enumerate(rest.shape) if axis not in chosen)
-        found[tuple(FACTORS[axis] for axis in chosen)] = max(variance / repeats, 0.0) ** 0.5
-    return found
-
-
-def _mean_square(array: np.ndarray, chosen: tuple[int, ...]) -> float:
-    """Mean square of the interaction of these axes, or of the main effect if there is only one."""
-    others = tuple(axis for axis in range(array.ndim) if axis not in chosen)
-    effect = array.mean(axis=others, keepdims=True)
-    for axis in chosen:
-        effect = effect - effect.mean(axis=axis, keepdims=True)
-    freedom = prod(array.shape[axis] - 1 for axis in chosen)
-    return float((effect**2).sum()) * array.size / effect.size / freedom
+    return {
+        chosen: found**0.5 for chosen, found in variance_components(ratio(numerator, denominator).linearised()).items()
+    }
 
 
 def power_table(
@@ -133,6 +116,7 @@ def power_table(
     effects: Sequence[float] = EFFECTS,
     components: Components = COMPONENTS,
     *,
+    fixed: Sequence[str] = (),
     repetitions: int = 200,
     seed: int = 0,
 ) -> list[Power]:
@@ -144,6 +128,7 @@ def power_table(
         sizes: number of homes, targets, seeds, panels and economies.
         effects: true effects, on the scale from floor (0) to best reply (1).
         components: standard deviations of the effects of factors and interactions.
+        fixed: factors whose levels are taken as they are, such as `statistics.RULES`.
         repetitions: number of simulated studies.
         seed: seed of the simulation.
 
@@ -151,7 +136,9 @@ def power_table(
         The power at each effect, in the same order.
     """
     rng = np.random.default_rng(seed)
-    found = [interval(ratio(*simulate_contrast(sizes, rng, components)), sizes, count=400) for _ in range(repetitions)]
+    found = [
+        interval(ratio(*simulate_contrast(sizes, rng, components)), sizes, fixed=fixed) for _ in range(repetitions)
+    ]
     half_width = float(np.median([each.high - each.low for each in found])) / 2
     return [Power(sizes, effect, _shares(found, effect), half_width) for effect in effects]
 

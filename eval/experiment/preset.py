@@ -47,7 +47,7 @@ class Preset:
     constant_seed: int = option(2002, Count(0, _SEED))
     """Seed of the markets in which the best constant conduct is searched for, used nowhere else."""
 
-    steps: int = option(1_000_000, Count(1, 10**12))
+    steps: int = option(2_000_000, Count(1, 10**12))
     """Training budget of each arm, in agent-steps."""
     adaptation: float = option(0.1, Number(0.001, 1))
     """Share of the budget for which every arm keeps learning after the shift, 0.001 .. 1."""
@@ -73,7 +73,7 @@ class Preset:
     """Agent-steps between two updates, over all learning seats."""
     batch_size: int = option(800, Count(1, 10**9))
     """Agent-steps in a minibatch, which is one gradient step."""
-    n_epochs: int = option(5, Count(1, 1000))
+    n_epochs: int = option(2, Count(1, 1000))
     """Passes over each rollout."""
     mechanisms: tuple[str, ...] = option((), Words(0))
     """Mechanisms of your own, as `module:function`."""

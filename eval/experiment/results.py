@@ -22,6 +22,8 @@ COLUMNS = (
     "inside_training_support", "measure", "value",
 )  # fmt: skip
 """Columns of `results.csv`."""
+TOLERATED = 0.02
+"""Share of the way from the floor to the best reply by which other policies may earn more than the best reply."""
 
 
 def read_entries(folder: Folder, design: Design) -> Iterator[tuple[Cell, Entry]]:
@@ -138,6 +140,31 @@ class ResultTable:
         targets = list(targets)
         return np.mean([self.reference(arm, targets, protocol) for arm in SCRIPTED], axis=0)
 
+    def best_known(self, targets: Iterable[str], protocol: str = "frozen") -> tuple[np.ndarray, dict[str, str]]:
+        """Returns (G, P, E) of the best policy that is known under each target, and who that is where it is another.
+
+        It is the best reply, unless the best constant conduct or the policies of an arm, on average over their seeds,
+        earn more by over `TOLERATED` of the way from the floor to the best reply.
+        """
+        targets = list(targets)
+        replies, floors = self.reference("best_reply", targets, protocol), self.floor(targets, protocol)
+        others: dict[str, str] = {}
+        for index, target in enumerate(targets):
+            bar = replies[index].mean() + TOLERATED * max((replies[index] - floors[index]).mean(), 0.0)
+            for (arm, home), returns in self._rivals_of_best_reply(target, protocol).items():
+                if returns.mean() > bar:
+                    bar, replies[index] = returns.mean(), returns
+                    others[target] = f"{arm} of {home}" if home and home != target else arm
+        return replies, others
+
+    def _rivals_of_best_reply(self, target: str, protocol: str) -> dict[tuple[str, str], np.ndarray]:
+        """Returns (P, E) under a target by arm and home, averaged over seeds and budgets."""
+        held: dict[tuple[str, str], list[np.ndarray]] = {}
+        for run in self.runs():
+            if (run.target, run.protocol) == (target, protocol) and run.arm not in (*SCRIPTED, "best_reply"):
+                held.setdefault((run.arm, run.home), []).append(run.values["return"].T)
+        return {key: np.mean(each, axis=0) for key, each in held.items()}
+
     def curve(self, arm: str, steps: int) -> np.ndarray:
         """Returns (H, S, P, E), on each home rule, of the policies of an arm saved after so many agent-steps."""
         seeds = self.design.preset.seeds
@@ -172,18 +199,20 @@ def returns_of(numbers: ResultTable, budget: float = 1.0) -> Returns:
     arms = {arm.name: arm for arm, at in design.budgets if at == budget}
     trained = [name for name, arm in arms.items() if arm.is_trained]
     curved = [name for name, arm in arms.items() if arm.arm.name in CURVED] if budget == 1.0 else []
+    (best_away, others), (best_at_home, others_at_home) = numbers.best_known(held_out), numbers.best_known(homes)
     return Returns(
+        best_known=others | others_at_home,
         adapted={arm: numbers.array(arm, "adaptation", held_out, budget=budget) for arm in arms},
         frozen={arm: numbers.array(arm, "frozen", held_out, budget=budget) for arm in trained},
         home={arm: numbers.at_home(arm, "frozen", budget=budget) for arm in trained},
         gate={arm: _gate(numbers, arm, budget) for arm in trained},
-        best_reply=numbers.reference("best_reply", held_out),
+        best_reply=best_away,
         floor=numbers.floor(held_out),
         constant=numbers.reference("constant", held_out),
-        home_best_reply=numbers.reference("best_reply", homes),
+        home_best_reply=best_at_home,
         home_floor=numbers.floor(homes),
         home_constant=numbers.reference("constant", homes),
-        gate_best_reply=numbers.reference("best_reply", homes, "gate"),
+        gate_best_reply=numbers.best_known(homes, "gate")[0],
         gate_floor=numbers.floor(homes, "gate"),
         own_gates={arm: _own_gate(numbers) for arm in trained if arms[arm].trains_on == "central"},
         curves={arm: np.array([numbers.curve(arm, each) for each in numbers.curve_steps]) for arm in curved},
@@ -202,7 +231,7 @@ def _gate(numbers: ResultTable, arm: str, budget: float) -> np.ndarray:
 def _own_gate(numbers: ResultTable) -> tuple[np.ndarray, np.ndarray]:
     """Returns (H, P, E) of the floor and of the best reply under the central rule."""
     rules = [numbers.design.central.name] * len(numbers.homes)
-    return numbers.floor(rules, "gate"), numbers.reference("best_reply", rules, "gate")
+    return numbers.floor(rules, "gate"), numbers.best_known(rules, "gate")[0]
 
 
 def _conduct(numbers: ResultTable, arm: str, budget: float) -> np.ndarray:

@@ -28,6 +28,8 @@ from ruleshift.envs.notices import say_once
 
 LOCK, WORKERS = ".lock", ".workers"
 """Names of the files that the owner and its workers lock."""
+Files = dict[str, bytes]
+"""Contents of files by their paths in a folder."""
 SEAL = "seal.json"
 """Name of the file in the folder of trained policies that holds their seal."""
 _SHOWN = 5
@@ -96,6 +98,22 @@ class Folder:
         if problem:
             raise ValueError(f"{path}: {problem}; {_ADVICE}")
         return {name: value for name, value in held.items() if name != "seal"}
+
+    def files(self, task: str) -> Files:
+        """The files of a task's result, as `receive` takes them in another folder."""
+        own = self.policies(task)
+        paths = [path for path in sorted(own.rglob("*")) if path.is_file()] if own.exists() else [self._result(task)]
+        return {path.relative_to(self.root).as_posix(): read_bytes(path, _MOST_WEIGHTS) for path in paths}
+
+    def receive(self, task: str, files: Files) -> None:
+        """Store the result of a task that was computed in another folder, which is then either whole or absent."""
+        policies, partial = self.policies(task), self.partial(task)
+        shutil.rmtree(partial, ignore_errors=True)  # of a training that was begun here
+        for name, content in files.items():
+            path = self.root / name
+            write_atomically(partial / path.relative_to(policies) if path.is_relative_to(policies) else path, content)
+        if partial.exists():
+            publish(partial, policies)
 
     def settle(self, tasks: Iterable[str], *, recompute: bool) -> None:
         """Check the stored results of all tasks, and remove those that do not match if they are to be computed anew.

@@ -16,12 +16,10 @@ from types import TracebackType
 from typing import Any
 
 from ruleshift.envs.fields import Count, checked
+from ruleshift.eval.jobs.cluster import THREADS, RayPool
 from ruleshift.eval.jobs.folder import Folder
 from ruleshift.eval.jobs.progress import Progress
 from ruleshift.eval.jobs.task import Job, Task
-
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-
 
 MOST_WORKERS = 1024
 """The most worker processes."""
@@ -64,7 +62,14 @@ def _quota(file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
 
 
 def compute(
-    tasks: Sequence[Task], job: Job, folder: Folder, *, workers: int, quiet: bool, recompute: bool = False
+    tasks: Sequence[Task],
+    job: Job,
+    folder: Folder,
+    *,
+    workers: int,
+    quiet: bool,
+    recompute: bool = False,
+    ray: str | None = None,
 ) -> None:
     """Compute the tasks whose results are absent, each after those that it needs, and return when all are finished.
 
@@ -77,21 +82,34 @@ def compute(
         workers: number of processes; 0 to compute in this process.
         quiet: show no progress.
         recompute: whether to compute anew the results that are not what was computed.
+        ray: address of a Ray cluster to compute on, in place of local processes.
 
     Raises:
         CellError: a task failed. The results of finished tasks stay.
-        ValueError: a result is not what was computed.
+        ValueError: a result is not what was computed, or there is no such cluster.
     """
     names = [task.name for task in tasks]
     folder.settle(names, recompute=recompute)
     while absent := [task for task in tasks if not folder.has(task.name)]:
-        _compute(tasks, absent, job, folder, workers=workers, quiet=quiet)
+        _compute(tasks, absent, job, folder, workers=workers, quiet=quiet, ray=ray)
         folder.settle(names, recompute=recompute)
 
 
-def _compute(tasks: Sequence[Task], absent: list[Task], job: Job, folder: Folder, *, workers: int, quiet: bool) -> None:
+def _compute(
+    tasks: Sequence[Task],
+    absent: list[Task],
+    job: Job,
+    folder: Folder,
+    *,
+    workers: int,
+    quiet: bool,
+    ray: str | None,
+) -> None:
     with Progress(tasks, folder, quiet=quiet) as progress:
-        if workers == 0:
+        if ray is not None:
+            with RayPool(ray, absent, job, folder) as cluster:
+                _distribute(absent, cluster, progress)
+        elif workers == 0:
             work = job.work()
             for task in absent:
                 work(task.name, folder, partial(progress.report, task))
@@ -101,7 +119,7 @@ def _compute(tasks: Sequence[Task], absent: list[Task], job: Job, folder: Folder
                 _distribute(absent, pool, progress)
 
 
-def _distribute(absent: list[Task], pool: "_Pool", progress: Progress) -> None:
+def _distribute(absent: list[Task], pool: "_Pool | RayPool", progress: Progress) -> None:
     """Give every idle worker the first task whose needs are met, until all tasks are done."""
     waiting, missing, busy = list(absent), {task.name for task in absent}, dict[int, Task]()
     while missing:
@@ -149,7 +167,7 @@ class _Pool:
     def __enter__(self) -> "_Pool":
         self.log(0).parent.mkdir(exist_ok=True)
         path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
-        environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": path}
+        environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": path}
         for worker in range(self.size):
             with open(self.log(worker), "w") as log:
                 process = subprocess.Popen(

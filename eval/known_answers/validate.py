@@ -14,6 +14,7 @@ from ruleshift.agents import warm_up
 from ruleshift.envs.fields import check_keys
 from ruleshift.envs.files import write_atomically
 from ruleshift.eval.extensions import load_extensions
+from ruleshift.eval.jobs.cluster import check_ray
 from ruleshift.eval.jobs.folder import Folder, claimed, digest_of
 from ruleshift.eval.jobs.pool import compute, worker_count
 from ruleshift.eval.jobs.task import Job, OnProgress, Task, Work
@@ -51,6 +52,7 @@ def validate(
     extensions: Sequence[str] = (),
     recompute: bool = False,
     workers: int | None = None,
+    ray: str | None = None,
     quiet: bool = False,
 ) -> Validation:
     """Measure known answers, and write `validation.html` and `validation.csv` into the folder `out`.
@@ -64,6 +66,7 @@ def validate(
         recompute: measure anew the answers in the folder that are not what was measured, in place of refusing them.
         workers: number of processes, one core each; by default at most two, -1 for all cores that this process may use,
             and 0 to measure in this process.
+        ray: address of a Ray cluster to compute on, such as `auto`, in place of local processes.
         quiet: show no progress.
 
     Raises:
@@ -72,6 +75,8 @@ def validate(
         CellError: a known answer could not be measured.
     """
     processes = worker_count(workers, 2)
+    if ray is not None:
+        check_ray()
     load_extensions(extensions)
     asked, root, code = _asked(only), Path(out), code_hash()
     record = {"version": ruleshift.__version__, "code": code}
@@ -82,7 +87,7 @@ def validate(
         tasks.sort(key=lambda task: (len(task.needs), -task.seconds))
         warm_up()  # here, where it is seen, and not in each worker
         job = Job(f"{__name__}:begin", list(extensions))
-        compute(tasks, job, folder, workers=processes, quiet=quiet, recompute=recompute)
+        compute(tasks, job, folder, workers=processes, quiet=quiet, recompute=recompute, ray=ray)
         results = tuple(_result(folder, answer) for answer in asked)
         table = root / "validation.csv"
         write_atomically(table, _table(results))

@@ -28,9 +28,9 @@ COLOURS = {
     "scratch": "#b03a68", "central": "#8456a8",
 }  # fmt: skip
 """Colour of each arm and reference. Arms that share a colour differ in memory only: the one without a memory is drawn
-with dots, and a recurrent one with dots and dashes."""
-_RECURRENT = "+recurrent"
+with dots, and variants of the memory have dashes of their own."""
 _DASHED, _DOTTED, _DASHDOT = (0, (4, 2)), (0, (1, 1.6)), (0, (6, 2, 1, 2))
+_MEMORIES: dict[str, Any] = {"+recurrent": _DASHDOT, "+stack": (0, (3, 1.5))}
 _PROTOCOLS: dict[str, Any] = {"shift": "-", "announced": _DOTTED, "placebo": _DASHDOT, "twin": _DASHED}
 LEVELS = ("best_reply", "constant", "floor")
 """References that are drawn as horizontal lines."""
@@ -192,16 +192,19 @@ def dose_figure(findings: Findings) -> str:
 
 
 def _colour(arm: str) -> str:
-    return COLOURS.get(arm.removesuffix(_RECURRENT), "#5b6168")
+    for suffix in _MEMORIES:
+        arm = arm.removesuffix(suffix)
+    return COLOURS.get(arm, "#5b6168")
 
 
 def _line(arm: str, among: Any) -> Any:
     """Line style of an arm: dotted if the same arm with a memory is shown in the same colour, solid otherwise.
 
-    A recurrent arm has its own dashes.
+    Variants of the memory have their own dashes.
     """
-    if arm.endswith(_RECURRENT):
-        return _DASHDOT
+    for suffix, dashes in _MEMORIES.items():
+        if arm.endswith(suffix):
+            return dashes
     twin = f"{arm}+memory"
     return _DOTTED if twin in among and COLOURS.get(twin) == COLOURS.get(arm) else "-"
 

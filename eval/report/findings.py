@@ -14,6 +14,7 @@ from ruleshift.eval.experiment.power import Power, power_table
 from ruleshift.eval.experiment.record import Record, read_study
 from ruleshift.eval.experiment.results import ResultTable, Run, read_entries, returns_of
 from ruleshift.eval.jobs.folder import Folder
+from ruleshift.eval.statistics import RULES
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class Findings:
     def power(self) -> list[Power]:
         """Power of a study of this size, by simulation; no result of the study enters it."""
         return power_table(self.returns.sizes)
+
+    @cached_property
+    def power_under_these_rules(self) -> list[Power]:
+        """The same for the rules of the study taken as they are."""
+        return power_table(self.returns.sizes, fixed=RULES)
 
     def runs(self, protocol: str, arm: str | None = None) -> list[Run]:
         """Return all runs of a protocol at the training budget, of one arm or of all."""

@@ -6,7 +6,7 @@ from ruleshift.eval.claims.adaptation import LEAST_MOVE, conduct_moves
 from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import SUPPORTED, failing
 from ruleshift.eval.claims.competence import LEAST
-from ruleshift.eval.claims.wording import count, listed, number, percent, points, score, share_in_words, whole
+from ruleshift.eval.claims.wording import count, label, listed, number, percent, points, score, share_in_words, whole
 from ruleshift.eval.report.findings import Findings
 
 
@@ -45,7 +45,7 @@ def what_intervals_cover(findings: Findings) -> str:
     fixed = [name for name, size in sizes.items() if size == 1]
     if not varied:
         return "Nothing varies in this study, so there are no intervals."
-    text = f"The intervals resample {listed(varied)}, which are fully crossed."
+    text = f"The intervals take {listed(varied)} as samples, which are fully crossed."
     return text + (f" There was only one {listed(fixed)}, so they say nothing about others." if fixed else "")
 
 
@@ -60,10 +60,11 @@ def what_it_could_find(findings: Findings) -> str:
         if each.effect > 0
     ]
     return (
-        f"A study of this size has an interval of about ±{whole(100 * half_width)} points. It establishes a true "
-        f"advantage {listed(parts)}. These figures were fixed before the study ran, and rest on the "
-        "variance components of a first run of quick. If a small study is inconclusive, there may still be something "
-        "to find."
+        f"A study of this size has an interval of about ±{whole(100 * half_width)} points for rules like these, and "
+        f"of ±{whole(100 * findings.power_under_these_rules[0].half_width)} for these rules themselves. It establishes "
+        f"a true advantage for rules like these {listed(parts)}. These figures were fixed before the study ran, and "
+        "rest on the variance components of a first run of quick. If a small study is inconclusive, there may still be "
+        "something to find."
     )
 
 
@@ -74,12 +75,29 @@ def limits(findings: Findings) -> list[str]:
         f"{what_intervals_cover(findings)} They speak of rules and economies like these. How often such intervals "
         "contain the truth was measured by simulation, with various variance components.",
         f"The best reply is a learner with {preset.best_reply_steps:,} agent-steps, not an optimum; natives have "
-        f"{preset.native_steps:,}. Where these learned little, scores mean little.",
+        f"{preset.native_steps:,}. Where these learned little, scores mean little. {who_is_best(findings)}",
         "One organization is scored in each market. The others neither learn nor react beyond what their policies do, "
         "so the study does not ask what happens when all of them adapt.",
         "That costs fall with experience and that quality rises with effort is built into the market.",
         "Everything is simulated, and rules stylize platforms. No figure here forecasts a real market.",
     ]
+
+
+def who_is_best(findings: Findings) -> str:
+    """Say under which rules another policy takes the place of the best reply, and which one."""
+    others, rules = findings.returns.best_known, len(findings.design.targets)
+    if not others:
+        return "No other policy of the study earned more than the best replies by over 2 points."
+    named = listed([f"{findings.short.get(rule, rule)} ({_who(who)})" for rule, who in others.items()])
+    return (
+        f"Under {len(others)} of {rules} rules another policy earned more than the best reply by over 2 points and "
+        f"takes its place, so that a score of 100 is what the best known policy earns: {named}."
+    )
+
+
+def _who(name: str) -> str:
+    arm, _, home = name.partition(" of ")
+    return f"{label(arm)} of {home}" if home else label(arm)
 
 
 def moves(findings: Findings) -> str:

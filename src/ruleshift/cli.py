@@ -124,6 +124,8 @@ class Study:
     """Compute anew what is in the folder but is not what was computed."""
     workers: int | None = None
     """Processes, one core each; by default, and for -1, one per core that may be used; 0 computes in this process."""
+    ray: str | None = None
+    """Address of a Ray cluster to compute on, such as auto, in place of local processes."""
 
     def run(self) -> None:
         from ruleshift.eval import study
@@ -150,6 +152,8 @@ class References:
     """Compute anew what is in the folder but is not what was computed."""
     workers: int | None = None
     """Processes, one core each; by default, and for -1, one per core that may be used; 0 trains in this process."""
+    ray: str | None = None
+    """Address of a Ray cluster to compute on, such as auto, in place of local processes."""
 
     def run(self) -> None:
         from ruleshift.eval import make_references
@@ -195,6 +199,8 @@ class Validate:
     """Measure anew what is in the folder but is not what was measured."""
     workers: int | None = None
     """Processes, one core each; by default at most two, -1 for all that may be used, 0 to measure in this process."""
+    ray: str | None = None
+    """Address of a Ray cluster to compute on, such as auto, in place of local processes."""
 
     def run(self) -> int:
         from ruleshift.eval.extensions import load_extensions
@@ -547,6 +553,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shown to a program that did not read to the end. Of any other command the work goes on when nobody reads its output.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads only wait for each other
+    os.environ["MPLBACKEND"] = "agg"  # nothing is shown in a window, and a notebook's backend may be missing here
     command: Any = None
     try:
         open_streams()

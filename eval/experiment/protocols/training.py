@@ -89,7 +89,7 @@ def _what(cell: Cell, context: Context) -> dict[str, Any]:
         # Started from scratch, it would learn to stay out, since a beginner hardly ever wins among natives.
         return {"groups": context.best_reply_groups(cell.home), "start": context.native_folder(0, cell.home)}
     if arm == "native":
-        return {"rule": design.rule(cell.home), "arm": "fixed+nuisance"}
+        return {"rule": design.rule(cell.home), "arm": "fixed+nuisance+memory"}
     return {"rule": design.rule(cell.home) if cell.home else design.structure, "arm": arm}
 
 
@@ -102,7 +102,7 @@ def _steps(cell: Cell, design: Design) -> int:
 
 def seconds(cell: Cell, design: Design) -> float:
     """Seconds that one core takes to train for the agent-steps of the cell."""
-    return 0.5 + 20e-6 * _steps(cell, design)
+    return 0.5 + 18e-6 * _steps(cell, design)
 
 
 PROTOCOL = Protocol(TRAINING, cells, compute, seconds, has_entries=False)

@@ -1,0 +1,111 @@
+"""Tasks on a Ray cluster (Moritz et al. 2018): any node computes, and this process alone holds the folder.
+
+A task gets the results that it needs, computes in an empty folder of its node, and sends back the files that it wrote;
+here they are put in place, whole or not at all. So nodes share no file system, a task whose node is lost is computed
+again elsewhere, and the bytes are those of local workers.
+"""
+
+import json
+import os
+import queue
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from importlib.util import find_spec
+from types import TracebackType
+from typing import Any
+
+from ruleshift.eval.jobs.folder import Files, Folder
+from ruleshift.eval.jobs.task import Job, Task
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""Environment variables that keep a process to one thread."""
+
+
+class RayPool:
+    """As many workers as a cluster has cores; see `pool.Pool` for how they are used.
+
+    Args:
+        address: address of the cluster, such as `auto` or `ray://HOST:10001`.
+        tasks: all tasks, with what they need.
+        job: how any process computes a task.
+        folder: folder of the results.
+
+    Raises:
+        ValueError: Ray is not installed, or there is no cluster at the address.
+    """
+
+    def __init__(self, address: str, tasks: Sequence[Task], job: Job, folder: Folder) -> None:
+        check_ray()
+        self._address, self._job, self._folder = address, job, folder
+        self._tasks = {task.name: task for task in tasks}
+        self.events: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
+        self.size = 0
+
+    def __enter__(self) -> "RayPool":
+        import ray
+
+        path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
+        environment = {**dict.fromkeys(THREADS, "1"), "PYTHONPATH": path}
+        try:
+            ray.init(address=self._address, runtime_env={"env_vars": environment}, log_to_driver=False)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ValueError(f"--ray {self._address}: there is no Ray cluster ({reason})") from None
+        self.size = max(int(ray.cluster_resources().get("CPU", 1)), 1)
+        # Only lost nodes are tried again; an error in a task would come again, too.
+        self._remote = ray.remote(num_cpus=1, max_retries=-1)(compute_apart)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        import ray
+
+        ray.shutdown()
+
+    def log(self, worker: int) -> str:
+        """Where more is told about an error."""
+        return "the logs of the Ray cluster"
+
+    def send(self, worker: int, message: dict[str, Any]) -> None:
+        """Let a worker compute a task."""
+        task = self._tasks[message["task"]]
+        inputs = {name: self._folder.files(name) for name in task.needs}
+        reference = self._remote.remote(asdict(self._job), self._folder.owner, task.name, inputs)
+
+        def finished(future: Any) -> None:
+            try:
+                self._folder.receive(task.name, future.result())
+            except Exception as error:
+                reason = str(getattr(error, "cause", None) or error).strip().splitlines()[-1]
+                self.events.put((worker, {"error": f"{type(error).__name__}: {reason}"}))
+            else:
+                self.events.put((worker, {"done": task.name}))
+
+        reference.future().add_done_callback(finished)
+
+
+def check_ray() -> None:
+    """Refuse to use Ray where it is not installed: ValueError says what to install."""
+    if find_spec("ray") is None:
+        raise ValueError("--ray needs Ray: pip install 'ruleshift[ray]'")
+
+
+def compute_apart(job: dict[str, Any], owner: str, task: str, inputs: dict[str, Files]) -> Files:
+    """Compute a task in a folder of its own, which holds the results that it needs, and return its result's files."""
+    with tempfile.TemporaryDirectory() as root:
+        folder = Folder(root, owner)
+        for name, files in inputs.items():
+            folder.receive(name, files)
+        _work_of(json.dumps(job))(task, folder, lambda share: None)
+        return folder.files(task)
+
+
+@lru_cache(maxsize=4)
+def _work_of(job: str) -> Any:
+    if find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(1)
+    return Job(**json.loads(job)).work()
