@@ -16,6 +16,11 @@ if find_spec("torch") is None:  # then the tests of training are left out
     collect_ignore += [str(path) for path in tests.rglob("*.py") if _TRAINS.search(path.read_text(encoding="utf-8"))]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what compiles for itself, so that it runs beside the one process that compiles for all others."""
+    items.sort(key=lambda item: item.get_closest_marker("compiles_alone") is None)
+
+
 @pytest.fixture(scope="session")
 def compiled() -> None:
     """All kernels are compiled, so that processes that a test starts neither say that they compile nor take minutes."""

@@ -66,6 +66,7 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
+@pytest.mark.compiles_alone
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the promise is about x86-64")
 def test_market__has_the_same_bits_without_fused_multiplication(tmp_path: Path) -> None:
     """The C library, numpy and the compiler are told that the processor has none; the kernel is compiled for it."""
