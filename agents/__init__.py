@@ -8,7 +8,7 @@ from ruleshift.agents.history import OUTCOME_PARTS, History
 from ruleshift.agents.lstm import Lstm
 from ruleshift.agents.noise import action_noise
 from ruleshift.agents.policy import Card, LearnedPolicy, Policy, load_policy, save_policy
-from ruleshift.agents.running_means import RATES, RunningMeans
+from ruleshift.agents.running_means import MEAN_RATES, RunningMeans
 from ruleshift.agents.scripted import (
     Constant,
     FirstPriceBidder,
@@ -24,8 +24,8 @@ from ruleshift.agents.undisclosed import Undisclosed
 from ruleshift.agents.warm import warm_up
 
 __all__ = [
+    "MEAN_RATES",
     "OUTCOME_PARTS",
-    "RATES",
     "Background",
     "Card",
     "Constant",

@@ -114,10 +114,10 @@ class Card:
     @cached_property
     def input_size(self) -> int:
         """How many numbers the first layer reads: those of an observation with its history, or of the LSTM's state."""
-        return self.units or self.blocks.input_size
+        return self.units or self.outcome_memory.input_size
 
     @property
-    def blocks(self) -> History | RunningMeans:
+    def outcome_memory(self) -> History | RunningMeans:
         """What is read beside the observation, where there is no LSTM: a history, or running means."""
         return RunningMeans(self.kinds, self.rates) if self.rates else History(self.kinds, self.history)
 
@@ -169,7 +169,9 @@ class LearnedPolicy(Policy):
             (self.weights[f"layer.{i}.weight"], self.weights[f"layer.{i}.bias"]) for i in range(len(card.hidden) + 1)
         ]
         self._spread = np.exp(self.weights["log_std"])
-        self.memory: History | RunningMeans | Lstm = Lstm(card.kinds, self.weights) if card.units else card.blocks
+        self.memory: History | RunningMeans | Lstm = (
+            Lstm(card.kinds, self.weights) if card.units else card.outcome_memory
+        )
         """How its observations become what the perceptron reads."""
         self._remembers = bool(card.units or card.history or card.rates)
 

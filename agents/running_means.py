@@ -7,7 +7,7 @@ import numpy as np
 
 from ruleshift.agents.history import History
 
-RATES = (0.25, 0.08, 0.03, 0.0)
+MEAN_RATES = (0.25, 0.08, 0.03, 0.0)
 """Rates of the means that a learner reads unless it is told others: about the last 4, 12 and 33 rounds, and all."""
 
 
@@ -23,13 +23,13 @@ class RunningMeans:
 
     Args:
         kinds: K.
-        rates: M of them, from 0 to 1; by default `RATES`.
+        rates: M of them, from 0 to 1; by default `MEAN_RATES`.
 
     >>> RunningMeans(kinds=3, rates=(0.25, 0.0)).input_size
     102
     """
 
-    def __init__(self, kinds: int, rates: Sequence[float] = RATES) -> None:
+    def __init__(self, kinds: int, rates: Sequence[float] = MEAN_RATES) -> None:
         self._blocks = History(kinds, 0)
         self.rates = tuple(rates)
         self._keep = np.array([1.0 - rate for rate in rates], np.float32)

@@ -14,6 +14,7 @@ from scipy.stats import norm, t
 from ruleshift.eval.experiment.power import COMPONENTS, SCALES, Components, simulate_contrast
 from ruleshift.eval.statistics import (
     FACTORS,
+    Ratio,
     Sizes,
     Statistic,
     bootstrap,
@@ -21,7 +22,6 @@ from ruleshift.eval.statistics import (
     interval,
     intervals,
     leave_out,
-    ratio,
     resample,
 )
 
@@ -106,7 +106,7 @@ def measure(sizes: Sizes, components: Components, skewed: bool, repetitions: int
     held, widths = defaultdict(list), defaultdict(list)
     for _ in range(repetitions):
         contrast = simulate_contrast(sizes, rng, components, scales=scales, skewed=skewed)
-        for name, (low, high) in ways(ratio(*contrast), sizes).items():
+        for name, (low, high) in ways(Ratio(*contrast), sizes).items():
             held[name].append(low <= 0 <= high)
             widths[name].append((high - low) / 2)
     return {name: (float(np.mean(held[name])), float(np.median(widths[name]))) for name in held}

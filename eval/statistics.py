@@ -109,11 +109,6 @@ class Ratio:
         return (self.numerator - estimate * self.denominator) / self.denominator.mean()
 
 
-def ratio(numerator: np.ndarray, denominator: np.ndarray) -> Ratio:
-    """Ratio of the weighted sums of two arrays (H, G, S, P, E); an axis of length 1 counts for every level."""
-    return Ratio(numerator, denominator)
-
-
 def variance_components(array: np.ndarray) -> dict[tuple[str, ...], float]:
     """Variance of the effects of each factor and interaction of a crossed array (H, G, S, P, E), by factors.
 

@@ -48,8 +48,7 @@ def study(
         CellError: a part of the study failed.
     """
     processes = worker_count(workers)
-    if ray is not None:
-        check_ray()
+    check_ray(ray)
     design, root = Design.of(load_preset(preset, mechanisms=mechanisms, extensions=extensions)), Path(out)
     _check_learners(design)
     with claimed_study(root, design):

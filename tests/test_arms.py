@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ruleshift.agents import RATES, Constant, Undisclosed, rival_population
+from ruleshift.agents import MEAN_RATES, Constant, Undisclosed, rival_population
 from ruleshift.envs import Economy, Market, Rule, Structure, load_rule, load_structure
 from ruleshift.envs.support import outside
 from ruleshift.train import ARMS, Arm, MarketGroup, MixedVecEnv, register_arm, training_groups, variant, variants
@@ -29,7 +29,7 @@ def test_variants__are_arms_with_every_kind_of_memory() -> None:
     assert {each.arm.name for each in found} == {"fixed+nuisance"}
     assert [(each.memory.rates, each.memory.history, each.memory.units) for each in found] == [
         ((), 0, 0),
-        (RATES, 0, 0),
+        (MEAN_RATES, 0, 0),
         ((), HISTORY_ROUNDS, 0),
         ((), 0, LSTM_UNITS),
     ]

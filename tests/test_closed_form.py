@@ -1,5 +1,6 @@
 """The gradient in closed form is that of autograd, and the learner that uses it is stock PPO up to rounding."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_gradient__is_that_of_autograd(
 def test_market_ppo__learns_the_weights_of_stock_ppo(privileged: bool) -> None:
     """Rollouts and minibatches are the same, too: both draw from the same generators in the same order."""
     stock, ours = (_learner(kind, privileged=privileged).learn(240) for kind in (PPO, MarketPPO))
-    assert ours.closed_form is not None
+    assert ours.closed_form() is not None
     for name, weight in stock.policy.state_dict().items():
         np.testing.assert_allclose(ours.policy.state_dict()[name], weight, atol=2e-5, err_msg=name)
     logged = ("train/value_loss", "train/clip_fraction", "train/entropy_loss", "train/std", "train/explained_variance")
@@ -88,7 +89,7 @@ def test_market_ppo__learns_the_weights_of_stock_ppo(privileged: bool) -> None:
 )
 def test_market_ppo__leaves_what_it_cannot_differentiate_to_stock_ppo(options: dict[str, Any]) -> None:
     stock, ours = (_learner(kind, **options).learn(90) for kind in (PPO, MarketPPO))
-    assert ours.closed_form is None
+    assert ours.closed_form() is None
     assert has_closed_form(ours.policy) == (options.keys() <= {"clip_range_vf", "target_kl"})
     for name, weight in stock.policy.state_dict().items():
         np.testing.assert_array_equal(ours.policy.state_dict()[name], weight, err_msg=name)
@@ -105,3 +106,13 @@ def test_market_ppo__is_saved_loaded_and_goes_on(tmp_path: Path) -> None:
     before = [weight.clone() for weight in loaded.policy.parameters()]
     loaded.learn(60)
     assert any(not th.equal(was, weight) for was, weight in zip(before, loaded.policy.parameters(), strict=True))
+
+
+def test_market_ppo__goes_on_with_a_copy_of_its_policy() -> None:
+    """Nothing of the gradient is kept between updates that copying could tear from the weights."""
+    model = _learner().learn(60)
+    model.policy = copy.deepcopy(model.policy)
+    model.policy.optimizer.zero_grad()
+    before = [weight.clone() for weight in model.policy.parameters()]
+    model.train()
+    assert all(not th.equal(was, weight) for was, weight in zip(before, model.policy.parameters(), strict=True))

@@ -49,6 +49,19 @@ def test_receive__leaves_nothing_of_a_training_that_was_begun_here(tmp_path: Pat
     assert here.files("policy") == there.files("policy")
 
 
+@pytest.mark.parametrize("name", ["cells/other.json", "policies/policy/../../x", "/etc/x", "policies/other/x.json"])
+def test_receive__takes_the_files_of_the_result_and_no_others(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is no file of the result of policy"):
+        Folder(tmp_path, "owner").receive("policy", {name: b"1"})
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_study__an_address_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="ray is 3; it must be"):
+        study("testing", tmp_path / "out", ray=3, quiet=True)  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
 def test_study__says_what_a_cluster_needs(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"--ray needs Ray: pip install 'ruleshift\[ray\]'"):

@@ -20,6 +20,7 @@ from ruleshift.eval.experiment.power import (
 from ruleshift.eval.statistics import (
     FACTORS,
     RULES,
+    Ratio,
     Statistic,
     bootstrap,
     equal,
@@ -30,7 +31,6 @@ from ruleshift.eval.statistics import (
     partial_mean,
     performance_profile,
     probability_of_improvement,
-    ratio,
     resample,
     scores,
 )
@@ -62,13 +62,13 @@ def test_bootstrap__is_that_of_repeated_levels() -> None:
 
 def test_bootstrap__all_arms_share_the_draw() -> None:
     array = numbers(SMALL)
-    apart = ratio(array + 5.0 - array, ONE)
+    apart = Ratio(array + 5.0 - array, ONE)
     assert np.ptp(bootstrap(apart, SMALL, 50)) < 1e-12
 
 
 def test_bootstrap__holds_few_draws_at_a_time_however_many_there_are() -> None:
     held: list[int] = []
-    of = ratio(numbers(SMALL), ONE)
+    of = Ratio(numbers(SMALL), ONE)
 
     def watched(weights: Any) -> Any:
         held.append(len(weights[0]))
@@ -91,7 +91,7 @@ def test_partial_mean__weighs_as_a_plain_loop_does(shape: tuple[int, int, int, i
 def test_interval__of_one_varying_factor_is_students() -> None:
     shape = (1, 1, 6, 1, 1)
     values = numbers(shape)
-    found = interval(ratio(values, ONE), shape, count=20_000)
+    found = interval(Ratio(values, ONE), shape, count=20_000)
     expected = t.interval(0.95, 5, values.mean(), values.std(ddof=1) / 6**0.5)
     assert (found.low, found.high) == pytest.approx(expected, rel=0.05, abs=0.03)
     assert found.freedom == pytest.approx(5, rel=0.05)
@@ -101,7 +101,7 @@ def test_interval__of_one_varying_factor_is_students() -> None:
 def test_interval__with_two_seeds_that_differ_has_one_degree_of_freedom() -> None:
     shape = (3, 4, 2, 2, 8)
     by_seed = simulate(shape, {("seed",): 1.0}, np.random.default_rng(0))
-    found = interval(ratio(by_seed, ONE), shape)
+    found = interval(Ratio(by_seed, ONE), shape)
     assert found.freedom == pytest.approx(1, abs=0.1)
     assert found.high - found.low > 20 * found.error
 
@@ -111,8 +111,8 @@ def test_interval__counts_each_interaction_once() -> None:
     shape, rng = (3, 4, 3, 3, 4), np.random.default_rng(0)
     arrays = [simulate(shape, {FACTORS: 1.0, ("home", "target"): 0.5}, rng) for _ in range(40)]
     truth = 1.0 / np.prod(shape) + 0.25 / (3 * 4)
-    ours = np.mean([interval(ratio(array, ONE), shape).error ** 2 for array in arrays])
-    resampled = np.mean([intervals(ratio(array, ONE), shape, count=200)[0].error ** 2 for array in arrays])
+    ours = np.mean([interval(Ratio(array, ONE), shape).error ** 2 for array in arrays])
+    resampled = np.mean([intervals(Ratio(array, ONE), shape, count=200)[0].error ** 2 for array in arrays])
     assert truth < ours < 1.8 * truth  # it is unbiased but for its lower bound
     assert resampled > 1.5 * ours
 
@@ -121,7 +121,7 @@ def test_interval__under_these_rules_asks_nothing_of_other_rules() -> None:
     """Where only rules differ, the answer for these rules is known exactly, and that for others is not."""
     shape = (3, 4, 2, 2, 4)
     array = simulate(shape, {("home", "target"): 0.5}, np.random.default_rng(1))
-    here, others = interval(ratio(array, ONE), shape, fixed=RULES), interval(ratio(array, ONE), shape)
+    here, others = interval(Ratio(array, ONE), shape, fixed=RULES), interval(Ratio(array, ONE), shape)
     assert here.fixed == RULES
     assert here.high - here.low < 1e-9 < others.high - others.low
     assert here.estimate == others.estimate == pytest.approx(array.mean())
@@ -129,21 +129,21 @@ def test_interval__under_these_rules_asks_nothing_of_other_rules() -> None:
 
 def test_interval__says_which_factors_it_does_not_speak_of() -> None:
     shape = (3, 4, 1, 2, 1)
-    found = interval(ratio(numbers(shape), ONE), shape)
+    found = interval(Ratio(numbers(shape), ONE), shape)
     assert found.fixed == ("seed", "economy")
     assert "for this seed and economy only" in str(found)
 
 
 def test_interval__of_a_single_number_holds_everything() -> None:
-    found = interval(ratio(ONE, ONE), (1, 1, 1, 1, 1))
+    found = interval(Ratio(ONE, ONE), (1, 1, 1, 1, 1))
     assert (found.low, found.high) == (-np.inf, np.inf)
 
 
 @given(st.floats(-5, 5), st.floats(0.01, 100))
 def test_interval__moves_and_stretches_with_the_numbers(shift: float, factor: float) -> None:
     array = numbers(SMALL)
-    plain = interval(ratio(array, ONE), SMALL, count=100)
-    moved = interval(ratio(factor * (array + shift), ONE), SMALL, count=100)
+    plain = interval(Ratio(array, ONE), SMALL, count=100)
+    moved = interval(Ratio(factor * (array + shift), ONE), SMALL, count=100)
     assert moved.low == pytest.approx(factor * (plain.low + shift), abs=1e-6 * factor)
     assert moved.high == pytest.approx(factor * (plain.high + shift), abs=1e-6 * factor)
 
@@ -152,7 +152,7 @@ def test_interval__moves_and_stretches_with_the_numbers(shift: float, factor: fl
 def test_interval__does_not_depend_on_the_order_of_levels(seed: int) -> None:
     array, rng = numbers(SMALL), np.random.default_rng(seed)
     shuffled = array[np.ix_(*(rng.permutation(size) for size in SMALL))]
-    plain, other = (interval(ratio(each, ONE), SMALL) for each in (array, shuffled))
+    plain, other = (interval(Ratio(each, ONE), SMALL) for each in (array, shuffled))
     assert other.estimate == pytest.approx(plain.estimate)
     assert other.variances == pytest.approx(plain.variances)
     assert other.high - other.low == pytest.approx(plain.high - plain.low, rel=0.25)
@@ -163,7 +163,7 @@ def coverage(way: Callable[..., Any], repetitions: int) -> float:
     components: Components = {("seed",): 0.1, ("target",): 0.2, ("home", "target"): 0.1, FACTORS: 0.2}
     held = []
     for _ in range(repetitions):
-        low, high = way(ratio(*simulate_contrast(SMALL, rng, components)))
+        low, high = way(Ratio(*simulate_contrast(SMALL, rng, components)))
         held.append(low <= 0 <= high)
     return float(np.mean(held))
 
@@ -191,7 +191,7 @@ def test_interval__is_no_wider_than_it_has_to_be() -> None:
     components: Components = dict.fromkeys([(name,) for name in FACTORS], 0.1)
     estimates, widths = [], []
     for _ in range(200):
-        found = interval(ratio(simulate(shape, components, rng), ONE), shape, count=200)
+        found = interval(Ratio(simulate(shape, components, rng), ONE), shape, count=200)
         estimates.append(found.estimate)
         widths.append(found.high - found.low)
     assert np.mean(widths) == pytest.approx(2 * t.ppf(0.975, 35) * np.std(estimates), rel=0.15)

@@ -14,7 +14,7 @@ import pytest
 from stable_baselines3 import PPO
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ruleshift.agents import RATES, Card, Constant, LearnedPolicy, Seats, load_policy, rival_population
+from ruleshift.agents import MEAN_RATES, Card, Constant, LearnedPolicy, Seats, load_policy, rival_population
 from ruleshift.envs import MEASURES, Economy, Shift, load_rule
 from ruleshift.train import (
     ARMS,
@@ -179,7 +179,7 @@ def test_train__in_groups_from_a_finished_run_ends_with_the_same_bits_when_kille
     assert _weights(tmp_path / "killed") == _weights(tmp_path / "whole")
     np.testing.assert_array_equal(load_rewards(tmp_path / "killed"), load_rewards(tmp_path / "whole"))
     assert load_rewards(tmp_path / "whole").shape == (400 // 8, 8)
-    assert (whole.card.rates, whole.card.rule, whole.card.economy) == (RATES, "promoted_listing, price_board", {})
+    assert (whole.card.rates, whole.card.rule, whole.card.economy) == (MEAN_RATES, "promoted_listing, price_board", {})
 
 
 def test_train__records_what_the_rows_earn(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_train__an_arm_with_nuisance_learns_in_its_own_economies(tmp_path: Path)
     groups = json.loads((tmp_path / "config.json").read_text())["groups"]
     expected = training_groups(ARMS["aware"], "platforms", 8)
     assert [group["seats"] for group in groups] == [json.loads(json.dumps(g.seats.describe())) for g in expected]
-    assert (policy.card.arm, policy.card.rates, policy.card.economy) == ("aware+memory", RATES, {})
+    assert (policy.card.arm, policy.card.rates, policy.card.economy) == ("aware+memory", MEAN_RATES, {})
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_training_plan__is_a_value_and_stays_what_was_given() -> None:
     plan = _plan("price_board", arm="fixed+memory", rivals=[Constant()])
     assert replace(plan, seed=5) == plan != replace(plan, seed=6)
     assert replace(plan, arm="fixed").memory.rates == ()
-    assert (plan.arm_name, plan.memory.rates, plan.card.rule) == ("fixed+memory", RATES, "price_board")
+    assert (plan.arm_name, plan.memory.rates, plan.card.rule) == ("fixed+memory", MEAN_RATES, "price_board")
     assert (replace(plan, arm="fixed+stack").card.history, replace(plan, rates=[0.5]).card.rates) == (4, (0.5,))
     assert plan.snapshot_steps == (0, 60, 120, 180, 240, 300, 360)
 

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from ruleshift.agents.policy import Policy
-from ruleshift.agents.running_means import RATES
+from ruleshift.agents.running_means import MEAN_RATES
 from ruleshift.agents.scripted import rival_population
 from ruleshift.agents.seats import Seats
 from ruleshift.envs import Economy, Rule, Shift, Structure, load_rule, load_structure
@@ -86,7 +86,7 @@ class MemoryKind:
 
 MEMORIES = {
     "": MemoryKind(),
-    "+memory": MemoryKind("with a memory of the whole episode", rates=RATES),
+    "+memory": MemoryKind("with a memory of the whole episode", rates=MEAN_RATES),
     "+stack": MemoryKind("with a memory of the last rounds", history=HISTORY_ROUNDS),
     "+recurrent": MemoryKind("with a recurrent memory (an LSTM)", units=LSTM_UNITS),
 }

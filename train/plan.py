@@ -211,7 +211,7 @@ class TrainingPlan:
         else:
             env = groups[0].make_env(self.seed, mechanisms, **options)
         remembers = self.memory.history or self.memory.rates
-        return MemoryVecEnv(env, self.card.blocks) if remembers else env
+        return MemoryVecEnv(env, self.card.outcome_memory) if remembers else env
 
     def make_learner(self, env: MarketEnvs) -> Learner:
         """The learner as it begins, in the markets of `make_env`."""

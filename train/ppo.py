@@ -88,27 +88,17 @@ class MarketPPO(PPO):
     Where the VecEnv says `clips_actions`, it gets the sampled actions as they are, and counts what it clips.
     """
 
-    def _setup_model(self) -> None:
-        super()._setup_model()
-        self._closed_form: ClosedForm | None = None
-
-    def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_closed_form"]
-
-    @property
     def closed_form(self) -> ClosedForm | None:
-        """The gradient in closed form; None where this learner has to be left to autograd."""
-        if getattr(self, "_closed_form", None) is None:
-            stock = self.use_sde or self.clip_range_vf is not None or self.target_kl is not None
-            if stock or type(self.rollout_buffer) is not RolloutBuffer or not has_closed_form(self.policy):
-                return None
-            self._closed_form = ClosedForm(self.policy)
-        return self._closed_form
+        """Make the gradient in closed form of the policy as it is; None where it has to be left to autograd."""
+        stock = self.use_sde or self.clip_range_vf is not None or self.target_kl is not None
+        if stock or type(self.rollout_buffer) is not RolloutBuffer or not has_closed_form(self.policy):
+            return None
+        return ClosedForm(self.policy)
 
     def collect_rollouts(
         self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int
     ) -> bool:
-        closed_form = self.closed_form
+        closed_form = self.closed_form()
         if closed_form is None:
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
         buffer = rollout_buffer
@@ -138,7 +128,7 @@ class MarketPPO(PPO):
                 self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
             scaled = noise.square().sum(2).mul_(-0.5)
             th.sub(scaled, (self.policy.log_std + LOG_SQRT_2_PI).sum(), out=th.from_numpy(buffer.log_probs))
-            self._value(buffer, ends, closed_form.critic)
+            self._fill_values(buffer, ends, closed_form.critic)
             last_values = th.from_numpy(self._values(closed_form.critic, np.asarray(new_obs)))
         buffer.compute_returns_and_advantage(last_values, dones)
         buffer.pos, buffer.full = n_rollout_steps, True
@@ -146,7 +136,9 @@ class MarketPPO(PPO):
         callback.on_rollout_end()
         return True
 
-    def _value(self, buffer: RolloutBuffer, ends: list[tuple[int, int, dict[str, Any]]], critic: Perceptron) -> None:
+    def _fill_values(
+        self, buffer: RolloutBuffer, ends: list[tuple[int, int, dict[str, Any]]], critic: Perceptron
+    ) -> None:
         """Value all states of a rollout, and what follows for rows that were truncated there, discounted."""
         states = buffer.observations.reshape(-1, buffer.observations.shape[-1])
         buffer.values[:] = self._values(critic, states).reshape(buffer.values.shape)
@@ -167,7 +159,7 @@ class MarketPPO(PPO):
 
     def train(self) -> None:
         """Update the policy by the rollout; minibatches and what is logged are those of stock PPO."""
-        closed_form, buffer = self.closed_form, self.rollout_buffer
+        closed_form, buffer = self.closed_form(), self.rollout_buffer
         if closed_form is None:
             super().train()
             return

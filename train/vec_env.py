@@ -103,7 +103,7 @@ class MarketVecEnv(VecEnv):
         self._first_seed: int | None = read_seed(seed)
         self._observations = np.zeros((markets, organizations, self.market.observation_size), np.float32)
         self._handed_in: np.ndarray | None = None  # the learning seats' actions, (B * L, A) float32
-        self._told = self.market.economy.features()
+        self._economy_features = self.market.economy.features()
         self.privileged_size = PRIVILEGED_SIZE if checked(privileged, Flag(), "privileged") else 0
         """How many numbers at the end of an observation are for a critic alone."""
         super().__init__(
@@ -137,8 +137,8 @@ class MarketVecEnv(VecEnv):
         self._first_seed = self._handed_in = None
         self._reset_seeds()
         self._begin()
-        self._tell()
-        return self._seen()
+        self._update_privileged()
+        return self._learners_see()
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Any]]:
         """`step_async` and `step_wait` in one."""
@@ -200,11 +200,11 @@ class MarketVecEnv(VecEnv):
         self._returns += earned
         if truncated:
             infos = self._end_episode(seen)
-            self._tell()
-            return self._seen(), earned, np.ones(self.num_envs, bool), infos
+            self._update_privileged()
+            return self._learners_see(), earned, np.ones(self.num_envs, bool), infos
         if self.market.schedule_in_force:
-            self._tell()
-        rows = self._seen()
+            self._update_privileged()
+        rows = self._learners_see()
         infos = [_EMPTY] * self.num_envs if self.read_only else [{} for _ in range(self.num_envs)]
         if not self._has_replacement:
             return rows, earned, np.zeros(self.num_envs, bool), infos
@@ -218,16 +218,16 @@ class MarketVecEnv(VecEnv):
         rows = observations[:, self._learning].reshape(self.num_envs, -1)
         return rows if self.read_only or not self._all_learn else rows.copy()
 
-    def _seen(self) -> np.ndarray:
+    def _learners_see(self) -> np.ndarray:
         """What the learning seats see now, (B * L, F), with what is for the critic alone."""
         rows = self._rows(self._observations)
         return np.concatenate([rows, self._privileged], axis=1) if self.privileged_size else rows
 
-    def _tell(self) -> None:
+    def _update_privileged(self) -> None:
         """Lay out anew what is for the critic alone."""
         if self.privileged_size:
             rules = np.repeat(self.market.rule_features, len(self.seats.learning), axis=0)
-            self._privileged = np.concatenate([rules, np.tile(self._told, (self.num_envs, 1))], axis=1)
+            self._privileged = np.concatenate([rules, np.tile(self._economy_features, (self.num_envs, 1))], axis=1)
 
     def _begin(self) -> None:
         """Forget the episode that has ended or was left."""
@@ -349,7 +349,7 @@ class MarketVecEnv(VecEnv):
         self._has_replacement = _has_replacement(self.market)
         self._first_seed = self._handed_in = None
         self._reset_seeds()
-        self._tell()
+        self._update_privileged()
 
 
 def part_of(state: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -23,7 +23,7 @@ from ruleshift.eval.claims.claim import (
 from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, at_targets, of_arm
 from ruleshift.eval.claims.wording import ends, level, listed, points, score
-from ruleshift.eval.statistics import Interval, interval, ratio
+from ruleshift.eval.statistics import Interval, Ratio, interval
 
 CONSTANT = "the best constant conduct"
 """Name of that control among the differences of a verdict."""
@@ -59,7 +59,7 @@ def differences(returns: Returns) -> dict[str, Interval]:
     own = of_arm(returns.adapted, GENERALIST, "the adapted return")
     controls = {arm: of_arm(returns.adapted, arm, "the adapted return") for arm in (CENTRAL, WITHOUT_MEMORY)}
     controls[CONSTANT] = at_targets(returns.constant)
-    return {name: interval(ratio(own - control, scale), sizes) for name, control in controls.items()}
+    return {name: interval(Ratio(own - control, scale), sizes) for name, control in controls.items()}
 
 
 def judge(returns: Returns) -> Verdict:

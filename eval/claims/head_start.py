@@ -23,7 +23,7 @@ from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, at_homes, of_arm
 from ruleshift.eval.claims.transfer import no_scale
 from ruleshift.eval.claims.wording import ends, level, points, score
-from ruleshift.eval.statistics import LEVEL, Interval, Statistic, Weights, bootstrap, equal, interval, mean, ratio
+from ruleshift.eval.statistics import LEVEL, Interval, Ratio, Statistic, Weights, bootstrap, equal, interval, mean
 
 THRESHOLD = 0.8
 """Score at which a rule counts as learned, where 0 is the floor and 1 the best reply."""
@@ -78,7 +78,7 @@ def judge(returns: Returns) -> Verdict:
         return Verdict(CLAIM.id, INCONCLUSIVE, problem)
     areas = {arm: area(curve, returns.curve_steps) for arm, curve in returns.curves.items()}
     lead = of_arm(areas, SPECIALIST, "the curve") - of_arm(areas, GENERALIST, "the curve")
-    found = interval(ratio(lead, scale), returns.sizes)
+    found = interval(Ratio(lead, scale), returns.sizes)
     times = {f"steps to threshold, {arm}": _time(returns, arm) for arm in returns.curves}
     failures = gate_failures(returns, (SPECIALIST,))
     outcome, reason = (INCONCLUSIVE, failures) if failures else (decide(found), explain(decide(found), found))

@@ -23,7 +23,7 @@ from ruleshift.eval.claims.claim import (
 from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, at_targets, of_arm
 from ruleshift.eval.claims.wording import ends, level, points
-from ruleshift.eval.statistics import RULES, Ratio, Weights, equal, interval, leave_out, mean, ratio
+from ruleshift.eval.statistics import RULES, Ratio, Weights, equal, interval, leave_out, mean
 
 THESE_RULES = "under these rules"
 """Name of the interval of the measure for the rules of the study alone."""
@@ -36,7 +36,7 @@ def advantage(returns: Returns, arm: str = GENERALIST, over: str = SPECIALIST) -
         ValueError: the study lacks an arm.
     """
     gained = of_arm(returns.adapted, arm, "the adapted return") - of_arm(returns.adapted, over, "the adapted return")
-    return ratio(gained, scale(returns))
+    return Ratio(gained, scale(returns))
 
 
 def scale(returns: Returns) -> np.ndarray:

@@ -51,8 +51,7 @@ def make_references(
         CellError: a training run failed.
     """
     processes = worker_count(workers)
-    if ray is not None:
-        check_ray()
+    check_ray(ray)
     design, root = Design.of(load_preset(preset, mechanisms=mechanisms, extensions=extensions)), Path(out)
     cells = [cell for cell in training.cells(design) if cell.arm in ("native", "best_reply")]
     with claimed_study(root, design):

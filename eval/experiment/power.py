@@ -7,7 +7,7 @@ import numpy as np
 
 from ruleshift.eval.claims.claim import VERDICTS, decide
 from ruleshift.eval.claims.wording import points
-from ruleshift.eval.statistics import FACTORS, Interval, Sizes, interval, ratio, variance_components
+from ruleshift.eval.statistics import FACTORS, Interval, Ratio, Sizes, interval, variance_components
 
 Components = Mapping[tuple[str, ...], float]
 """Standard deviations of the effects of each factor, and of each interaction of several."""
@@ -107,7 +107,7 @@ def measure_components(numerator: np.ndarray, denominator: np.ndarray) -> dict[t
         denominator: array of the same shape or of length 1 along any axis, in the same unit.
     """
     return {
-        chosen: found**0.5 for chosen, found in variance_components(ratio(numerator, denominator).linearised()).items()
+        chosen: found**0.5 for chosen, found in variance_components(Ratio(numerator, denominator).linearised()).items()
     }
 
 
@@ -137,7 +137,7 @@ def power_table(
     """
     rng = np.random.default_rng(seed)
     found = [
-        interval(ratio(*simulate_contrast(sizes, rng, components)), sizes, fixed=fixed) for _ in range(repetitions)
+        interval(Ratio(*simulate_contrast(sizes, rng, components)), sizes, fixed=fixed) for _ in range(repetitions)
     ]
     half_width = float(np.median([each.high - each.low for each in found])) / 2
     return [Power(sizes, effect, _shares(found, effect), half_width) for effect in effects]

@@ -6,9 +6,7 @@ again elsewhere, and the bytes are those of local workers.
 """
 
 import json
-import os
 import queue
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,11 +15,9 @@ from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
+from ruleshift.envs.fields import Maybe, Word, checked
 from ruleshift.eval.jobs.folder import Files, Folder
-from ruleshift.eval.jobs.task import Job, Task
-
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-"""Environment variables that keep a process to one thread."""
+from ruleshift.eval.jobs.task import Job, Task, worker_environment
 
 
 class RayPool:
@@ -34,11 +30,10 @@ class RayPool:
         folder: folder of the results.
 
     Raises:
-        ValueError: Ray is not installed, or there is no cluster at the address.
+        ValueError: there is no cluster at the address.
     """
 
     def __init__(self, address: str, tasks: Sequence[Task], job: Job, folder: Folder) -> None:
-        check_ray()
         self._address, self._job, self._folder = address, job, folder
         self._tasks = {task.name: task for task in tasks}
         self.events: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
@@ -47,10 +42,8 @@ class RayPool:
     def __enter__(self) -> "RayPool":
         import ray
 
-        path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
-        environment = {**dict.fromkeys(THREADS, "1"), "PYTHONPATH": path}
         try:
-            ray.init(address=self._address, runtime_env={"env_vars": environment}, log_to_driver=False)
+            ray.init(address=self._address, runtime_env={"env_vars": worker_environment()}, log_to_driver=False)
         except (ConnectionError, ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ValueError(f"--ray {self._address}: there is no Ray cluster ({reason})") from None
@@ -86,9 +79,13 @@ class RayPool:
         reference.future().add_done_callback(finished)
 
 
-def check_ray() -> None:
-    """Refuse to use Ray where it is not installed: ValueError says what to install."""
-    if find_spec("ray") is None:
+def check_ray(address: str | None) -> None:
+    """Refuse an address of a cluster that is none, or that is given where Ray is not installed.
+
+    Raises:
+        ValueError: it is no text, or Ray is missing; says what to install.
+    """
+    if checked(address, Maybe(Word()), "ray") is not None and find_spec("ray") is None:
         raise ValueError("--ray needs Ray: pip install 'ruleshift[ray]'")
 
 
@@ -104,8 +101,4 @@ def compute_apart(job: dict[str, Any], owner: str, task: str, inputs: dict[str, 
 
 @lru_cache(maxsize=4)
 def _work_of(job: str) -> Any:
-    if find_spec("torch") is not None:
-        import torch
-
-        torch.set_num_threads(1)
-    return Job(**json.loads(job)).work()
+    return Job(**json.loads(job)).work_alone()

@@ -106,12 +106,19 @@ class Folder:
         return {path.relative_to(self.root).as_posix(): read_bytes(path, _MOST_WEIGHTS) for path in paths}
 
     def receive(self, task: str, files: Files) -> None:
-        """Store the result of a task that was computed in another folder, which is then either whole or absent."""
+        """Store the result of a task that was computed in another folder, which is then either whole or absent.
+
+        Raises:
+            ValueError: a file is not one of the task's result.
+        """
         policies, partial = self.policies(task), self.partial(task)
         shutil.rmtree(partial, ignore_errors=True)  # of a training that was begun here
         for name, content in files.items():
             path = self.root / name
-            write_atomically(partial / path.relative_to(policies) if path.is_relative_to(policies) else path, content)
+            trained = path.is_relative_to(policies) and ".." not in path.parts
+            if not trained and path != self._result(task):
+                raise ValueError(f"{self.root}: {name!r} is no file of the result of {task}")
+            write_atomically(partial / path.relative_to(policies) if trained else path, content)
         if partial.exists():
             publish(partial, policies)
 

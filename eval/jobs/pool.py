@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import Any
 
 from ruleshift.envs.fields import Count, checked
-from ruleshift.eval.jobs.cluster import THREADS, RayPool
+from ruleshift.eval.jobs.cluster import RayPool
 from ruleshift.eval.jobs.folder import Folder
 from ruleshift.eval.jobs.progress import Progress
-from ruleshift.eval.jobs.task import Job, Task
+from ruleshift.eval.jobs.task import Job, Task, worker_environment
 
 MOST_WORKERS = 1024
 """The most worker processes."""
@@ -166,8 +166,7 @@ class _Pool:
 
     def __enter__(self) -> "_Pool":
         self.log(0).parent.mkdir(exist_ok=True)
-        path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
-        environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": path}
+        environment = {**os.environ, **worker_environment()}
         for worker in range(self.size):
             with open(self.log(worker), "w") as log:
                 process = subprocess.Popen(

@@ -14,7 +14,6 @@ import sys
 import threading
 import traceback
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -44,12 +43,7 @@ def _read(messages: "queue.Queue[dict[str, Any]]") -> None:
 
 
 def _work(messages: "queue.Queue[dict[str, Any]]", folder: Folder, answers: TextIO) -> None:
-    if find_spec("torch") is not None:
-        import torch
-
-        torch.set_num_threads(1)
-    work = Job(**messages.get()).work()
-
+    work = Job(**messages.get()).work_alone()
     while True:
         task = messages.get()["task"]
         try:

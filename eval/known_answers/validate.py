@@ -75,8 +75,7 @@ def validate(
         CellError: a known answer could not be measured.
     """
     processes = worker_count(workers, 2)
-    if ray is not None:
-        check_ray()
+    check_ray(ray)
     load_extensions(extensions)
     asked, root, code = _asked(only), Path(out), code_hash()
     record = {"version": ruleshift.__version__, "code": code}

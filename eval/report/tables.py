@@ -13,6 +13,7 @@ from ruleshift.eval.experiment.results import returns_of
 from ruleshift.eval.report.findings import Findings
 from ruleshift.eval.statistics import (
     Interval,
+    Ratio,
     Statistic,
     Weights,
     interquartile_mean,
@@ -21,7 +22,6 @@ from ruleshift.eval.statistics import (
     partial_mean,
     performance_profile,
     probability_of_improvement,
-    ratio,
     scores,
 )
 
@@ -156,7 +156,7 @@ def contrasts(findings: Findings) -> list[Line]:
             pairs[f"{label(arm)}{_role(arm)}"] = own.adapted[GENERALIST] - adapted
     pairs[label("constant")] = own.adapted[GENERALIST] - at_targets(own.constant)
     usable = not transfer.no_scale(own, scale)
-    return [Line(name, interval(ratio(gap, scale), own.sizes) if usable else None) for name, gap in pairs.items()]
+    return [Line(name, interval(Ratio(gap, scale), own.sizes) if usable else None) for name, gap in pairs.items()]
 
 
 def _role(arm: str) -> str:
@@ -232,7 +232,7 @@ def summaries(findings: Findings) -> list[Summary]:
     return [
         Summary(
             arm,
-            interval(ratio(own.adapted[arm] - floor, scale), own.sizes),
+            interval(Ratio(own.adapted[arm] - floor, scale), own.sizes),
             interval(interquartile_mean(of), own.sizes),
             None
             if arm == SPECIALIST
