@@ -29,6 +29,7 @@ from ruleshift.train import (
     training_groups,
 )
 from ruleshift.train.checkpoint import learned_policy
+from ruleshift.train.networks import critic_weights, policy_weights
 
 ECONOMY = Economy(organizations=4, jobs=4, rounds=7)
 SETTINGS = PPOSettings(markets=4, rollout_size=40, batch_size=20, n_epochs=2, net_arch=(8,))
@@ -268,7 +269,7 @@ def test_train__checks_everything_before_a_folder_is_claimed(tmp_path: Path) -> 
 
 
 def _networks(model: Any) -> dict[str, np.ndarray]:
-    return {name: value.detach().numpy().copy() for name, value in model.policy.state_dict().items()}
+    return policy_weights(model) | {f"critic.{name}": value for name, value in critic_weights(model).items()}
 
 
 def test_train__begins_with_policy_and_critic_of_the_start(tmp_path: Path) -> None:

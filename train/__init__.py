@@ -18,6 +18,7 @@ from ruleshift.train.memory import MemoryVecEnv
 from ruleshift.train.plan import TrainingPlan
 from ruleshift.train.ppo import MarketPPO, PPOSettings
 from ruleshift.train.run import learning_curve, load_rewards, train
+from ruleshift.train.standardized import StandardizedExtractor
 from ruleshift.train.vec_env import MarketVecEnv
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "MemoryVecEnv",
     "MixedVecEnv",
     "PPOSettings",
+    "StandardizedExtractor",
     "TrainingPlan",
     "learning_curve",
     "load_rewards",

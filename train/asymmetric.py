@@ -19,23 +19,32 @@ class AsymmetricPolicy(ActorCriticPolicy):
         args: as of `MlpPolicy`.
         privileged: how many numbers at the end of an observation the actor does not read; `privileged_size` of
             the VecEnv.
+        predicted: how many of these, the first ones, a layer of its own predicts from what the actor's last layer
+            computes. `MarketPPO` trains actor and predictor for it (`aux_coef`); nothing that plays uses it.
         kwargs: as of `MlpPolicy`.
 
     Raises:
-        ValueError: nothing is left for the actor to read.
+        ValueError: nothing is left for the actor to read, or more is to be predicted than it does not read.
     """
 
-    def __init__(self, *args: Any, privileged: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, privileged: int, predicted: int = 0, **kwargs: Any) -> None:
         self.privileged = checked(privileged, Count(0, 10**9), "privileged")
+        self.predicted = checked(predicted, Count(0, self.privileged), "predicted")
         super().__init__(*args, **kwargs)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        return {**super()._get_constructor_parameters(), "privileged": self.privileged}
+        return {
+            **super()._get_constructor_parameters(), "privileged": self.privileged, "predicted": self.predicted,
+        }  # fmt: skip
 
     def _build_mlp_extractor(self) -> None:
         self.mlp_extractor = _AsymmetricExtractor(
             self.features_dim, self.privileged, self.net_arch, self.activation_fn, self.device
         )
+        self.predictor = None
+        if self.predicted:
+            self.predictor = th.nn.Linear(self.mlp_extractor.latent_dim_pi, self.predicted)
+            th.nn.init.zeros_(self.predictor.weight)
 
 
 class _AsymmetricExtractor(MlpExtractor):

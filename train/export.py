@@ -6,7 +6,6 @@ import torch as th
 from stable_baselines3.common.distributions import DiagGaussianDistribution
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy
-from stable_baselines3.common.torch_layers import FlattenExtractor
 from stable_baselines3.common.vec_env import VecEnvWrapper
 
 from ruleshift.agents.history import History
@@ -16,6 +15,7 @@ from ruleshift.envs.layout import ACTION
 from ruleshift.train.asymmetric import AsymmetricPolicy
 from ruleshift.train.memory import MemoryVecEnv
 from ruleshift.train.networks import policy_weights
+from ruleshift.train.standardized import EXTRACTORS
 
 
 def policy_of(
@@ -68,10 +68,11 @@ def _check_normalization(model: OnPolicyAlgorithm) -> None:
 
 def _check_network(policy: Any) -> None:
     """Refuse a policy that is more than linear layers with tanh between them and a Gaussian."""
+    extractor, distribution = type(policy.features_extractor), type(policy.action_dist)
     for what, right, fits in (
         ("policy", "MlpPolicy or AsymmetricPolicy", type(policy) in (ActorCriticPolicy, AsymmetricPolicy)),
-        ("features extractor", "FlattenExtractor", isinstance(policy.features_extractor, FlattenExtractor)),
-        ("distribution", "DiagGaussianDistribution", type(policy.action_dist) is DiagGaussianDistribution),
+        ("features extractor", "FlattenExtractor or StandardizedExtractor", extractor in EXTRACTORS),
+        ("distribution", "DiagGaussianDistribution", distribution is DiagGaussianDistribution),
         ("squash_output", "False", not policy.squash_output),
     ):
         if not fits:

@@ -22,6 +22,7 @@ from ruleshift.envs.files import write_atomically
 from ruleshift.train.closed_form import linear_layers
 from ruleshift.train.ppo import Learner
 from ruleshift.train.recurrent import lstm_weights, put_lstm_weights
+from ruleshift.train.standardized import scaled, unscaled
 from ruleshift.train.vec_env import PRIVILEGED_SIZE
 
 CRITIC_FILE = "critic.safetensors"
@@ -129,34 +130,51 @@ class _Network:
 
     lstm: th.nn.LSTM | None
     layers: list[Any]
+    extractor: Any
 
 
 def _actor(model: Learner) -> _Network:
     policy = model.policy
     return _Network(
-        getattr(policy, "lstm_actor", None), linear_layers(policy.mlp_extractor.policy_net, policy.action_net)
+        getattr(policy, "lstm_actor", None),
+        linear_layers(policy.mlp_extractor.policy_net, policy.action_net),
+        policy.features_extractor,
     )
 
 
 def _critic(model: Learner) -> _Network:
     policy = model.policy
     return _Network(
-        getattr(policy, "lstm_critic", None), linear_layers(policy.mlp_extractor.value_net, policy.value_net)
+        getattr(policy, "lstm_critic", None),
+        linear_layers(policy.mlp_extractor.value_net, policy.value_net),
+        policy.features_extractor,
     )
 
 
 def _weights(network: _Network) -> dict[str, np.ndarray]:
+    """Weights by name, the first of them such that they read observations."""
     weights = lstm_weights(network.lstm) if network.lstm is not None else {}
     for index, layer in enumerate(network.layers):
         weights[f"layer.{index}.weight"] = layer.weight.detach().numpy().T.copy()
         weights[f"layer.{index}.bias"] = layer.bias.detach().numpy().copy()
+    _convert(weights, unscaled, network.extractor)
     return weights
 
 
 def _put(network: _Network, weights: Mapping[str, np.ndarray]) -> None:
+    weights = dict(weights)
+    _convert(weights, scaled, network.extractor)
     if network.lstm is not None:
         put_lstm_weights(network.lstm, weights)
     with th.no_grad():
         for index, layer in enumerate(network.layers):
             layer.weight.copy_(th.from_numpy(weights[f"layer.{index}.weight"].T.copy()))
             layer.bias.copy_(th.from_numpy(weights[f"layer.{index}.bias"]))
+
+
+def _convert(weights: dict[str, np.ndarray], change: Any, extractor: Any) -> None:
+    """Let the first weights read the extractor's features in place of observations, or the reverse."""
+    names = ("lstm.input.weight", "lstm.bias") if "lstm.bias" in weights else ("layer.0.weight", "layer.0.bias")
+    weight, bias = (th.from_numpy(weights[name].T.copy()) for name in names)
+    for name, value in zip(names, change(weight, bias, extractor), strict=True):
+        weights[name] = value.numpy().T.copy()

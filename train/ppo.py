@@ -13,11 +13,11 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import explained_variance
 from stable_baselines3.common.vec_env import VecEnv
 
+from ruleshift.envs import FEATURES
 from ruleshift.envs.fields import Count, Number, Sizes, check_fields, option
 from ruleshift.train.asymmetric import AsymmetricPolicy
-from ruleshift.train.closed_form import LOG_SQRT_2_PI, ClosedForm, Perceptron, has_closed_form
-
-_PART = 1_600
+from ruleshift.train.closed_form import LOG_SQRT_2_PI, ClosedForm, has_closed_form
+from ruleshift.train.standardized import StandardizedExtractor, standardize
 
 Learner = OnPolicyAlgorithm
 """What learns: a `MarketPPO`, or a RecurrentPPO of sb3-contrib."""
@@ -53,6 +53,9 @@ class PPOSettings:
     """Largest change of the probability ratio that is rewarded (Schulman et al. 2017)."""
     ent_coef: float = option(0.001, Number(0, 1))
     """Weight of the entropy bonus in the loss."""
+    aux_coef: float = option(0.03, Number(0, 1e6))
+    """Weight of an auxiliary task (Jaderberg et al. 2017) in the loss: from what the actor's last layer computes, to
+    predict the features of the rule, which the critic knows. It has no part in what a policy does afterwards."""
     max_grad_norm: float = option(5.0, Number(0, 1e9))
     """Norm to which a gradient is scaled down. At SB3's 0.5, which holds for actor and critic together, the critic's
     part leaves the actor little."""
@@ -86,7 +89,16 @@ class MarketPPO(PPO):
     Where the policy is two perceptrons with tanh and a Gaussian, a rollout values all its states at once when it ends,
     and the gradient is that of `ClosedForm`. Any other policy, device or option of PPO is left to stable-baselines3.
     Where the VecEnv says `clips_actions`, it gets the sampled actions as they are, and counts what it clips.
+
+    Args:
+        args: as of PPO.
+        aux_coef: weight of the squared error of an `AsymmetricPolicy`'s predictor in the loss.
+        kwargs: as of PPO.
     """
+
+    def __init__(self, *args: Any, aux_coef: float = 0.0, **kwargs: Any) -> None:
+        self.aux_coef = aux_coef
+        super().__init__(*args, **kwargs)
 
     def closed_form(self) -> ClosedForm | None:
         """Make the gradient in closed form of the policy as it is; None where it has to be left to autograd."""
@@ -113,7 +125,7 @@ class MarketPPO(PPO):
             for step in range(n_rollout_steps):
                 buffer.observations[step] = self._last_obs
                 buffer.episode_starts[step] = self._last_episode_starts
-                means = closed_form.actor.forward(th.from_numpy(buffer.observations[step]))
+                means = closed_form.act(buffer.observations[step])
                 actions = buffer.actions[step]
                 th.addcmul(means, noise[step].normal_(), std, out=th.from_numpy(actions))
                 new_obs, rewards, dones, infos = env.step(np.clip(actions, low, high) if clip else actions)
@@ -128,8 +140,8 @@ class MarketPPO(PPO):
                 self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
             scaled = noise.square().sum(2).mul_(-0.5)
             th.sub(scaled, (self.policy.log_std + LOG_SQRT_2_PI).sum(), out=th.from_numpy(buffer.log_probs))
-            self._fill_values(buffer, ends, closed_form.critic)
-            last_values = th.from_numpy(self._values(closed_form.critic, np.asarray(new_obs)))
+            self._fill_values(buffer, ends, closed_form)
+            last_values = th.from_numpy(closed_form.value(np.asarray(new_obs)))
         buffer.compute_returns_and_advantage(last_values, dones)
         buffer.pos, buffer.full = n_rollout_steps, True
         callback.update_locals(locals())
@@ -137,40 +149,36 @@ class MarketPPO(PPO):
         return True
 
     def _fill_values(
-        self, buffer: RolloutBuffer, ends: list[tuple[int, int, dict[str, Any]]], critic: Perceptron
+        self, buffer: RolloutBuffer, ends: list[tuple[int, int, dict[str, Any]]], closed_form: ClosedForm
     ) -> None:
         """Value all states of a rollout, and what follows for rows that were truncated there, discounted."""
         states = buffer.observations.reshape(-1, buffer.observations.shape[-1])
-        buffer.values[:] = self._values(critic, states).reshape(buffer.values.shape)
+        buffer.values[:] = closed_form.value(states).reshape(buffer.values.shape)
         truncated = [(step, row, info) for step, row, info in ends if info.get("TimeLimit.truncated", False)]
         if truncated:
             steps, rows, infos = zip(*truncated, strict=True)
             last = np.stack([info["terminal_observation"] for info in infos])
-            buffer.rewards[list(steps), list(rows)] += self.gamma * self._values(critic, last)
-
-    @staticmethod
-    def _values(critic: Perceptron, states: np.ndarray) -> np.ndarray:
-        """What the critic expects in each of n states, (n,) float32; states fit the cache in parts."""
-        values = np.empty(len(states), np.float32)
-        for start in range(0, len(states), _PART):
-            part = th.from_numpy(states[start : start + _PART])
-            values[start : start + _PART] = critic.forward(part)[:, 0].numpy()
-        return values
+            buffer.rewards[list(steps), list(rows)] += self.gamma * closed_form.value(last)
 
     def train(self) -> None:
         """Update the policy by the rollout; minibatches and what is logged are those of stock PPO."""
-        closed_form, buffer = self.closed_form(), self.rollout_buffer
+        buffer = self.rollout_buffer
+        standardize(self.policy, buffer.observations)
+        closed_form = self.closed_form()
         if closed_form is None:
+            self._check_no_predictor()
             super().train()
             return
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         clip_range = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
         steps, rows = buffer.values.shape
-        inputs, actions, log_probs, advantages, returns = (
+        observations, actions, log_probs, advantages, returns = (
             th.from_numpy(each.reshape(steps * rows, *each.shape[2:]))
             for each in (buffer.observations, buffer.actions, buffer.log_probs, buffer.advantages, buffer.returns)
         )
+        inputs = closed_form.features(observations)
+        minibatch = th.empty(self.batch_size, inputs.shape[1])
         logs: list[dict[str, th.Tensor]] = []
         with th.no_grad():
             for _ in range(self.n_epochs):
@@ -182,8 +190,9 @@ class MarketPPO(PPO):
                     if self.normalize_advantage and len(chosen) > 1:
                         advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
                     losses = closed_form.accumulate(
-                        inputs[chosen], actions[chosen], log_probs[chosen], advantage, returns[chosen],
-                        clip_range=clip_range, ent_coef=self.ent_coef, vf_coef=self.vf_coef,
+                        th.index_select(inputs, 0, chosen, out=minibatch[: len(chosen)]),
+                        actions[chosen], log_probs[chosen], advantage, returns[chosen],
+                        clip_range=clip_range, ent_coef=self.ent_coef, vf_coef=self.vf_coef, aux_coef=self.aux_coef,
                     )  # fmt: skip
                     logs.append(losses)
                     closed_form.clip(self.max_grad_norm)
@@ -191,10 +200,18 @@ class MarketPPO(PPO):
                 self._n_updates += 1
         self._log(logs, clip_range)
 
+    def _check_no_predictor(self) -> None:
+        if self.aux_coef and getattr(self.policy, "predictor", None) is not None:
+            raise ValueError(
+                f"aux_coef is {self.aux_coef}; a predictor is only trained with tanh layers and a Gaussian on the CPU, "
+                "without use_sde, clip_range_vf or target_kl; leave out predicted or these"
+            )
+
     def _log(self, logs: list[dict[str, th.Tensor]], clip_range: float) -> None:
         means = {name: float(th.stack([each[name] for each in logs]).mean()) for name in logs[0]}
         entropy = float((self.policy.log_std.detach() + 0.5 + LOG_SQRT_2_PI).sum())
         loss = means["policy_gradient_loss"] - self.ent_coef * entropy + self.vf_coef * means["value_loss"]
+        loss += self.aux_coef * means.get("auxiliary_loss", 0.0)
         buffer = self.rollout_buffer
         explained = explained_variance(buffer.values.flatten(), buffer.returns.flatten())
         for name, value in {
@@ -221,8 +238,19 @@ def make_learner(env: VecEnv, settings: PPOSettings, *, seed: int, units: int = 
     Raises:
         ImportError: an LSTM is asked for, and sb3-contrib is not installed.
     """
-    start = settings.learning_rate
-    kind, policy, own = _recurrent(units) if units else (MarketPPO, *_networks(getattr(env, "privileged_size", 0)))
+    start, privileged = settings.learning_rate, getattr(env, "privileged_size", 0)
+    own: dict[str, Any] = {}
+    kind: Any
+    policy: Any
+    networks: dict[str, Any]
+    if units:
+        kind, policy, networks = _recurrent(units)
+    elif privileged:
+        predicted = len(FEATURES) if settings.aux_coef else 0
+        kind, policy, networks = MarketPPO, AsymmetricPolicy, {"privileged": privileged, "predicted": predicted}
+        own = {"aux_coef": settings.aux_coef}
+    else:
+        kind, policy, networks = MarketPPO, "MlpPolicy", {}
     return kind(
         policy,
         env,
@@ -240,18 +268,21 @@ def make_learner(env: VecEnv, settings: PPOSettings, *, seed: int, units: int = 
             "activation_fn": th.nn.Tanh,
             "log_std_init": settings.log_std_init,
             "optimizer_kwargs": {"eps": 1e-5, "fused": not units},
-            **own,
+            "features_extractor_class": StandardizedExtractor,
+            **networks,
         },
         seed=seed,
         device="cpu",
+        **own,
     )
-
-
-def _networks(privileged: int) -> tuple[Any, dict[str, Any]]:
-    return (AsymmetricPolicy, {"privileged": privileged}) if privileged else ("MlpPolicy", {})
 
 
 def _recurrent(units: int) -> tuple[type[Any], str, dict[str, Any]]:
     from sb3_contrib import RecurrentPPO  # an option that is installed apart
 
-    return RecurrentPPO, "MlpLstmPolicy", {"lstm_hidden_size": units}
+    class StandardizedRecurrentPPO(RecurrentPPO):  # type: ignore[misc]
+        def train(self) -> None:
+            standardize(self.policy, self.rollout_buffer.observations)
+            super().train()
+
+    return StandardizedRecurrentPPO, "MlpLstmPolicy", {"lstm_hidden_size": units}
