@@ -13,6 +13,10 @@ For a ratio of sums, the squared error is the sum of the variance components of 
 factor and each interaction, each counted once. It follows without bias from the mean squares of the crossed design
 (Searle, Casella and McCulloch 1992, "Variance Components", chapter 4), and is at least what any one factor explains.
 
+Homes and targets may meet in part, in balanced blocks: each home meets as many targets, and each target as many homes.
+What was not measured is NaN in an array, and means are over what was. The components then follow from the sums of
+squares of homes, of targets and of pairs, whose expectations are known (Henderson 1953, method 1).
+
 For any other statistic, the error is the standard deviation of a bootstrap of the levels, and each factor contributes
 the variance that a jackknife over its levels finds. Resampling crossed factors counts interactions more than once,
 which errs on the wide side; no bootstrap gets all of them right (McCullagh 2000, "Resampling and exchangeable arrays",
@@ -71,13 +75,27 @@ class Interval:
 
 
 def mean(array: np.ndarray, weights: Weights) -> np.ndarray:
-    """Weighted means (B,) of an array (H, G, S, P, E), any axis of which may be 1, under B rows of weights."""
+    """Weighted means (B,) of an array (H, G, S, P, E), any axis of which may be 1, under B rows of weights.
+
+    They are over what was measured: NaN marks what was not.
+    """
     left = partial_mean(array, weights, FACTORS)
     return left.reshape(len(left))
 
 
 def partial_mean(array: np.ndarray, weights: Weights, over: Sequence[str]) -> np.ndarray:
-    """Weighted means over the named factors, under B rows of weights: (B, H, G, S, P, E), with 1 where averaged."""
+    """Weighted means over the named factors, under B rows of weights: (B, H, G, S, P, E), with 1 where averaged.
+
+    They are over what was measured, and NaN where nothing was.
+    """
+    missing = np.isnan(array)
+    if not missing.any():
+        return _weighted_sum(array, weights, over)
+    with np.errstate(invalid="ignore"):  # 0 / 0 where nothing was measured
+        return _weighted_sum(np.where(missing, 0.0, array), weights, over) / _weighted_sum(~missing, weights, over)
+
+
+def _weighted_sum(array: np.ndarray, weights: Weights, over: Sequence[str]) -> np.ndarray:
     result = array[None]
     for axis in reversed(range(len(FACTORS))):
         if FACTORS[axis] in over and array.shape[axis] > 1:
@@ -95,50 +113,133 @@ def _contract(moved: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Ratio (B,) of the weighted sums of two arrays (H, G, S, P, E); an axis of length 1 counts for every level."""
+    """Ratio (B,) of the weighted sums of two arrays (H, G, S, P, E); an axis of length 1 counts for every level.
+
+    Where the numerator is NaN, nothing was measured, and the denominator does not count either.
+    """
 
     numerator: np.ndarray
     denominator: np.ndarray
 
     def __call__(self, weights: Weights) -> np.ndarray:
-        return mean(self.numerator, weights) / mean(self.denominator, weights)
+        return mean(self.numerator, weights) / mean(self._measured_denominator(), weights)
+
+    def partial(self, weights: Weights, over: Sequence[str]) -> np.ndarray:
+        """The ratio of sums over the named factors: (B, H, G, S, P, E), with 1 where summed."""
+        return partial_mean(self.numerator, weights, over) / partial_mean(self._measured_denominator(), weights, over)
 
     def linearised(self) -> np.ndarray:
         """How far each cell moves the ratio, (H, G, S, P, E) of mean 0: the ratio is linear in them to first order."""
-        estimate = self.numerator.mean() / self.denominator.mean()
-        return (self.numerator - estimate * self.denominator) / self.denominator.mean()
+        denominator = self._measured_denominator()
+        unit = np.nanmean(denominator)
+        return (self.numerator - np.nanmean(self.numerator) / unit * denominator) / unit
+
+    def _measured_denominator(self) -> np.ndarray:
+        missing = np.isnan(self.numerator)
+        return np.where(missing, np.nan, self.denominator) if missing.any() else self.denominator
+
+
+@dataclass(frozen=True)
+class Component:
+    """The effects of a factor or interaction of a crossed array: how they vary, and how many there are."""
+
+    variance: float
+    """Unbiased estimate of the variance of the effects; it may be negative."""
+    levels: int
+    """Number of effects that the mean of the array averages."""
+    freedom: int
+    """Degrees of freedom of the effects' mean square."""
+
+    @property
+    def share(self) -> float:
+        """What the effects contribute to the squared error of the mean."""
+        return self.variance / self.levels
 
 
 def variance_components(array: np.ndarray) -> dict[tuple[str, ...], float]:
-    """Variance of the effects of each factor and interaction of a crossed array (H, G, S, P, E), by factors.
+    """Variance of the effects of each factor and interaction of an array (H, G, S, P, E), by factors.
 
-    They follow from mean squares and their expectations where all factors are random (Searle, Casella and McCulloch
-    1992, "Variance Components", chapter 4), and are 0 where the estimate is negative. Factors of one level have none.
+    See `components`. It is 0 where the estimate is negative. Factors of one level have none.
     """
-    squares, found = _mean_squares(array), {}
-    for chosen in squares:
-        above = [other for other in squares if set(chosen) <= set(other)]
-        variance = sum((-1) ** (len(other) - len(chosen)) * squares[other] for other in above)
-        repeats = prod(size for name, size in zip(FACTORS, array.shape, strict=True) if name not in chosen)
-        found[chosen] = max(variance / repeats, 0.0)
+    return {chosen: max(found.variance, 0.0) for chosen, found in components(array).items()}
+
+
+def components(array: np.ndarray) -> dict[tuple[str, ...], Component]:
+    """The effects of each factor and interaction of an array (H, G, S, P, E) in which all factors are random.
+
+    Their variances follow from sums of squares and the expectations of these (Searle, Casella and McCulloch 1992,
+    "Variance Components", chapter 4). Homes and targets may meet in part, in balanced blocks; NaN marks other pairs.
+    """
+    levels = {name: size for name, size in zip(FACTORS, array.shape, strict=True) if size > 1}
+    rest = [name for name in levels if name not in RULES]
+    stacked: dict[tuple[str, ...], float] = {}
+    counts: dict[tuple[str, ...], tuple[int, int]] = {}
+    for chosen in _subsets(rest):
+        freedom = prod(levels[name] - 1 for name in chosen)
+        for rules, (variance, effects, own) in _rule_components(_effects(array, chosen), freedom).items():
+            if rules or chosen:
+                stacked[*rules, *chosen] = variance
+                counts[*rules, *chosen] = effects * prod(levels[name] for name in chosen), own * freedom
+    found = {}
+    for key in sorted(stacked, key=lambda each: (len(each), [FACTORS.index(name) for name in each])):
+        free = [name for name in rest if name not in key]
+        # An effect that is averaged over the other factors holds a part of its interactions with them.
+        variance = sum(
+            (-1) ** len(more) * stacked[_ordered((*key, *more))] / prod(levels[name] for name in more)
+            for more in _subsets(free)
+        )
+        found[key] = Component(variance, *counts[key])
     return found
 
 
-def _mean_squares(array: np.ndarray) -> dict[tuple[str, ...], float]:
-    """Mean square of each factor that varies and of each of their interactions, by factors."""
-    varied = [axis for axis, size in enumerate(array.shape) if size > 1]
-    subsets = [chosen for count in range(1, len(varied) + 1) for chosen in combinations(varied, count)]
-    return {tuple(FACTORS[axis] for axis in chosen): _mean_square(array, chosen) for chosen in subsets}
+def _subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
+    return [chosen for count in range(len(names) + 1) for chosen in combinations(names, count)]
 
 
-def _mean_square(array: np.ndarray, chosen: tuple[int, ...]) -> float:
-    """Mean square of the interaction of these axes, or of the main effect if there is only one."""
-    others = tuple(axis for axis in range(array.ndim) if axis not in chosen)
+def _ordered(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in FACTORS if name in names)
+
+
+def _effects(array: np.ndarray, chosen: Sequence[str]) -> np.ndarray:
+    """Effects of factors other than rules, for each pair of home and target: (H, G, n), NaN where none was measured."""
+    others = tuple(axis for axis, name in enumerate(FACTORS) if name not in (*RULES, *chosen))
     effect = array.mean(axis=others, keepdims=True)
-    for axis in chosen:
-        effect = effect - effect.mean(axis=axis, keepdims=True)
-    freedom = prod(array.shape[axis] - 1 for axis in chosen)
-    return float((effect**2).sum()) * array.size / effect.size / freedom
+    for axis, name in enumerate(FACTORS):
+        if name in chosen:
+            effect = effect - effect.mean(axis=axis, keepdims=True)
+    return effect.reshape(*array.shape[:2], -1)
+
+
+def _rule_components(effects: np.ndarray, freedom: int) -> dict[tuple[str, ...], tuple[float, int, int]]:
+    """Variance, number of effects and degrees of freedom of pairs, homes, targets and what all of them share.
+
+    Args:
+        effects: effects (H, G, n) of other factors within each pair, NaN where home and target do not meet.
+        freedom: degrees of freedom of the n effects.
+    """
+    met = ~np.isnan(effects[:, :, 0])
+    homes, targets = met.shape
+    pairs = int(met.sum())
+    per_home, per_target = pairs / homes, pairs / targets
+    held = np.where(met[:, :, None], effects, 0.0)
+    sums = [
+        pairs * ((held.sum((0, 1)) / pairs) ** 2).sum(),
+        per_home * ((held.sum(1) / per_home) ** 2).sum(),
+        per_target * ((held.sum(0) / per_target) ** 2).sum(),
+        (held**2).sum(),
+    ]  # fmt: skip
+    expected = [
+        [pairs, per_home, per_target, 1],
+        [pairs, pairs, homes, homes],
+        [pairs, targets, pairs, targets],
+        [pairs, pairs, pairs, pairs],
+    ]  # fmt: skip
+    names: list[tuple[str, ...]] = [(), ("home",), ("target",), RULES]
+    counts = [(1, 1), (homes, homes - 1), (targets, targets - 1), (pairs, pairs - homes - targets + 1)]
+    varied = [index for index, name in enumerate(names) if all(met.shape[RULES.index(each)] > 1 for each in name)]
+    matrix, squares = np.array(expected, np.float64)[np.ix_(varied, varied)], np.array(sums, np.float64)[varied]
+    variances = np.linalg.solve(matrix, squares / freedom)
+    return {names[index]: (float(value), *counts[index]) for index, value in zip(varied, variances, strict=True)}
 
 
 def equal(sizes: Sizes) -> list[np.ndarray]:
@@ -168,10 +269,14 @@ def resample(sizes: Sizes, count: int, rng: np.random.Generator, factors: Sequen
 
 
 def bootstrap(statistic: Statistic, sizes: Sizes, count: int = 2_000, seed: int = 0) -> np.ndarray:
-    """Values (count, ...) of a statistic with all factors resampled; memory stays bounded whatever the count."""
+    """Values (count, ...) of a statistic with all factors resampled; memory stays bounded whatever the count.
+
+    Draws in which no home meets a target are left out.
+    """
     rng = np.random.default_rng(seed)
     chunks = [min(_CHUNK, count - start) for start in range(0, count, _CHUNK)]
-    return np.concatenate([statistic(resample(sizes, each, rng)) for each in chunks])
+    values = np.concatenate([statistic(resample(sizes, each, rng)) for each in chunks])
+    return values[~np.isnan(_columns(values)).any(axis=1)]
 
 
 def intervals(
@@ -231,24 +336,21 @@ def interval(
 def _ratio_interval(statistic: Ratio, sizes: Sizes, fixed: Sequence[str], level: float) -> Interval:
     estimate = float(statistic(equal(sizes))[0])
     over = tuple(axis for axis, name in enumerate(FACTORS) if name in fixed)
-    array = np.broadcast_to(statistic.linearised(), sizes).mean(axis=over, keepdims=True)
+    array = np.broadcast_to(statistic.linearised(), sizes)
+    if over:
+        array = np.nanmean(array, axis=over, keepdims=True)
     levels = {name: size for name, size in zip(FACTORS, array.shape, strict=True) if size > 1}
     single = tuple(name for name in FACTORS if name not in levels)
-    squares = {
-        chosen: square / array.size for chosen, square in _mean_squares(array).items()
-    }  # each holds the components of all that contain it, once
-    single_squares = [square for chosen, square in squares.items() if len(chosen) == 1]
-    once = sum((-1) ** (len(chosen) + 1) * square for chosen, square in squares.items())
-    squared = max([once, *single_squares], default=0.0)
-    shares = {
-        chosen: variance / prod(levels[name] for name in chosen)
-        for chosen, variance in variance_components(array).items()
-    }
+    found = components(array)
+    # What a factor explains alone, with all its interactions: its mean square over the number of cells.
+    explained = {name: sum(each.share for chosen, each in found.items() if name in chosen) for name in levels}
+    squared = max([sum(each.share for each in found.values()), *explained.values()], default=0.0)
+    shares = {chosen: max(each.share, 0.0) for chosen, each in found.items()}
     # Two levels agree by chance too often: they count with all that their mean square holds beyond noise.
-    noise = squares[tuple(levels)] if levels else 0.0
-    pairs = {(name,): max(squares[name,] - noise, 0.0) for name in levels if levels[name] == 2}
-    freedom = {chosen: prod(levels[name] - 1 for name in chosen) for chosen in shares}
-    spread = sum(share**2 / freedom[chosen] for chosen, share in (shares | pairs).items())
+    noise = found[tuple(levels)].share if levels else 0.0
+    pairs = {name: max(explained[name] - noise, 0.0) for name in levels if levels[name] == 2}
+    spread = sum(share**2 / max(found[chosen].freedom, 1) for chosen, share in shares.items())
+    spread += sum(share**2 - shares[name,] ** 2 for name, share in pairs.items())
     least, most = min((size - 1 for size in levels.values()), default=0), sum(size - 1 for size in levels.values())
     degrees = float(np.clip(squared**2 / spread, least, most)) if spread > 0 else float(least)
     margin = float(stats.t.ppf((1 + level) / 2, degrees)) * squared**0.5 if levels else np.inf
@@ -296,8 +398,7 @@ def interquartile_mean(of: Statistic) -> Statistic:
     """Mean of the middle half of the scores (B, H, G, S) of all runs on all tasks together (Agarwal et al. 2021)."""
 
     def statistic(weights: Weights) -> np.ndarray:
-        values = of(weights)
-        joint = _run_weights(weights, values.shape)
+        values, joint = _runs(of(weights), weights)
         flat, mass = _columns(values), _columns(joint)
         order = np.argsort(flat, axis=1, kind="stable")
         flat, mass = np.take_along_axis(flat, order, 1), np.take_along_axis(mass, order, 1)
@@ -316,9 +417,10 @@ def probability_of_improvement(of: Statistic, over: Statistic) -> Statistic:
 
     def statistic(weights: Weights) -> np.ndarray:
         ours, theirs = of(weights)[..., :, None], over(weights)[..., None, :]
-        wins = (ours > theirs) + 0.5 * (ours == theirs)
+        wins = np.stack([(ours > theirs) + 0.5 * (ours == theirs), ~np.isnan(ours + theirs)])
         home, target, seed = weights[:3]
-        return np.einsum("bhgij,bh,bg,bi,bj->b", wins, home, target, seed, seed, optimize=True)
+        won, met = np.einsum("cbhgij,bh,bg,bi,bj->cb", wins, home, target, seed, seed, optimize=True)
+        return won / met
 
     return statistic
 
@@ -327,13 +429,16 @@ def performance_profile(of: Statistic, thresholds: np.ndarray) -> Statistic:
     """Share of the scores above each threshold, (B, thresholds), 0 .. 1 (Agarwal et al. 2021)."""
 
     def statistic(weights: Weights) -> np.ndarray:
-        values = of(weights)
-        joint = _run_weights(weights, values.shape)
+        values, joint = _runs(of(weights), weights)
         return np.stack([(joint * (values > each)).sum(axis=(1, 2, 3)) for each in thresholds], axis=1)
 
     return statistic
 
 
-def _run_weights(weights: Weights, shape: tuple[int, ...]) -> np.ndarray:
-    joint = np.einsum("bh,bg,bs->bhgs", *weights[:3])
-    return np.broadcast_to(joint, shape)
+def _runs(values: np.ndarray, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (B, H, G, S) and their joint weights, which sum to 1 in each draw and are 0 where nothing was measured."""
+    joint, missing = np.broadcast_to(np.einsum("bh,bg,bs->bhgs", *weights[:3]), values.shape), np.isnan(values)
+    if not missing.any():
+        return values, joint
+    held = np.where(missing, 0.0, joint)
+    return np.where(missing, 0.0, values), held / held.sum(axis=(1, 2, 3), keepdims=True)

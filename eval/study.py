@@ -14,6 +14,7 @@ from ruleshift.eval.experiment.results import write_results
 from ruleshift.eval.jobs.cluster import check_ray
 from ruleshift.eval.jobs.pool import compute, worker_count
 from ruleshift.eval.report import write_report
+from ruleshift.eval.statistics import RULES
 
 
 def study(
@@ -55,7 +56,7 @@ def study(
         folder = study_folder(root, design)
         folder.clean()
         if not quiet:
-            print(_stated_power(design.preset))
+            print(_stated_power(design))
         warm_up()  # here, where it is seen, and not in each worker
         compute(
             tasks(plan(design), design),
@@ -79,10 +80,10 @@ def _check_learners(design: Design) -> None:
             check_installed(arm.name)
 
 
-def _stated_power(preset: Preset) -> str:
+def _stated_power(design: Design) -> str:
     """The power of a study of this size, as text that is printed before it runs."""
-    sizes = (
-        len(preset.homes), len(preset.held_out), len(preset.seeds), len(preset.panel_seeds), preset.economies,
-    )  # fmt: skip
-    lines = [f"  {each}" for each in power_table(sizes)]
-    return "\n".join(["what a study of this size can find, by simulation (docs/study.md explains how):", *lines])
+    lines = ["what a study of this size can find, by simulation (docs/study.md explains how):"]
+    for scope, fixed in (("rules like these", ()), ("these rules", RULES)):
+        found = power_table(design.sizes, fixed=fixed, meet=design.meet)
+        lines += [f" under {scope}:", *(f"  {each}" for each in found)]
+    return "\n".join(lines)

@@ -4,10 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ruleshift.envs import load_rule
 from ruleshift.eval import Preset, list_presets, load_preset
 from ruleshift.eval.experiment.design import PRIMARY, Design
+from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.preset import PRESETS
 
 
@@ -104,6 +107,32 @@ def test_design__economies_are_those_of_the_frozen_set_that_no_arm_trains_in() -
     trained = {group.economy.hash for arm in ARMS.values() if arm.trains_on == "home"
                for group in training_groups(arm, "price_board", 64)}  # fmt: skip
     assert not trained & {economy.hash for economy in design.economies}
+
+
+@settings(deadline=None, max_examples=60)
+@given(homes=st.integers(2, 9), targets=st.integers(2, 9), block=st.integers(0, 9))
+def test_design__blocks_are_balanced(homes: int, targets: int, block: int) -> None:
+    """Each home meets as many targets and each target as many homes; no block repeats before it has to."""
+    own = tuple(f"train:{number}" for number in range(homes))
+    held_out = tuple(f"family:{number}" for number in range(targets))
+    balanced = homes * block % targets == 0 and homes * block >= 2 * targets
+    if block not in (0, targets) and not (2 <= block < targets and balanced):
+        with pytest.raises(ValueError, match=f"targets_per_home is {block}; with {homes} homes and {targets} held-out"):
+            Preset(homes=own, held_out=held_out, targets_per_home=block)
+        return
+    design = Design.of(Preset(homes=own, held_out=held_out, targets_per_home=block))
+    partners = block or targets
+    assert (design.meet.sum(axis=1) == partners).all()
+    assert (design.meet.sum(axis=0) == homes * partners // targets).all()
+    different = min(homes, targets) if partners < targets else 1
+    assert len({row.tobytes() for row in design.meet}) == different
+
+
+def test_design__only_arms_with_a_policy_per_home_adapt_in_blocks() -> None:
+    preset = replace(load_preset("quick"), homes=("train:0", "train:1", "train:2", "train:3"), targets_per_home=2)
+    cells = [cell for cell in plan(Design.of(preset)) if (cell.protocol, cell.seed) == ("adaptation", 0)]
+    assert sum(cell.arm == PRIMARY[1] for cell in cells) == 4 * 2
+    assert sum(cell.arm == PRIMARY[0] for cell in cells) == len(preset.held_out)
 
 
 def test_preset__is_a_value() -> None:

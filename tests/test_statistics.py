@@ -23,6 +23,7 @@ from ruleshift.eval.statistics import (
     Ratio,
     Statistic,
     bootstrap,
+    components,
     equal,
     interquartile_mean,
     interval,
@@ -245,6 +246,69 @@ def test_measure_components__finds_those_that_were_planted() -> None:
     for factors in found[0]:
         squared = np.mean([each[factors] ** 2 for each in found])
         assert squared**0.5 == pytest.approx(planted.get(factors, 0.0) / unit, abs=0.03), factors
+
+
+def blocks(homes: int, targets: int, block: int) -> np.ndarray:
+    """Which homes and targets meet, (H, G, 1, 1, 1) bool: each home `block` targets, one further than the last."""
+    return ((np.arange(targets) - np.arange(homes)[:, None]) % targets < block)[:, :, None, None, None]
+
+
+def test_components__of_blocks_are_unbiased() -> None:
+    """Homes meet half of the targets; each component is found on average, and so is the error of the mean."""
+    planted: Components = {
+        ("home",): 0.3, ("target",): 0.2, RULES: 0.4, ("seed",): 0.1, ("target", "seed"): 0.2,
+        ("home", "economy"): 0.2, (*RULES, "seed"): 0.25, FACTORS: 0.3,
+    }  # fmt: skip
+    rng, met = np.random.default_rng(0), blocks(6, 6, 3)
+    arrays = [np.where(met, simulate((6, 6, 2, 2, 4), planted, rng), np.nan) for _ in range(400)]
+    found = [components(array) for array in arrays]
+    for factors in found[0]:
+        variances = [each[factors].variance for each in found]
+        allowed = 4 * np.std(variances) / len(found) ** 0.5
+        assert np.mean(variances) == pytest.approx(planted.get(factors, 0.0) ** 2, abs=allowed), factors
+    errors = [sum(component.share for component in each.values()) for each in found]
+    assert np.mean(errors) == pytest.approx(np.var([np.nanmean(array) for array in arrays]), rel=0.2)
+
+
+@pytest.mark.parametrize("fixed", [(), RULES])
+def test_interval__of_blocks_holds_the_truth_as_often_as_it_says(fixed: tuple[str, ...]) -> None:
+    rng, met, held = np.random.default_rng(2), blocks(8, 8, 4), []
+    shape = (8, 8, 4, 2, 4)
+    for _ in range(400):
+        rules = simulate(shape, {RULES: 0.4, ("home",): 0.2}, rng)
+        rest = simulate(shape, {("seed",): 0.1, ("target", "seed"): 0.2, FACTORS: 0.2}, rng)
+        found = interval(Ratio(np.where(met, rules + rest, np.nan), ONE), shape, fixed=fixed)
+        truth = float(np.nanmean(np.where(met, rules, np.nan))) if fixed else 0.0
+        held.append(found.low <= truth <= found.high)
+    assert 0.92 <= np.mean(held) <= 1.0
+
+
+def test_mean__of_blocks_is_over_the_pairs_that_met() -> None:
+    array = np.where(blocks(4, 6, 3), numbers((4, 6, 2, 1, 3)), np.nan)
+    scale = 1 + numbers((1, 6, 1, 1, 3), 1) ** 2
+    ratio = Ratio(array, scale)
+    assert value(ratio, array.shape) == pytest.approx(np.nansum(array) / np.nansum(np.where(np.isnan(array), 0, scale)))
+    by_home = ratio.partial(equal(array.shape), FACTORS[1:])[0, :, 0, 0, 0, 0]
+    one = array[1, 1:4].sum() / np.broadcast_to(scale[0, 1:4], array[1, 1:4].shape).sum()
+    assert by_home[1] == pytest.approx(one)
+    drawn = bootstrap(ratio, array.shape, 400)
+    assert np.isfinite(drawn).all()
+
+
+def test_aggregates__of_blocks_are_those_of_the_pairs_that_met() -> None:
+    met, shape = blocks(4, 6, 3), (4, 6, 2, 1, 1)
+    array = np.where(met, numbers(shape), np.nan)
+    of, kept = scores(array, np.zeros((1, 6, 1, 1, 1)), np.ones((1, 6, 1, 1, 1))), np.sort(array[~np.isnan(array)])
+    assert value(interquartile_mean(of), shape) == pytest.approx(trim_mean(kept, 0.25))
+    profile = performance_profile(of, np.array([0.0]))(equal(shape))[0]
+    assert profile[0] == pytest.approx((kept > 0).mean())
+    assert value(probability_of_improvement(of, of), shape) == pytest.approx(0.5)
+
+
+def test_power__of_blocks_is_less_than_that_of_all_pairs() -> None:
+    met = blocks(8, 8, 2)[..., 0, 0, 0]
+    part, whole = (power_table((8, 8, 2, 2, 4), (0.0,), meet=each, repetitions=60)[0] for each in (met, None))
+    assert part.half_width > whole.half_width
 
 
 def test_power__grows_with_the_effect_and_with_the_study() -> None:

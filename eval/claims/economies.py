@@ -25,7 +25,7 @@ from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, of_arm
 from ruleshift.eval.claims.transfer import no_scale, scale
 from ruleshift.eval.claims.wording import count, field_label, level, percent, points
-from ruleshift.eval.statistics import LEVEL, Interval, Statistic, Weights, intervals, partial_mean
+from ruleshift.eval.statistics import LEVEL, Interval, Ratio, Statistic, Weights, intervals
 
 _OTHERS = ("home", "target", "seed", "panel")
 
@@ -56,7 +56,7 @@ def advantages(returns: Returns) -> Statistic:
     gained = gained - of_arm(returns.adapted, SPECIALIST, "the adapted return")
 
     def statistic(weights: Weights) -> np.ndarray:
-        found = partial_mean(gained, weights, _OTHERS) / partial_mean(scale(returns), weights, _OTHERS)
+        found = Ratio(gained, scale(returns)).partial(weights, _OTHERS)
         return found.reshape(len(found), -1)
 
     return statistic

@@ -54,7 +54,8 @@ class Returns:
     """
 
     adapted: Mapping[str, np.ndarray]
-    """By arm, (H, G, S, P, E) at held-out targets, averaged over the phase in which the arm keeps learning there."""
+    """By arm, (H, G, S, P, E) at held-out targets, averaged over the phase in which the arm keeps learning there; NaN
+    where home and target do not meet, as they do in balanced blocks (`check_blocks`)."""
     frozen: Mapping[str, np.ndarray]
     """By arm, (H, G, S, P, E) at held-out targets, of the policy as it was trained."""
     home: Mapping[str, np.ndarray]
@@ -98,7 +99,12 @@ class Returns:
         for name, axes in _AXES.items():
             value = getattr(self, name)
             for arm, array in value.items() if isinstance(value, Mapping) else [("", value)]:
-                _check(f"{name}[{arm!r}]" if arm else name, array, axes, levels)
+                where = f"{name}[{arm!r}]" if arm else name
+                _check(where, array, axes, levels)
+                if name == "adapted":
+                    array = array[check_blocks(where, array)]
+                if not np.isfinite(array).all():
+                    raise ValueError(f"{where} holds a number that is not finite")
         for name, array in self.economies.items():
             _check(f"economies[{name!r}]", array, ("economy",), levels)
 
@@ -116,8 +122,21 @@ def _check(name: str, array: np.ndarray, axes: tuple[str, ...], levels: dict[str
     for axis, length in zip(axes, array.shape, strict=True):
         if levels.setdefault(axis, length) != length or length == 0:
             raise ValueError(f"{name} has {length} along the axis {axis}, others have {levels[axis]}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds a number that is not finite")
+
+
+def check_blocks(name: str, array: np.ndarray) -> np.ndarray:
+    """Which homes and targets of an array (H, G, S, P, E) meet, (H, G) bool: those that are not NaN throughout.
+
+    Raises:
+        ValueError: the blocks are not balanced: homes do not all meet as many targets, or targets as many homes.
+    """
+    met = ~np.isnan(array).all(axis=(2, 3, 4))
+    for axis, what in ((1, "home"), (0, "target")):
+        counts = met.sum(axis=axis)
+        if counts.min() != counts.max():
+            found = f"{counts.min()} to {counts.max()} rules by {what}"
+            raise ValueError(f"{name} has returns under {found}; it must be as many for all")
+    return met
 
 
 def at_targets(reference: np.ndarray) -> np.ndarray:

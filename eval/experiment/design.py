@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ruleshift.envs import Economy, Rule, Structure, load_rule, load_structure
 from ruleshift.envs.economies import economy_set
@@ -15,6 +18,7 @@ from ruleshift.envs.support import outside
 from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.experiment.preset import Preset
 from ruleshift.eval.extensions import load_extensions
+from ruleshift.eval.statistics import Sizes
 
 if TYPE_CHECKING:
     from ruleshift.train.arms import ArmVariant
@@ -130,6 +134,14 @@ class Design:
         return replace(economy, rounds=self.preset.rounds) if self.preset.rounds else economy
 
     @property
+    def sizes(self) -> Sizes:
+        """Number of homes, held-out rules, seeds, panels and economies."""
+        preset = self.preset
+        return (
+            len(self.homes), len(self.held_out), len(preset.seeds), len(preset.panel_seeds), preset.economies,
+        )  # fmt: skip
+
+    @property
     def groups(self) -> list[EvaluationGroup]:
         """One group for each pair of economy and panel; no two groups share noise."""
         panels, markets = len(self.preset.panel_seeds), self.preset.markets
@@ -155,6 +167,26 @@ class Design:
     def homes_of(self, arm: "ArmVariant") -> list[str]:
         """Names of the home rules for which an arm has a policy; one empty name if it has one policy for all."""
         return [rule.name for rule in self.homes] if arm.has_policy_per_home else [""]
+
+    def adapts(self, arm: "ArmVariant", home: str, target: str) -> bool:
+        """Whether an arm keeps learning at a held-out target: one with a policy per home does where the two `meet`."""
+        if not arm.has_policy_per_home:
+            return True
+        homes, held_out = ([rule.name for rule in rules] for rules in (self.homes, self.held_out))
+        return bool(self.meet[homes.index(home), held_out.index(target)])
+
+    @cached_property
+    def meet(self) -> np.ndarray:
+        """Which homes adapt to which held-out rules, (H, G) bool: all, or balanced blocks of `targets_per_home`.
+
+        The first home meets the first k targets, the second the next k and so on, around and around; where a round
+        would repeat the blocks of the one before, it begins one target later.
+        """
+        homes, targets = len(self.homes), len(self.held_out)
+        block = self.preset.targets_per_home or targets
+        first = np.arange(homes) * block
+        first += first // math.lcm(block, targets)
+        return (np.arange(targets) - first[:, None]) % targets < block
 
     def gates_of(self, arm: "ArmVariant", home: str) -> list[str]:
         """Names of the rules on which a policy must be competent: its training rules, or the homes for generalists."""

@@ -89,11 +89,18 @@ def simulate_contrast(
     components: Components = COMPONENTS,
     *,
     scales: Components = SCALES,
+    meet: np.ndarray | None = None,
     skewed: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Simulate the numerator (H, G, S, P, E) and denominator (1, G, 1, P, E) of the primary contrast at effect 0."""
+    """Simulate the numerator (H, G, S, P, E) and denominator (1, G, 1, P, E) of the primary contrast at effect 0.
+
+    Where a home and a target do not meet by `meet`, (H, G) bool, the numerator is NaN.
+    """
     scale = 1 + simulate(sizes, scales, rng, axes=("target", "panel", "economy"), skewed=skewed)
-    return simulate(sizes, components, rng, skewed=skewed), np.maximum(scale, 0.05)
+    gained = simulate(sizes, components, rng, skewed=skewed)
+    if meet is not None:
+        gained = np.where(meet[:, :, None, None, None], gained, np.nan)
+    return gained, np.maximum(scale, 0.05)
 
 
 def measure_components(numerator: np.ndarray, denominator: np.ndarray) -> dict[tuple[str, ...], float]:
@@ -117,6 +124,7 @@ def power_table(
     components: Components = COMPONENTS,
     *,
     fixed: Sequence[str] = (),
+    meet: np.ndarray | None = None,
     repetitions: int = 200,
     seed: int = 0,
 ) -> list[Power]:
@@ -129,6 +137,7 @@ def power_table(
         effects: true effects, on the scale from floor (0) to best reply (1).
         components: standard deviations of the effects of factors and interactions.
         fixed: factors whose levels are taken as they are, such as `statistics.RULES`.
+        meet: which homes and targets meet, (H, G) bool; all if None.
         repetitions: number of simulated studies.
         seed: seed of the simulation.
 
@@ -137,7 +146,8 @@ def power_table(
     """
     rng = np.random.default_rng(seed)
     found = [
-        interval(Ratio(*simulate_contrast(sizes, rng, components)), sizes, fixed=fixed) for _ in range(repetitions)
+        interval(Ratio(*simulate_contrast(sizes, rng, components, meet=meet)), sizes, fixed=fixed)
+        for _ in range(repetitions)
     ]
     half_width = float(np.median([each.high - each.low for each in found])) / 2
     return [Power(sizes, effect, _shares(found, effect), half_width) for effect in effects]

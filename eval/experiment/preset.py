@@ -32,6 +32,8 @@ class Preset:
     """Rules that the specialists are trained on."""
     held_out: tuple[str, ...] = option(("composition:0", "family:0"), Words(1))
     """Rules that come with the shift, and that no judged policy is trained on."""
+    targets_per_home: int = option(0, Count(0, 10_000))
+    """To how many held-out rules the policies of each home adapt, in balanced blocks; 0 for all."""
     arms: tuple[str, ...] = option(("fixed+nuisance+memory", "randomized+memory"), Words(1))
     """Arms that are compared, each without a memory or with one, which is `+memory` or `+recurrent`."""
     seeds: tuple[int, ...] = option((0, 1), Counts(0, _SEED))
@@ -84,6 +86,7 @@ class Preset:
         check_fields(self, "study")
         self._check_seeds()
         self._check_places()
+        self._check_blocks()
         if 0 < self.rounds < 50:
             raise ValueError(f"study: rounds is {self.rounds}; it must be 0, or at least 50")
         if self.steps < self.curve_points * self.rollout_size:
@@ -112,6 +115,19 @@ class Preset:
                 if not re.fullmatch(pattern, place):
                     form = "module:function" if key == "mechanisms" else "the name of a module"
                     raise ValueError(f"study: {key} has {place[:80]!r}; it must be {form}")
+
+    def _check_blocks(self) -> None:
+        """Refuse blocks in which not every rule has as many partners, at least two, or all."""
+        homes, targets, block = len(self.homes), len(self.held_out), self.targets_per_home
+        if block in (0, targets):
+            return
+        fits = [each for each in range(2, targets) if homes * each % targets == 0 and homes * each >= 2 * targets]
+        if block not in fits:
+            sizes = ", ".join(map(str, [0, *fits]))
+            raise ValueError(
+                f"study: targets_per_home is {block}; with {homes} homes and {targets} held-out rules, blocks are "
+                f"balanced for {sizes}"
+            )
 
     def check_named(self, mechanisms: Sequence[str], extensions: Sequence[str], where: str | os.PathLike[str]) -> None:
         """Refuse a preset from a file that names code of its own, unless the caller names the same code.

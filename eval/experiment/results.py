@@ -12,6 +12,7 @@ from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.protocols import PROTOCOLS
+from ruleshift.eval.experiment.protocols.adaptation import ADAPTATION
 from ruleshift.eval.experiment.protocols.curve import ARMS as CURVED
 from ruleshift.eval.experiment.protocols.reference import SCRIPTED
 from ruleshift.eval.jobs.folder import Folder
@@ -109,17 +110,17 @@ class ResultTable:
         measure: str = "return",
         budget: float = 1.0,
     ) -> np.ndarray:
-        """Values (H, G, S, P, E) of one measure of an arm."""
-        return np.array(
-            [
-                [
-                    [self._groups(arm, self._own(arm, home), target, seed, budget, protocol, None, measure)
-                     for seed in self.design.preset.seeds]
-                    for target in targets
+        """Values (H, G, S, P, E) of one measure of an arm; NaN where an arm does not adapt from a home to a target."""
+        targets, preset, variant = list(targets), self.design.preset, self.design.arms[arm]
+        sizes = len(self.homes), len(targets), len(preset.seeds), len(preset.panel_seeds), preset.economies
+        values = np.full(sizes, np.nan)
+        for h, g in np.ndindex(sizes[:2]):
+            own, target = self._own(arm, self.homes[h]), targets[g]
+            if protocol != ADAPTATION or self.design.adapts(variant, own, target):
+                values[h, g] = [
+                    self._groups(arm, own, target, seed, budget, protocol, None, measure) for seed in preset.seeds
                 ]
-                for home in self.homes
-            ]
-        )  # fmt: skip
+        return values
 
     def at_home(self, arm: str, protocol: str, *, budget: float = 1.0, rule: str | None = None) -> np.ndarray:
         """Returns (H, S, P, E) of an arm on each home rule, or under `rule`; specialists play their own home rule."""

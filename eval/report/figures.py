@@ -117,7 +117,7 @@ def tenths(findings: Findings, arm: str, targets: list[str]) -> list[float]:
     """
     count = sum(name.startswith("return_") for name in findings.runs("adaptation", arm)[0].values)
     measures = [f"return_{tenth}" for tenth in range(1, count + 1)]
-    return [float(findings.numbers.array(arm, "adaptation", targets, measure=each).mean()) for each in measures]
+    return [float(np.nanmean(findings.numbers.array(arm, "adaptation", targets, measure=each))) for each in measures]
 
 
 def shift_figure(findings: Findings, target: int | None = None) -> str:

@@ -19,7 +19,6 @@ from ruleshift.eval.statistics import (
     interquartile_mean,
     interval,
     intervals,
-    partial_mean,
     performance_profile,
     probability_of_improvement,
     scores,
@@ -88,7 +87,9 @@ def _difference(findings: Findings, protocol: str, targets: list[str]) -> np.nda
 
 def _box(findings: Findings, target: str, value: float, span: float) -> Box:
     inside = target in findings.numbers.homes
-    return Box(value / span, float(np.clip(value / span, -1, 1)), inside) if span > 0 else Box(None, 0.0, inside)
+    if span <= 0 or np.isnan(value):
+        return Box(None, 0.0, inside)
+    return Box(value / span, float(np.clip(value / span, -1, 1)), inside)
 
 
 def returns_table(findings: Findings) -> list[tuple[str, list[Box]]]:
@@ -101,7 +102,7 @@ def returns_table(findings: Findings) -> list[tuple[str, list[Box]]]:
     for arm in findings.arms:
         at_home = numbers.array(arm, "frozen", numbers.homes) if arm in own.frozen else None
         home = np.full(len(numbers.homes), np.nan) if at_home is None else at_home.mean(axis=(0, 2, 3, 4))
-        rows[arm] = np.concatenate([home, own.adapted[arm].mean(axis=(0, 2, 3, 4))])
+        rows[arm] = np.concatenate([home, np.nanmean(own.adapted[arm], axis=(0, 2, 3, 4))])
     for arm in ("best_reply", "native", "constant"):
         rows[arm] = numbers.reference(arm, numbers.targets).mean(axis=(1, 2))
     rows["floor"] = numbers.floor(numbers.targets).mean(axis=(1, 2))
@@ -136,7 +137,7 @@ def _sizes(findings: Findings, targets: int) -> tuple[int, int, int, int, int]:
 
 def _each_target(gained: np.ndarray, scale: np.ndarray) -> Statistic:
     def statistic(weights: Weights) -> np.ndarray:
-        found = partial_mean(gained, weights, OTHERS) / partial_mean(scale, weights, OTHERS)
+        found = Ratio(gained, scale).partial(weights, OTHERS)
         return found.reshape(len(found), -1)
 
     return statistic

@@ -16,6 +16,7 @@ from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.protocols.protocol import Protocol
 from ruleshift.eval.experiment.protocols.training import missing_natives, settings
 
+ADAPTATION = "adaptation"
 TENTHS = 10
 """Number of equal parts of the phase for which returns are kept."""
 FIRST_MARKET = 1_000_000
@@ -23,14 +24,16 @@ FIRST_MARKET = 1_000_000
 
 
 def cells(design: Design) -> Iterator[Cell]:
-    """One cell per arm, home, held-out target, seed and budget."""
+    """One cell per arm, home, held-out target that meets it, seed and budget."""
     for target in design.held_out:
         natives = missing_natives(design, [target.name])
         for seed in design.preset.seeds:
             for arm, budget in design.budgets:
                 for home in design.homes_of(arm):
+                    if not design.adapts(arm, home, target.name):
+                        continue
                     own = (training_cell(arm, home, seed, budget),) if arm.is_trained else ()
-                    yield Cell("adaptation", arm.name, home, target.name, seed, budget, needs=(*natives, *own))
+                    yield Cell(ADAPTATION, arm.name, home, target.name, seed, budget, needs=(*natives, *own))
 
 
 def compute(cell: Cell, context: Context) -> list[Entry]:
@@ -63,7 +66,7 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
         )
         earned = load_rewards(folder)
     return [
-        Entry(cell.target, "adaptation", values, group.panel, group.economy)
+        Entry(cell.target, ADAPTATION, values, group.panel, group.economy)
         for group, values in zip(design.groups, _values(earned, steps, preset.markets), strict=True)
     ]
 
@@ -84,4 +87,4 @@ def seconds(cell: Cell, design: Design) -> float:
     return 0.1 + (24e-6 + 75e-9 * len(design.groups)) * steps
 
 
-PROTOCOL = Protocol("adaptation", cells, compute, seconds)
+PROTOCOL = Protocol(ADAPTATION, cells, compute, seconds)
