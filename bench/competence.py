@@ -21,6 +21,7 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.torch_layers import FlattenExtractor
 
 from ruleshift.agents import History, LearnedPolicy, Policy, RunningMeans, load_policy
 from ruleshift.eval import load_preset
@@ -32,11 +33,12 @@ from ruleshift.train import ARMS, MemoryVecEnv, MixedVecEnv, PPOSettings, traini
 from ruleshift.train.checkpoint import learned_policy
 from ruleshift.train.plan import TrainingPlan
 from ruleshift.train.ppo import make_learner
+from ruleshift.train.standardized import standardize
 
 KINDS, GATE = 3, 0.5
 SHARES = (0.125, 0.25, 0.5, 1.0)
 """Parts of the budget after which a policy is scored."""
-BEFORE = {"n_epochs": 5, "max_grad_norm": 0.5, "gae_lambda": 0.95}
+BEFORE = {"n_epochs": 5, "max_grad_norm": 0.5, "gae_lambda": 0.95, "aux_coef": 0.0}
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,32 @@ def _stock(env: Any, settings: PPOSettings, seed: int, learner: Learner) -> Any:
     return PPO("MlpPolicy", env, seed=seed, device="cpu", **sizes)
 
 
+class _Autograd(PPO):
+    """Our learner with the gradient of torch and the rollouts of stable-baselines3."""
+
+    def train(self) -> None:
+        standardize(self.policy, self.rollout_buffer.observations)
+        super().train()
+
+
 def _autograd(env: Any, settings: PPOSettings, seed: int, learner: Learner) -> Any:
-    """Our learner with our hyper-parameters, but with the gradient of torch and the rollouts of stable-baselines3."""
     model: Any = make_learner(env, settings, seed=seed)
+    model.__class__ = _Autograd
+    return model
+
+
+def _before(env: Any, settings: PPOSettings, seed: int, learner: Learner) -> Any:
+    """The learner that this one replaced: PPO of stable-baselines3 with our hyper-parameters of that time."""
+    model: Any = _unscaled(env, settings, seed, learner)
     model.__class__ = PPO
+    return model
+
+
+def _unscaled(env: Any, settings: PPOSettings, seed: int, learner: Learner) -> Any:
+    """Our learner, but its networks read observations as they are."""
+    model: Any = make_learner(env, settings, seed=seed)
+    policy, as_they_are = model.policy, FlattenExtractor(env.observation_space)
+    policy.features_extractor = policy.pi_features_extractor = policy.vf_features_extractor = as_they_are
     return model
 
 
@@ -92,17 +116,21 @@ def _jax(env: Any, settings: PPOSettings, seed: int, learner: Learner) -> Any:
 
 
 _MAKERS: dict[str, Callable[[Any, PPOSettings, int, Learner], Any]] = {
-    "ours": _ours, "autograd": _autograd, "stock": _stock, "jax": _jax,
+    "ours": _ours, "before": _before, "autograd": _autograd, "stock": _stock, "jax": _jax, "unscaled": _unscaled,
 }  # fmt: skip
 STACK = History(KINDS, 4)
 LEARNERS = {
     "ours": Learner(),
-    "before": Learner(STACK, BEFORE, privileged=False, kind="autograd"),
-    "autograd": Learner(kind="autograd"),
+    "before": Learner(STACK, BEFORE, privileged=False, kind="before"),
+    "before, our code": Learner(STACK, BEFORE, privileged=False, kind="unscaled"),
+    "autograd": Learner(settings={"aux_coef": 0.0}, kind="autograd"),
     "stock": Learner(STACK, privileged=False, kind="stock"),
     "recurrent": Learner(None, BEFORE, privileged=False, units=64),
     "jax": Learner(privileged=False, kind="jax"),
     "rule disclosed": Learner(aware=True),
+    "inputs as they are": Learner(kind="unscaled"),
+    "no auxiliary task": Learner(settings={"aux_coef": 0.0}),
+    "auxiliary weight 0.1": Learner(settings={"aux_coef": 0.1}),
     "critic not privileged": Learner(privileged=False),
     "stack": Learner(STACK),
     "no memory": Learner(None),

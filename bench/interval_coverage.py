@@ -1,4 +1,4 @@
-"""How often intervals contain the truth, at the sizes of the presets, on simulated studies with known effects.
+"""How often intervals contain the truth, on simulated studies with known effects, crossed or in blocks.
 
 Rows are kinds of studies: which factors make the results differ, and whether their effects are normal or skewed
 (exponential). Columns are methods to make an interval; the first is the one that the suite uses. A method should
@@ -25,7 +25,10 @@ from ruleshift.eval.statistics import (
     resample,
 )
 
-PRESETS: dict[str, Sizes] = {"quick": (3, 4, 2, 2, 8), "standard": (4, 8, 2, 2, 16), "full": (16, 16, 5, 2, 64)}
+DESIGNS: dict[str, tuple[Sizes, int]] = {
+    "quick": ((3, 6, 2, 2, 8), 6), "standard": ((5, 8, 2, 2, 16), 8), "blocks": ((8, 8, 4, 2, 8), 4),
+}  # fmt: skip
+"""Numbers of homes, targets, seeds, panels and economies, and how many of the targets each home meets."""
 PAIRS = [(a, b) for index, a in enumerate(FACTORS) for b in FACTORS[index + 1 :]]
 STUDIES: dict[str, Components] = {
     "as in a first study": COMPONENTS,
@@ -48,11 +51,14 @@ DRAWS = 500
 Limits = tuple[float, float]
 
 
-def ways(statistic: Statistic, sizes: Sizes) -> dict[str, Limits]:
+def ways(statistic: Statistic, sizes: Sizes, ours_only: bool) -> dict[str, Limits]:
     """Return the limits that each method gives."""
+    used = interval(statistic, sizes)
+    if ours_only:
+        return {"ours": (used.low, used.high)}
     draws = bootstrap(statistic, sizes, DRAWS)
     estimate, error = float(statistic(equal(sizes))[0]), float(draws.std(ddof=1))
-    used, before = interval(statistic, sizes), intervals(statistic, sizes, count=DRAWS)[0]
+    before = intervals(statistic, sizes, count=DRAWS)[0]
     margin, seeds = norm.ppf(0.975) * error, seeds_only(statistic, sizes)
     return {
         "ours": (used.low, used.high),
@@ -100,13 +106,15 @@ def seeds_only(statistic: Statistic, sizes: Sizes) -> Limits:
     return limits(statistic(rows), 0.025, 0.975)
 
 
-def measure(sizes: Sizes, components: Components, skewed: bool, repetitions: int, seed: int = 0) -> dict[str, Limits]:
+def measure(design: str, components: Components, skewed: bool, repetitions: int, ours_only: bool) -> dict[str, Limits]:
     """By method, the share of simulated studies whose interval contains the truth, and the median half-width."""
+    (sizes, block), seed = DESIGNS[design], 0
+    meet = (np.arange(sizes[1]) - np.arange(sizes[0])[:, None]) % sizes[1] < block
     rng, scales = np.random.default_rng(seed), SCALES if components is COMPONENTS else EVEN
     held, widths = defaultdict(list), defaultdict(list)
     for _ in range(repetitions):
-        contrast = simulate_contrast(sizes, rng, components, scales=scales, skewed=skewed)
-        for name, (low, high) in ways(Ratio(*contrast), sizes).items():
+        contrast = simulate_contrast(sizes, rng, components, scales=scales, meet=meet, skewed=skewed)
+        for name, (low, high) in ways(Ratio(*contrast), sizes, ours_only).items():
             held[name].append(low <= 0 <= high)
             widths[name].append((high - low) / 2)
     return {name: (float(np.mean(held[name])), float(np.median(widths[name]))) for name in held}
@@ -115,16 +123,20 @@ def measure(sizes: Sizes, components: Components, skewed: bool, repetitions: int
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS))
+    parser.add_argument("--designs", nargs="+", choices=DESIGNS, default=list(DESIGNS))
+    parser.add_argument(
+        "--ours-only", action="store_true", help="leave out the other methods, which take most of the time"
+    )
     parser.add_argument("--repetitions", type=int, default=1_000, help="simulated studies per row")
     given = parser.parse_args()
     error = 100 * (0.95 * 0.05 / given.repetitions) ** 0.5
     print(f"share of intervals that contain the truth, % (Monte Carlo error {error:.1f} at 95 %), median half-width")
-    for preset in given.presets:
-        print(f"\n{preset}: homes, targets, seeds, panels, economies = {PRESETS[preset]}")
+    for design in given.designs:
+        sizes, block = DESIGNS[design]
+        print(f"\n{design}: homes, targets, seeds, panels, economies = {sizes}, {block} targets per home")
         for name, components in STUDIES.items():
             for skewed in (False, True):
-                found = measure(PRESETS[preset], components, skewed, given.repetitions)
+                found = measure(design, components, skewed, given.repetitions, given.ours_only)
                 cells = "  ".join(f"{way} {100 * share:5.1f} ({width:.3f})" for way, (share, width) in found.items())
                 print(f"  {name:<24}{'skewed' if skewed else 'normal':<8}{cells}", flush=True)
 

@@ -40,7 +40,7 @@ def test_preset__judges_on_rules_that_no_arm_trained_on(name: str) -> None:
 
 
 def test_preset__larger_ones_hold_the_smaller() -> None:
-    """Presets shrink the grid, never the definition: what `quick` asks, `standard` and `full` ask too."""
+    """Presets shrink grid and budget, never the definition: what `quick` asks, `standard` and `full` ask too."""
     quick, standard, full = (load_preset(name) for name in ("quick", "standard", "full"))
     for small, large in ((quick, standard), (standard, full)):
         assert set(small.homes) <= set(large.homes)
@@ -48,10 +48,11 @@ def test_preset__larger_ones_hold_the_smaller() -> None:
         assert set(small.arms) <= set(large.arms)
         assert set(small.seeds) <= set(large.seeds)
         assert small.economies <= large.economies
+        assert small.steps <= large.steps
         assert small.adaptation == large.adaptation
         assert small.panel_seeds == large.panel_seeds
     assert set(PRIMARY) <= set(quick.arms)
-    assert (len(full.homes), len(full.held_out), full.economies) == (16, 16, 64)
+    assert (len(full.homes), len(full.held_out), full.economies) == (96, 96, 16)
 
 
 @pytest.mark.parametrize(
@@ -129,9 +130,9 @@ def test_design__blocks_are_balanced(homes: int, targets: int, block: int) -> No
 
 
 def test_design__only_arms_with_a_policy_per_home_adapt_in_blocks() -> None:
-    preset = replace(load_preset("quick"), homes=("train:0", "train:1", "train:2", "train:3"), targets_per_home=2)
+    preset = replace(load_preset("quick"), homes=("train:0", "train:1", "train:2", "train:3"), targets_per_home=3)
     cells = [cell for cell in plan(Design.of(preset)) if (cell.protocol, cell.seed) == ("adaptation", 0)]
-    assert sum(cell.arm == PRIMARY[1] for cell in cells) == 4 * 2
+    assert sum(cell.arm == PRIMARY[1] for cell in cells) == 4 * 3
     assert sum(cell.arm == PRIMARY[0] for cell in cells) == len(preset.held_out)
 
 

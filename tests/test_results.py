@@ -54,7 +54,7 @@ def test_numbers__are_those_of_the_file(study: Path) -> None:
         rows = [row for row in csv.DictReader(file) if (row["protocol"], row["measure"]) == ("adaptation", "return_3")]
     for arm in ("fixed+nuisance+memory", "randomized"):
         found = numbers.array(arm, "adaptation", numbers.held_out, measure="return_3")
-        assert found.shape == (3, 4, 2, 2, 8)
+        assert found.shape == (3, 6, 2, 2, 8)
         own = [row for row in rows if row["arm"] == arm]
         assert len(own) == found.size if arm == "fixed+nuisance+memory" else len(own) == found[0].size
         for row in own:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -13,29 +14,29 @@ Components = Mapping[tuple[str, ...], float]
 """Standard deviations of the effects of each factor, and of each interaction of several."""
 
 COMPONENTS: Components = {
-    ("home",): 0.20,
-    ("seed",): 0.06,
-    ("home", "target"): 0.50,
-    ("home", "economy"): 0.15,
-    ("target", "seed"): 0.22,
-    ("home", "target", "seed"): 0.15,
-    ("home", "target", "economy"): 0.23,
-    ("target", "seed", "economy"): 0.07,
+    ("home",): 0.22,
+    ("target",): 0.12,
+    ("home", "target"): 0.49,
+    ("home", "economy"): 0.12,
+    ("target", "economy"): 0.13,
+    ("home", "target", "seed"): 0.12,
+    ("home", "target", "economy"): 0.21,
+    ("target", "seed", "economy"): 0.06,
     ("target", "panel", "economy"): 0.06,
-    ("home", "target", "seed", "economy"): 0.10,
-    FACTORS: 0.02,
+    ("home", "target", "seed", "economy"): 0.09,
 }
 """Components of [Y_generalist - Y_specialist] / mean of [best reply - floor], as `measure_components` finds them in a
 first study with four home rules, six targets, two seeds and eight economies.
 
-They are rough, and those below .05 are left out. Pairs of a home and a target differ by far the most, then a
-generalist's seeds under each target; panels hardly differ.
+They are rough, and those below .05 are left out. Pairs of a home and a target differ by far the most; seeds and panels
+hardly differ.
 """
 SCALES: Components = {
     ("target",): 0.41, ("target", "economy"): 0.25, ("panel", "economy"): 0.10, ("target", "panel", "economy"): 0.16,
 }  # fmt: skip
 """Components of [best reply - floor] / its mean, from the same study."""
 
+_CELLS = 20_000_000
 EFFECTS = (0.0, 0.05, 0.1, 0.2)
 """True effects for which the power is stated, on the scale from floor (0) to best reply (1)."""
 
@@ -125,7 +126,7 @@ def power_table(
     *,
     fixed: Sequence[str] = (),
     meet: np.ndarray | None = None,
-    repetitions: int = 200,
+    repetitions: int = 0,
     seed: int = 0,
 ) -> list[Power]:
     """Simulate the power of a study, which takes seconds; arms are assumed to be competent.
@@ -138,13 +139,13 @@ def power_table(
         components: standard deviations of the effects of factors and interactions.
         fixed: factors whose levels are taken as they are, such as `statistics.RULES`.
         meet: which homes and targets meet, (H, G) bool; all if None.
-        repetitions: number of simulated studies.
+        repetitions: number of simulated studies; with 0, 200, or fewer of a large study, so that it takes seconds.
         seed: seed of the simulation.
 
     Returns:
         The power at each effect, in the same order.
     """
-    rng = np.random.default_rng(seed)
+    rng, repetitions = np.random.default_rng(seed), repetitions or min(200, max(_CELLS // prod(sizes), 20))
     found = [
         interval(Ratio(*simulate_contrast(sizes, rng, components, meet=meet)), sizes, fixed=fixed)
         for _ in range(repetitions)

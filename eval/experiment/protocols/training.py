@@ -102,7 +102,7 @@ def _steps(cell: Cell, design: Design) -> int:
 
 def seconds(cell: Cell, design: Design) -> float:
     """Seconds that one core takes to train for the agent-steps of the cell."""
-    return 0.5 + 18e-6 * _steps(cell, design)
+    return 0.5 + 22e-6 * _steps(cell, design)
 
 
 PROTOCOL = Protocol(TRAINING, cells, compute, seconds, has_entries=False)
