@@ -170,37 +170,22 @@ class Snapshots(BaseCallback):
     _on_training_end = _on_rollout_start
 
 
-class Predicts(Policy):
-    """A policy of which nothing but `predict` is known, frozen."""
-
-    uses_noise = True
-
-    def __init__(self, model: Any, memory: History | RunningMeans) -> None:
-        self._state, self._policy, self._memory = model.policy.actor_state, model.policy, memory
-
-    def initial_memory(self, count: int) -> np.ndarray:
-        return self._memory.empty(count)
-
-    def act(self, observations: np.ndarray, memory: Any = None, noise: Any = None) -> tuple[np.ndarray, Any]:
-        remembered = self._memory.empty(len(observations)) if memory is None else memory
-        inputs, after = self._memory.read(observations, remembered)
-        found = self._state.apply_fn(self._state.params, inputs)
-        actions = np.asarray(found.mode())
-        if noise is not None:
-            actions = actions + np.asarray(found.stddev()) * noise
-        return np.clip(actions, -1, 1).astype(np.float32), after
+def _jax_weights(model: Any) -> dict[str, np.ndarray]:
+    """The weights of a policy of sbx by the names that ours have."""
+    held = model.policy.actor_state.params["params"]
+    weights = {"log_std": np.array(held["log_std"])}
+    for index in range(len(held) - 1):
+        layer = held[f"Dense_{index}"]
+        weights |= {f"layer.{index}.weight": np.array(layer["kernel"]), f"layer.{index}.bias": np.array(layer["bias"])}
+    return weights
 
 
 def _policy(model: Any, learner: Learner) -> Policy:
-    if learner.kind == "jax":
-        assert learner.memory is not None
-        return Predicts(model, learner.memory)
     rates = learner.memory.rates if isinstance(learner.memory, RunningMeans) else ()
     rounds = learner.memory.rounds if isinstance(learner.memory, History) else 0
     plan = TrainingPlan("price_board", steps=1, settings=PPOSettings(**learner.settings))
     card = replace(plan.card, units=learner.units, history=rounds, rates=rates)
-    copied: LearnedPolicy = learned_policy(model, card)
-    return copied
+    return LearnedPolicy(_jax_weights(model), card) if learner.kind == "jax" else learned_policy(model, card)
 
 
 class Examiner:

@@ -66,6 +66,8 @@ class Preset:
     """Number of economies, taken from the start of the frozen set."""
     markets: int = option(4, Count(1, 100_000))
     """Number of markets for each pair of economy and panel."""
+    adaptation_markets: int = option(8, Count(1, 100_000))
+    """The same in the phase in which arms keep learning after the shift; a learner's steps are shared out over them."""
     rounds: int = option(0, Count(0, 1_000_000))
     """Rounds of an episode, at least 50; 0 leaves each economy its own number."""
 

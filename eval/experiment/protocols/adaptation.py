@@ -43,13 +43,16 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
     design, preset = context.design, context.design.preset
     arm = design.arms[cell.arm]
     assert cell.seed is not None
-    groups = [(design.economies[each.economy], each.panel, FIRST_MARKET + each.first_market) for each in design.groups]
+    groups = [
+        (design.economies[each.economy], each.panel, FIRST_MARKET + number * preset.adaptation_markets)
+        for number, each in enumerate(design.groups)
+    ]
     steps = max(round(preset.steps * cell.budget * preset.adaptation), 1)
     plan = TrainingPlan(
         steps=steps,
         seed=cell.seed,
         arm=cell.arm,
-        groups=context.deployment.learning(cell.target, groups, preset.markets, aware=arm.aware),
+        groups=context.deployment.learning(cell.target, groups, preset.adaptation_markets, aware=arm.aware),
         start=context.policy_folder(cell) if arm.is_trained else None,
         mechanisms=preset.mechanisms,
         settings=settings(design),
@@ -67,7 +70,7 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
         earned = load_rewards(folder)
     return [
         Entry(cell.target, ADAPTATION, values, group.panel, group.economy)
-        for group, values in zip(design.groups, _values(earned, steps, preset.markets), strict=True)
+        for group, values in zip(design.groups, _values(earned, steps, preset.adaptation_markets), strict=True)
     ]
 
 
@@ -84,7 +87,7 @@ def _values(earned: np.ndarray, steps: int, markets: int) -> Iterator[dict[str, 
 def seconds(cell: Cell, design: Design) -> float:
     """Seconds that one core takes to learn, in every group at once; a round of all groups gives one step per market."""
     steps, groups = design.preset.steps * cell.budget * design.preset.adaptation, len(design.groups)
-    return 0.1 + (28e-6 + (9e-4 + 7e-5 * groups) / (groups * design.preset.markets)) * steps
+    return 0.1 + (28e-6 + (9e-4 + 7e-5 * groups) / (groups * design.preset.adaptation_markets)) * steps
 
 
 PROTOCOL = Protocol(ADAPTATION, cells, compute, seconds)
