@@ -52,7 +52,7 @@ def test_preset__larger_ones_hold_the_smaller() -> None:
         assert small.adaptation == large.adaptation
         assert small.panel_seeds == large.panel_seeds
     assert set(PRIMARY) <= set(quick.arms)
-    assert (len(full.homes), len(full.held_out), full.economies) == (96, 96, 16)
+    assert (len(full.homes), len(full.held_out), full.economies) == (16, 16, 32)
 
 
 @pytest.mark.parametrize(
