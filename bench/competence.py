@@ -131,7 +131,7 @@ LEARNERS = {
     "inputs as they are": Learner(kind="unscaled"),
     "no auxiliary task": Learner(settings={"aux_coef": 0.0}),
     "auxiliary weight 0.1": Learner(settings={"aux_coef": 0.1}),
-    "critic not privileged": Learner(privileged=False),
+    "nothing privileged": Learner(privileged=False),
     "stack": Learner(STACK),
     "no memory": Learner(None),
     "5 epochs": Learner(settings={"n_epochs": 5}),

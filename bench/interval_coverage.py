@@ -17,6 +17,7 @@ from ruleshift.eval.statistics import (
     Ratio,
     Sizes,
     Statistic,
+    balanced_blocks,
     bootstrap,
     equal,
     interval,
@@ -109,7 +110,7 @@ def seeds_only(statistic: Statistic, sizes: Sizes) -> Limits:
 def measure(design: str, components: Components, skewed: bool, repetitions: int, ours_only: bool) -> dict[str, Limits]:
     """By method, the share of simulated studies whose interval contains the truth, and the median half-width."""
     (sizes, block), seed = DESIGNS[design], 0
-    meet = (np.arange(sizes[1]) - np.arange(sizes[0])[:, None]) % sizes[1] < block
+    meet = balanced_blocks(sizes[0], sizes[1], block)
     rng, scales = np.random.default_rng(seed), SCALES if components is COMPONENTS else EVEN
     held, widths = defaultdict(list), defaultdict(list)
     for _ in range(repetitions):

@@ -25,9 +25,9 @@ Bernoulli 6; Owen & Eckles 2012, "Bootstrapping data arrays of arbitrary order",
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
-from math import prod
+from math import lcm, prod
 from typing import Any
 
 import numpy as np
@@ -172,23 +172,21 @@ def components(array: np.ndarray) -> dict[tuple[str, ...], Component]:
     """
     levels = {name: size for name, size in zip(FACTORS, array.shape, strict=True) if size > 1}
     rest = [name for name in levels if name not in RULES]
-    stacked: dict[tuple[str, ...], float] = {}
-    counts: dict[tuple[str, ...], tuple[int, int]] = {}
+    stacked: dict[tuple[str, ...], Component] = {}
     for chosen in _subsets(rest):
-        freedom = prod(levels[name] - 1 for name in chosen)
-        for rules, (variance, effects, own) in _rule_components(_effects(array, chosen), freedom).items():
+        freedom, repeats = prod(levels[name] - 1 for name in chosen), prod(levels[name] for name in chosen)
+        for rules, each in _rule_components(_effects(array, chosen), freedom).items():
             if rules or chosen:
-                stacked[*rules, *chosen] = variance
-                counts[*rules, *chosen] = effects * prod(levels[name] for name in chosen), own * freedom
+                stacked[*rules, *chosen] = Component(each.variance, each.levels * repeats, each.freedom * freedom)
     found = {}
     for key in sorted(stacked, key=lambda each: (len(each), [FACTORS.index(name) for name in each])):
         free = [name for name in rest if name not in key]
         # An effect that is averaged over the other factors holds a part of its interactions with them.
         variance = sum(
-            (-1) ** len(more) * stacked[_ordered((*key, *more))] / prod(levels[name] for name in more)
+            (-1) ** len(more) * stacked[_ordered((*key, *more))].variance / prod(levels[name] for name in more)
             for more in _subsets(free)
         )
-        found[key] = Component(variance, *counts[key])
+        found[key] = replace(stacked[key], variance=variance)
     return found
 
 
@@ -210,8 +208,8 @@ def _effects(array: np.ndarray, chosen: Sequence[str]) -> np.ndarray:
     return effect.reshape(*array.shape[:2], -1)
 
 
-def _rule_components(effects: np.ndarray, freedom: int) -> dict[tuple[str, ...], tuple[float, int, int]]:
-    """Variance, number of effects and degrees of freedom of pairs, homes, targets and what all of them share.
+def _rule_components(effects: np.ndarray, freedom: int) -> dict[tuple[str, ...], Component]:
+    """The components of homes, of targets, of pairs and of what all of them share, for one effect of other factors.
 
     Args:
         effects: effects (H, G, n) of other factors within each pair, NaN where home and target do not meet.
@@ -239,7 +237,22 @@ def _rule_components(effects: np.ndarray, freedom: int) -> dict[tuple[str, ...],
     varied = [index for index, name in enumerate(names) if all(met.shape[RULES.index(each)] > 1 for each in name)]
     matrix, squares = np.array(expected, np.float64)[np.ix_(varied, varied)], np.array(sums, np.float64)[varied]
     variances = np.linalg.solve(matrix, squares / freedom)
-    return {names[index]: (float(value), *counts[index]) for index, value in zip(varied, variances, strict=True)}
+    return {names[n]: Component(float(value), *counts[n]) for n, value in zip(varied, variances, strict=True)}
+
+
+def balanced_blocks(homes: int, targets: int, block: int) -> np.ndarray:
+    """Which homes meet which targets, (H, G) bool, if each home meets `block` targets.
+
+    The first home meets the first of them, the second the next and so on, around and around; where a round would
+    repeat the blocks of the one before, it begins one target later. So all targets are met by as many homes, if
+    `homes * block` is a multiple of `targets`.
+
+    >>> balanced_blocks(4, 4, 2).astype(int).tolist()
+    [[1, 1, 0, 0], [0, 0, 1, 1], [0, 1, 1, 0], [1, 0, 0, 1]]
+    """
+    first = np.arange(homes) * block
+    first += first // lcm(block, targets)
+    return (np.arange(targets) - first[:, None]) % targets < block
 
 
 def equal(sizes: Sizes) -> list[np.ndarray]:

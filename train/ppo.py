@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -238,19 +239,8 @@ def make_learner(env: VecEnv, settings: PPOSettings, *, seed: int, units: int = 
     Raises:
         ImportError: an LSTM is asked for, and sb3-contrib is not installed.
     """
-    start, privileged = settings.learning_rate, getattr(env, "privileged_size", 0)
-    own: dict[str, Any] = {}
-    kind: Any
-    policy: Any
-    networks: dict[str, Any]
-    if units:
-        kind, policy, networks = _recurrent(units)
-    elif privileged:
-        predicted = len(FEATURES) if settings.aux_coef else 0
-        kind, policy, networks = MarketPPO, AsymmetricPolicy, {"privileged": privileged, "predicted": predicted}
-        own = {"aux_coef": settings.aux_coef}
-    else:
-        kind, policy, networks = MarketPPO, "MlpPolicy", {}
+    start = settings.learning_rate
+    kind, policy, networks = _recurrent(units) if units else _perceptrons(settings, getattr(env, "privileged_size", 0))
     return kind(
         policy,
         env,
@@ -273,11 +263,16 @@ def make_learner(env: VecEnv, settings: PPOSettings, *, seed: int, units: int = 
         },
         seed=seed,
         device="cpu",
-        **own,
     )
 
 
-def _recurrent(units: int) -> tuple[type[Any], str, dict[str, Any]]:
+def _perceptrons(settings: PPOSettings, privileged: int) -> tuple[Any, Any, dict[str, Any]]:
+    predicted = len(FEATURES) if settings.aux_coef and privileged else 0
+    networks = {"privileged": privileged, "predicted": predicted}
+    return partial(MarketPPO, aux_coef=settings.aux_coef), AsymmetricPolicy, networks
+
+
+def _recurrent(units: int) -> tuple[Any, Any, dict[str, Any]]:
     from sb3_contrib import RecurrentPPO  # an option that is installed apart
 
     class StandardizedRecurrentPPO(RecurrentPPO):  # type: ignore[misc]

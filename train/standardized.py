@@ -38,7 +38,7 @@ class StandardizedExtractor(FlattenExtractor):
     def forward(self, observations: th.Tensor) -> th.Tensor:
         return (super().forward(observations) - self.mean) / self.std
 
-    def note(self, observations: np.ndarray) -> None:
+    def update(self, observations: np.ndarray) -> None:
         """Make means and variances those of all that was seen, with these observations (n, I) (Chan et al. 1983)."""
         count, held = len(observations), float(self.count)
         mean, variance = observations.mean(0, dtype=np.float64), observations.var(0, dtype=np.float64)
@@ -66,7 +66,7 @@ def standardize(policy: Any, observations: np.ndarray) -> None:
     if isinstance(extractor, StandardizedExtractor):
         layers = _first_layers(policy)
         before = [unscaled(weight, bias, extractor) for weight, bias in layers]
-        extractor.note(observations.reshape(-1, observations.shape[-1]))
+        extractor.update(observations.reshape(-1, observations.shape[-1]))
         with th.no_grad():
             for layer, raw in zip(layers, before, strict=True):
                 for parameter, value in zip(layer, scaled(*raw, extractor), strict=True):

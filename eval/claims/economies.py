@@ -22,10 +22,10 @@ from ruleshift.eval.claims.claim import (
     unmeasured,
 )
 from ruleshift.eval.claims.competence import gate_failures
-from ruleshift.eval.claims.returns import Returns, of_arm
-from ruleshift.eval.claims.transfer import no_scale, scale
+from ruleshift.eval.claims.returns import Returns
+from ruleshift.eval.claims.transfer import advantage, no_scale, scale
 from ruleshift.eval.claims.wording import count, field_label, level, percent, points
-from ruleshift.eval.statistics import LEVEL, Interval, Ratio, Statistic, Weights, intervals
+from ruleshift.eval.statistics import LEVEL, Interval, Statistic, Weights, intervals
 
 _OTHERS = ("home", "target", "seed", "panel")
 
@@ -52,11 +52,10 @@ def advantages(returns: Returns) -> Statistic:
     Raises:
         ValueError: the study lacks an arm.
     """
-    gained = of_arm(returns.adapted, GENERALIST, "the adapted return")
-    gained = gained - of_arm(returns.adapted, SPECIALIST, "the adapted return")
+    contrast = advantage(returns)
 
     def statistic(weights: Weights) -> np.ndarray:
-        found = Ratio(gained, scale(returns)).partial(weights, _OTHERS)
+        found = contrast.partial(weights, _OTHERS)
         return found.reshape(len(found), -1)
 
     return statistic

@@ -55,7 +55,7 @@ class Returns:
 
     adapted: Mapping[str, np.ndarray]
     """By arm, (H, G, S, P, E) at held-out targets, averaged over the phase in which the arm keeps learning there; NaN
-    where home and target do not meet, as they do in balanced blocks (`check_blocks`)."""
+    where home and target do not meet, as they do in balanced blocks (`measured_pairs`)."""
     frozen: Mapping[str, np.ndarray]
     """By arm, (H, G, S, P, E) at held-out targets, of the policy as it was trained."""
     home: Mapping[str, np.ndarray]
@@ -102,7 +102,7 @@ class Returns:
                 where = f"{name}[{arm!r}]" if arm else name
                 _check(where, array, axes, levels)
                 if name == "adapted":
-                    array = array[check_blocks(where, array)]
+                    array = array[measured_pairs(where, array)]
                 if not np.isfinite(array).all():
                     raise ValueError(f"{where} holds a number that is not finite")
         for name, array in self.economies.items():
@@ -124,7 +124,7 @@ def _check(name: str, array: np.ndarray, axes: tuple[str, ...], levels: dict[str
             raise ValueError(f"{name} has {length} along the axis {axis}, others have {levels[axis]}")
 
 
-def check_blocks(name: str, array: np.ndarray) -> np.ndarray:
+def measured_pairs(name: str, array: np.ndarray) -> np.ndarray:
     """Which homes and targets of an array (H, G, S, P, E) meet, (H, G) bool: those that are not NaN throughout.
 
     Raises:

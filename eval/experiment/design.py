@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -18,7 +17,7 @@ from ruleshift.envs.support import outside
 from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.experiment.preset import Preset
 from ruleshift.eval.extensions import load_extensions
-from ruleshift.eval.statistics import Sizes
+from ruleshift.eval.statistics import Sizes, balanced_blocks
 
 if TYPE_CHECKING:
     from ruleshift.train.arms import ArmVariant
@@ -177,16 +176,9 @@ class Design:
 
     @cached_property
     def meet(self) -> np.ndarray:
-        """Which homes adapt to which held-out rules, (H, G) bool: all, or balanced blocks of `targets_per_home`.
-
-        The first home meets the first k targets, the second the next k and so on, around and around; where a round
-        would repeat the blocks of the one before, it begins one target later.
-        """
-        homes, targets = len(self.homes), len(self.held_out)
-        block = self.preset.targets_per_home or targets
-        first = np.arange(homes) * block
-        first += first // math.lcm(block, targets)
-        return (np.arange(targets) - first[:, None]) % targets < block
+        """Which homes adapt to which held-out rules, (H, G) bool: all, or balanced blocks of `targets_per_home`."""
+        targets = len(self.held_out)
+        return balanced_blocks(len(self.homes), targets, self.preset.targets_per_home or targets)
 
     def gates_of(self, arm: "ArmVariant", home: str) -> list[str]:
         """Names of the rules on which a policy must be competent: its training rules, or the homes for generalists."""

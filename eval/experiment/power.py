@@ -36,7 +36,7 @@ SCALES: Components = {
 }  # fmt: skip
 """Components of [best reply - floor] / its mean, from the same study."""
 
-_CELLS = 20_000_000
+_MOST_CELLS = 20_000_000
 EFFECTS = (0.0, 0.05, 0.1, 0.2)
 """True effects for which the power is stated, on the scale from floor (0) to best reply (1)."""
 
@@ -145,7 +145,7 @@ def power_table(
     Returns:
         The power at each effect, in the same order.
     """
-    rng, repetitions = np.random.default_rng(seed), repetitions or min(200, max(_CELLS // prod(sizes), 20))
+    rng, repetitions = np.random.default_rng(seed), repetitions or min(200, max(_MOST_CELLS // prod(sizes), 20))
     found = [
         interval(Ratio(*simulate_contrast(sizes, rng, components, meet=meet)), sizes, fixed=fixed)
         for _ in range(repetitions)

@@ -56,12 +56,12 @@ class Findings:
     @cached_property
     def power(self) -> list[Power]:
         """Power of a study of this size, by simulation; no result of the study enters it."""
-        return power_table(self.returns.sizes, meet=self.design.meet)
+        return power_table(self.design.sizes, meet=self.design.meet)
 
     @cached_property
     def power_under_these_rules(self) -> list[Power]:
         """The same for the rules of the study taken as they are."""
-        return power_table(self.returns.sizes, fixed=RULES, meet=self.design.meet)
+        return power_table(self.design.sizes, fixed=RULES, meet=self.design.meet)
 
     def runs(self, protocol: str, arm: str | None = None) -> list[Run]:
         """Return all runs of a protocol at the training budget, of one arm or of all."""

@@ -63,7 +63,7 @@ def what_it_could_find(findings: Findings) -> str:
         f"A study of this size has an interval of about ±{whole(100 * half_width)} points for rules like these, and "
         f"of ±{whole(100 * findings.power_under_these_rules[0].half_width)} for these rules themselves. It establishes "
         f"a true advantage for rules like these {listed(parts)}. These figures were fixed before the study ran, and "
-        "rest on the variance components of a first run of quick. If a small study is inconclusive, there may still be "
+        "rest on the variance components of a first study. If a small study is inconclusive, there may still be "
         "something to find."
     )
 

@@ -124,7 +124,7 @@ def by_target(findings: Findings) -> list[Line]:
     own, names = findings.returns, findings.numbers.held_out
     gained, scale = own.adapted[GENERALIST] - own.adapted[SPECIALIST], transfer.scale(own)
     usable = scale.mean(axis=(0, 2, 3, 4)) > 0
-    statistic, sizes = _each_target(gained[:, usable], scale[:, usable]), _sizes(findings, int(usable.sum()))
+    statistic, sizes = _each_target(Ratio(gained[:, usable], scale[:, usable])), _sizes(findings, int(usable.sum()))
     each = iter(intervals(statistic, sizes) if usable.any() else ())
     lines = [Line(name, next(each) if fits else None) for name, fits in zip(names, usable, strict=True)]
     return [Line("all together", findings.judgement.verdicts["transfer"].measure, strong=True), *lines]
@@ -135,9 +135,9 @@ def _sizes(findings: Findings, targets: int) -> tuple[int, int, int, int, int]:
     return homes, targets, seeds, panels, economies
 
 
-def _each_target(gained: np.ndarray, scale: np.ndarray) -> Statistic:
+def _each_target(contrast: Ratio) -> Statistic:
     def statistic(weights: Weights) -> np.ndarray:
-        found = Ratio(gained, scale).partial(weights, OTHERS)
+        found = contrast.partial(weights, OTHERS)
         return found.reshape(len(found), -1)
 
     return statistic
