@@ -91,8 +91,15 @@ def partial_mean(array: np.ndarray, weights: Weights, over: Sequence[str]) -> np
     missing = np.isnan(array)
     if not missing.any():
         return _weighted_sum(array, weights, over)
-    with np.errstate(invalid="ignore"):  # 0 / 0 where nothing was measured
-        return _weighted_sum(np.where(missing, 0.0, array), weights, over) / _weighted_sum(~missing, weights, over)
+    return _over_measured(
+        _weighted_sum(np.where(missing, 0.0, array), weights, over), _weighted_sum(~missing, weights, over)
+    )
+
+
+def _over_measured(sums: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """Sums over the weight of what was measured, NaN where that is 0: no home of a draw may meet a target of it."""
+    with np.errstate(invalid="ignore"):
+        return sums / measured
 
 
 def _weighted_sum(array: np.ndarray, weights: Weights, over: Sequence[str]) -> np.ndarray:
@@ -433,7 +440,7 @@ def probability_of_improvement(of: Statistic, over: Statistic) -> Statistic:
         wins = np.stack([(ours > theirs) + 0.5 * (ours == theirs), ~np.isnan(ours + theirs)])
         home, target, seed = weights[:3]
         won, met = np.einsum("cbhgij,bh,bg,bi,bj->cb", wins, home, target, seed, seed, optimize=True)
-        return won / met
+        return _over_measured(won, met)
 
     return statistic
 
@@ -454,4 +461,4 @@ def _runs(values: np.ndarray, weights: Weights) -> tuple[np.ndarray, np.ndarray]
     if not missing.any():
         return values, joint
     held = np.where(missing, 0.0, joint)
-    return np.where(missing, 0.0, values), held / held.sum(axis=(1, 2, 3), keepdims=True)
+    return np.where(missing, 0.0, values), _over_measured(held, held.sum(axis=(1, 2, 3), keepdims=True))

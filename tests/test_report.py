@@ -423,6 +423,14 @@ def test_report__in_a_browser_fits_the_screen_and_loads_nothing(text: str, tmp_p
     assert found == {"width": width, "overflow": 0, "figures": found["figures"], "empty": 0, "requests": 0}
 
 
+def test_report__says_what_a_study_in_blocks_leaves_out() -> None:
+    whole = replace(load_preset("quick"), seeds=(0, 1), economies=2)
+    blocks = replace(whole, homes=tuple(f"train:{number}" for number in range(4)), targets_per_home=3)
+    texts = [page(make_findings(AHEAD, preset)) for preset in (whole, blocks)]
+    assert ["A dash marks a pair that the study leaves out" in text for text in texts] == [False, True]
+    assert not any("starts from nothing there" in text for text in texts)  # neither study has `scratch`
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on the PATH to show a page in")
 def test_report__with_the_rules_of_full_in_a_browser_fits_a_laptop(tmp_path: Path) -> None:
     """Even with 32 rules in a row no table scrolls sideways, and the figures of single rules are folded."""

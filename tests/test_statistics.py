@@ -303,6 +303,10 @@ def test_aggregates__of_blocks_are_those_of_the_pairs_that_met() -> None:
     profile = performance_profile(of, np.array([0.0]))(equal(shape))[0]
     assert profile[0] == pytest.approx((kept > 0).mean())
     assert value(probability_of_improvement(of, of), shape) == pytest.approx(0.5)
+    for statistic in (interquartile_mean(of), performance_profile(of, np.zeros(1)), probability_of_improvement(of, of)):
+        drawn = bootstrap(statistic, shape, 2_000)  # without the draws in which no home meets a target
+        assert 1_000 < len(drawn) < 2_000
+        assert np.isfinite(drawn).all()
 
 
 def test_power__of_blocks_is_less_than_that_of_all_pairs() -> None:
