@@ -4,18 +4,20 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
 from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
-from ruleshift.envs.draws import Draw, read_draw, unchecked
+from ruleshift.envs.draws import Choice, Draw, read_draw, unchecked
 from ruleshift.envs.fields import Count, Name, Of, brief, check_fields, checked
 from ruleshift.envs.files import as_toml, find_file, names_in, parse, read_file
 from ruleshift.envs.numerics import PURPOSES, RULE, market_key, uniforms
 from ruleshift.envs.rule import Rule, load_rule
 from ruleshift.envs.support import check_parts
 
+SAMPLE_SEED = 2026
+"""Seed of the frozen sample of a structure's parts, from which studies take rules by number."""
 PARTS = ("train", "interpolation", "extrapolation", "composition", "family")
 _COUNT = Count(0, 2**32 - 1)
 _LEVEL = "disclosure.level"
@@ -151,6 +153,22 @@ class Structure:
         """Return the rule that `sample` has at position `number`, counted from 0."""
         return self.draw(seed, number, 0, part).replace(name=f"{self.name}_{part}_{number:02}")
 
+    def narrowed(self, count: int, seed: int) -> "Structure":
+        """Return a structure that trains `count` rules only, each equally likely: those of `sample` for this seed.
+
+        Those of a larger count hold those of a smaller one. Its name tells the count, such as `platforms@4`.
+
+        Raises:
+            ValueError: if the count is below 1.
+        """
+        count = checked(count, Count(1, 10_000), f"structure {self.name}: count")
+        drawn = sorted({field for each in self.parts["train"].alternatives for field in each})
+        rules = self.sample("train", count, seed)
+        alternatives: tuple[dict[str, Draw], ...] = tuple(
+            {field: Choice((_value(rule, field),)) for field in drawn} for rule in rules
+        )
+        return Structure(f"{self.name}@{count}", self.base, {"train": Part(alternatives)})
+
     def extremes(self, part: str = "train") -> Iterator[Rule]:
         """Yield rules of a part that cover all that decides whether any rule of it can be played.
 
@@ -266,6 +284,11 @@ def _read_part(given: Any, where: str) -> Part:
         if 1 + sum(draw.takes for draw in draws[-1].values()) > _NEEDED:
             raise ValueError(f"{where}: draws {len(each)} fields; they take more than {_NEEDED - 1} random numbers")
     return Part(tuple(draws))
+
+
+def _value(rule: Rule, dotted: str) -> Any:
+    """The value of a rule's field by its dotted name."""
+    return reduce(getattr, dotted.split("."), rule)
 
 
 def _digest(content: Any) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from ruleshift.agents import MEAN_RATES, Constant, Undisclosed, rival_population
 from ruleshift.envs import Economy, Market, Rule, Structure, load_rule, load_structure
+from ruleshift.envs.structure import SAMPLE_SEED
 from ruleshift.envs.support import outside
 from ruleshift.train import ARMS, Arm, MarketGroup, MixedVecEnv, register_arm, training_groups, variant, variants
 from ruleshift.train.arms import HISTORY_ROUNDS, LSTM_UNITS, central_rule
@@ -45,6 +46,26 @@ def test_variant__says_how_an_arm_is_trained() -> None:
     assert [each.has_policy_per_home for each in (specialist, generalist, novice)] == [True, False, False]
     assert (specialist.name, specialist.trains_on, generalist.aware) == ("fixed+memory", "home", True)
     assert specialist.summary == "one home rule, one economy: a specialist, with a memory of the whole episode"
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_variant__of_some_breadth_trains_on_the_first_rules_of_the_frozen_sample(count: int) -> None:
+    """Samples are nested and frozen: they are the rules that presets name `train:0`, `train:1` and so on."""
+    arm = variant(f"randomized@{count}+memory").arm
+    (rule,) = {group.rule for group in _groups(arm)}
+    assert isinstance(rule, Structure)
+    wanted = {STRUCTURE.sampled("train", number, SAMPLE_SEED).hash for number in range(count)}
+    assert {each.hash for each in rule.sample("train", 40 * count, seed=3)} == wanted
+    assert (rule.name, arm.breadth) == (f"platforms@{count}", count)
+    assert variant("randomized+memory").arm.breadth == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["randomized@0", "randomized@", "randomized@x", "fixed@2", "randomized+memory@2", "randomized@10000"]
+)
+def test_variant__refuses_a_breadth_that_is_none(name: str) -> None:
+    with pytest.raises(ValueError, match=r"unknown.*randomized and aware also with @ and a number of training rules"):
+        variant(name)
 
 
 def test_register_arm__adds_to_the_one_list(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,7 @@ def test_preset__larger_ones_hold_the_smaller() -> None:
         ('held_out = ["dispatch_lottery"]', 'held_out = ["train:0"]', "lies inside what arms are trained on"),
         ("markets = 2", 'structure = "nothing"', "structure has 'nothing', which cannot be read"),
         ('homes = ["price_board"]', "homes = [", "not a TOML file"),
+        ("markets = 2", 'claims = ["transfr"]', "claims has an unknown one: claim 'transfr' is unknown; .* transfer"),
     ],
 )
 def test_preset__errors_name_the_key(tmp_path: Path, before: str, after: str, message: str) -> None:
@@ -134,6 +135,19 @@ def test_design__only_arms_with_a_policy_per_home_adapt_in_blocks() -> None:
     cells = [cell for cell in plan(Design.of(preset)) if (cell.protocol, cell.seed) == ("adaptation", 0)]
     assert sum(cell.arm == PRIMARY[1] for cell in cells) == 4 * 3
     assert sum(cell.arm == PRIMARY[0] for cell in cells) == len(preset.held_out)
+
+
+def test_design__a_generalist_of_few_rules_is_tested_on_those_that_it_trained_on() -> None:
+    arms = ("randomized@2+memory", "central+memory", "randomized+memory", "fixed+nuisance+memory")
+    design = Design.of(replace(load_preset("quick"), arms=arms))
+    few, central, all_, one = (design.arms[name] for name in arms)
+    first, second, third = (rule.name for rule in design.homes)
+    assert design.gates_of(few, "") == [first, second]
+    assert [design.gate_of(few, home) for home in (first, second, third)] == [first, second, first]
+    assert [design.gate_of(central, home) for home in (first, third)] == [design.central.name] * 2
+    assert [design.gate_of(arm, third) for arm in (all_, one)] == [third] * 2
+    elsewhere = Design.of(replace(load_preset("quick"), arms=arms, homes=("train:5",)))
+    assert elsewhere.gates_of(elsewhere.arms[arms[0]], "") == ["platforms_train_05"]
 
 
 def test_preset__is_a_value() -> None:

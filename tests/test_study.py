@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ruleshift.eval import CellError, study
+from ruleshift.eval.claims import CLAIMS
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.preset import load_preset
@@ -193,6 +194,18 @@ def test_plan__asks_for_nothing_before_what_it_needs() -> None:
             assert done.issuperset(cell.needs)
             assert cell.name not in done
             done.add(cell.name)
+
+
+def test_plan__runs_a_protocol_of_certain_claims_only_if_one_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = replace(CLAIMS["transfer"], id="own", protocols=("rivalry",))
+    monkeypatch.setattr("ruleshift.eval.experiment.plan.CLAIMS", {**CLAIMS, "own": own})
+    monkeypatch.setattr("ruleshift.eval.claims.CLAIMS", {**CLAIMS, "own": own})
+    asked = {}
+    for claims in ((), ("transfer",), ("transfer", "own")):
+        cells = plan(Design.of(replace(load_preset("testing"), claims=claims)))
+        asked[claims] = {cell.protocol for cell in cells}
+    assert asked[()] == asked["transfer",] == asked["transfer", "own"] - {"rivalry"}
+    assert "rivalry" in asked["transfer", "own"]
 
 
 def test_seconds__grow_with_what_a_cell_does() -> None:

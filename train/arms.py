@@ -3,11 +3,14 @@
 All arms are one code path, `training_groups`: each is a set of markets. What a learner remembers is the other half of
 its name: `NAME+memory` is the arm NAME of a learner that remembers running means over the episode, `NAME+stack` of one
 that remembers the last `HISTORY_ROUNDS` rounds, `NAME+recurrent` of one with an LSTM of `LSTM_UNITS` units.
+
+An arm that trains on a structure may train on fewer rules of it: `randomized@4` trains on the first four of the frozen
+sample of its training part, from which studies take their home rules.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -18,6 +21,7 @@ from ruleshift.agents.scripted import rival_population
 from ruleshift.agents.seats import Seats
 from ruleshift.envs import Economy, Rule, Shift, Structure, load_rule, load_structure
 from ruleshift.envs.economies import economy_set
+from ruleshift.envs.structure import SAMPLE_SEED
 from ruleshift.train.groups import MarketGroup
 
 HISTORY_ROUNDS, LSTM_UNITS = 4, 64
@@ -47,9 +51,11 @@ class Arm:
     """Whether economies, demand, initial states and rivals are randomized; else they are the default ones."""
     aware: bool = False
     """Whether the rule is disclosed, in training and in deployment."""
+    breadth: int = 0
+    """How many rules of a structure it trains on, 0 for all; the name says so by `@`, see `variant`."""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9_]+(\+[a-z0-9_]+)*", self.name):
+        if not re.fullmatch(r"[a-z0-9_]+(\+[a-z0-9_]+)*", self.name.removesuffix(f"@{self.breadth}")):
             raise ValueError(f"arm {self.name!r}: a name is words of small letters, digits and _, joined by +")
         if self.trains_on not in get_args(TrainsOn):
             raise ValueError(
@@ -143,10 +149,27 @@ def variant(name: str) -> ArmVariant:
     """
     for suffix, memory in MEMORIES.items():
         plain = name.removesuffix(suffix)
-        if plain + suffix == name and plain in ARMS:
-            return ArmVariant(name, ARMS[plain], memory)
+        if plain + suffix == name and (arm := _arm(plain)) is not None:
+            return ArmVariant(name, arm, memory)
     also = " or ".join(suffix for suffix in MEMORIES if suffix)
-    raise ValueError(f"arm {name!r} is unknown; the arms are {', '.join(ARMS)}, each also with {also}")
+    broad = " and ".join(name for name, arm in ARMS.items() if arm.trains_on == "structure")
+    raise ValueError(
+        f"arm {name!r} is unknown; the arms are {', '.join(ARMS)}, each also with {also}; {broad} also with @ and a "
+        "number of training rules before that"
+    )
+
+
+def _arm(name: str) -> Arm | None:
+    """The arm of a name without a memory, such as `randomized` or `randomized@4`."""
+    plain, _, breadth = name.partition("@")
+    arm = ARMS.get(plain)
+    if arm is None or plain == name:
+        return arm
+    if arm.trains_on != "structure" or not re.fullmatch(r"[1-9]\d{0,3}", breadth):
+        return None
+    rules = "one rule" if breadth == "1" else f"{breadth} rules"
+    summary = f"{arm.summary}, but {rules} of it only"
+    return replace(arm, name=name, summary=summary, breadth=int(breadth))
 
 
 def register_arm(arm: Arm) -> None:
@@ -192,6 +215,8 @@ def training_rule(arm: Arm, given: str | Rule | Structure) -> Rule | Structure:
         raise ValueError(f"arm {arm.name} trains on a structure; one rule, {given.name}, is for arm fixed")
     else:
         rule = load_structure(given)
+        if arm.breadth:
+            rule = rule.narrowed(arm.breadth, SAMPLE_SEED)
     return rule.disclosed() if arm.aware else rule
 
 

@@ -3,7 +3,7 @@
 The list below is the only one; `register_claim` adds claims of your own to it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ruleshift.eval.claims import adaptation, break_even, economies, head_start, transfer
 from ruleshift.eval.claims.claim import INCONCLUSIVE, VERDICTS, Claim, Judgement, Verdict
@@ -11,8 +11,8 @@ from ruleshift.eval.claims.competence import competence, gate_verdicts
 from ruleshift.eval.claims.returns import Returns
 
 __all__ = [
-    "CLAIMS", "VERDICTS", "Claim", "Judgement", "Returns", "Verdict", "competence", "gate_verdicts", "judge_all",
-    "register_claim",
+    "CLAIMS", "VERDICTS", "Claim", "Judgement", "Returns", "Verdict", "asked", "competence", "gate_verdicts",
+    "judge_all", "register_claim",
 ]  # fmt: skip
 
 CLAIMS: dict[str, Claim] = {
@@ -31,8 +31,20 @@ def register_claim(claim: Claim) -> None:
         raise ValueError(f"a claim with the id {claim.id!r} is already registered")
 
 
+def asked(names: Sequence[str] = ()) -> dict[str, Claim]:
+    """The claims of these ids, in the order of `CLAIMS`; without any, all that need no protocol of their own.
+
+    Raises:
+        ValueError: there is no such claim.
+    """
+    for name in names:
+        if name not in CLAIMS:
+            raise ValueError(f"claim {name!r} is unknown; the claims are {', '.join(CLAIMS)}")
+    return {id_: claim for id_, claim in CLAIMS.items() if (id_ in names if names else not claim.protocols)}
+
+
 def judge_all(returns: Returns, constant: Mapping[str, float] | None = None) -> Judgement:
-    """Judge every claim; a claim about an arm that the study lacks is inconclusive, with the reason.
+    """Judge every claim; one about an arm or a protocol that the study lacks is inconclusive, with the reason.
 
     Args:
         returns: what arms and references earned.

@@ -82,8 +82,12 @@ class Claim:
     """Function that gives the verdict; it raises ValueError if the study lacks an arm that the claim is about."""
     answer: Callable[[Judgement], str]
     """Function that answers the question in sentences that follow from the verdict and its numbers."""
+    essay: str = ""
+    """The words of the argument that the claim puts to the test."""
     by_construction: str = ""
-    """Assumption of the model that makes the claim true; empty if the claim could come out false."""
+    """What the model assumes that makes the claim true, and the parameter at which it flips; empty if nothing does."""
+    protocols: tuple[str, ...] = ()
+    """Protocols that only studies run which ask this claim by name; it is asked by default if there are none."""
 
     def setting_of(self, adaptation: float) -> str:
         """Return the setting in a study whose arms keep learning for this share of the budget, 0 .. 1."""

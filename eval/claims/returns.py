@@ -62,7 +62,8 @@ class Returns:
     """By arm, (H, S, P, E) on the home rules, of the policy as it was trained."""
     gate: Mapping[str, np.ndarray]
     """By arm, (H, S, P, E) on its training rules, in markets of a separate seed: specialists on their own home rule,
-    others on every home rule, and `central` on its one rule, repeated along H; see `own_gates`."""
+    others on every home rule, and arms that train on few or other rules on theirs, repeated along H; see `own_gates`.
+    """
     best_reply: np.ndarray
     """(G, P, E) of the best replies at held-out targets, or of who takes their place."""
     floor: np.ndarray

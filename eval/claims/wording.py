@@ -122,8 +122,13 @@ def brief(value: float) -> str:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Sort names of arms as they are shown: first the primary contrast, then in the order of the list of arms."""
-    from ruleshift.train.arms import variants
+    """Sort names of arms as they are shown: first the primary contrast, then by the list of arms and by breadth."""
+    from ruleshift.train.arms import variant, variants
 
     order = [GENERALIST, SPECIALIST, *variants()]
-    return sorted(set(names), key=order.index)
+
+    def position(name: str) -> tuple[int, int]:
+        breadth = variant(name).arm.breadth
+        return order.index(name.replace(f"@{breadth}", "")), breadth
+
+    return sorted(set(names), key=position)

@@ -13,7 +13,9 @@ from ruleshift.envs import Economy, Rule, Structure, load_rule, load_structure
 from ruleshift.envs.economies import economy_set
 from ruleshift.envs.fields import check_keys
 from ruleshift.envs.mechanisms import load_mechanisms
+from ruleshift.envs.structure import SAMPLE_SEED
 from ruleshift.envs.support import outside
+from ruleshift.eval.claims import asked
 from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.experiment.preset import Preset
 from ruleshift.eval.extensions import load_extensions
@@ -22,8 +24,6 @@ from ruleshift.eval.statistics import Sizes, balanced_blocks
 if TYPE_CHECKING:
     from ruleshift.train.arms import ArmVariant
 
-SAMPLE_SEED = 2026
-"""Seed of the frozen sample of a structure's parts, from which presets take rules by number."""
 PRIMARY = (GENERALIST, SPECIALIST)
 """The two arms of the primary contrast, which differ in nothing but the rules that they are trained on."""
 
@@ -86,10 +86,17 @@ class Design:
 
     def __post_init__(self) -> None:
         self._check_arms()
+        self._check_claims()
         trained = {rule.hash for rule in self.homes}
         for rule in self.held_out:
             if self.inside(rule.name) or rule.hash in trained:
                 raise ValueError(f"study: held_out has {rule.name}, which lies inside what arms are trained on")
+
+    def _check_claims(self) -> None:
+        try:
+            asked(self.preset.claims)
+        except ValueError as error:
+            raise ValueError(f"study: claims has an unknown one: {error}") from None
 
     def _check_arms(self) -> None:
         from ruleshift.train.arms import variant
@@ -181,9 +188,22 @@ class Design:
         return balanced_blocks(len(self.homes), targets, self.preset.targets_per_home or targets)
 
     def gates_of(self, arm: "ArmVariant", home: str) -> list[str]:
-        """Names of the rules on which a policy must be competent: its training rules, or the homes for generalists."""
+        """Names of the rules on which a policy must be competent: its training rules, or the homes for generalists.
+
+        A generalist of few rules must be so on those of the homes that it trains on, if there are any.
+        """
         own = {"home": [home], "central": [self.central.name]}
-        return own.get(arm.trains_on, [rule.name for rule in self.homes])
+        homes = [rule.name for rule in self.homes]
+        if arm.arm.breadth:
+            trained = {each.hash for each in self.structure.sample("train", arm.arm.breadth, SAMPLE_SEED)}
+            homes = [rule.name for rule in self.homes if rule.hash in trained] or homes
+        return own.get(arm.trains_on, homes)
+
+    def gate_of(self, arm: "ArmVariant", home: str) -> str:
+        """Name of the rule on which an arm is tested in place of a home rule: that itself if it trains on it."""
+        gates = self.gates_of(arm, home)
+        homes = [rule.name for rule in self.homes]
+        return home if home in gates else gates[homes.index(home) % len(gates)]
 
     def plain(self) -> dict[str, Any]:
         """The design as JSON holds it, with rules by content; `from_plain` is the inverse."""

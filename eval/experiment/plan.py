@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ruleshift.eval.claims import CLAIMS, asked
 from ruleshift.eval.experiment.cell import Cell
 from ruleshift.eval.experiment.context import Context
 from ruleshift.eval.experiment.design import Design
@@ -11,8 +12,14 @@ from ruleshift.eval.jobs.task import Job, OnProgress, Task, Work
 
 
 def plan(design: Design) -> list[Cell]:
-    """All cells of a study, in an order in which each comes after those that it needs."""
-    return [cell for protocol in PROTOCOLS.values() for cell in protocol.cells(design)]
+    """All cells of a study, in an order in which each comes after those that it needs.
+
+    A protocol of certain claims is left out unless the study asks one of them.
+    """
+    claims = asked(design.preset.claims)
+    idle = {each for claim in CLAIMS.values() for each in claim.protocols}
+    idle -= {each for claim in claims.values() for each in claim.protocols}
+    return [cell for name, protocol in PROTOCOLS.items() if name not in idle for cell in protocol.cells(design)]
 
 
 def tasks(cells: list[Cell], design: Design) -> list[Task]:

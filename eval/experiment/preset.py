@@ -36,6 +36,8 @@ class Preset:
     """To how many held-out rules the policies of each home adapt, in balanced blocks; 0 for all."""
     arms: tuple[str, ...] = option(("fixed+nuisance+memory", "randomized+memory"), Words(1))
     """Arms that are compared, each without a memory or with one, which is `+memory` or `+recurrent`."""
+    claims: tuple[str, ...] = option((), Words(0))
+    """Claims that the study asks, by id; where none is named, all that need no protocol of their own."""
     seeds: tuple[int, ...] = option((0, 1), Counts(0, _SEED))
     """Training seeds of the arms."""
     panel_seeds: tuple[int, ...] = option((1000, 1001), Counts(0, _SEED))

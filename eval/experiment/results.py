@@ -1,7 +1,7 @@
 """The results of a study: `results.csv`, with one row per entry and measure, and the same numbers as arrays."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -122,13 +122,25 @@ class ResultTable:
                 ]
         return values
 
-    def at_home(self, arm: str, protocol: str, *, budget: float = 1.0, rule: str | None = None) -> np.ndarray:
-        """Returns (H, S, P, E) of an arm on each home rule, or under `rule`; specialists play their own home rule."""
+    def at_home(self, arm: str, protocol: str, *, budget: float = 1.0) -> np.ndarray:
+        """Returns (H, S, P, E) of an arm on each home rule; specialists play their own home rule."""
+        return self._at_rules(arm, protocol, self.homes, budget)
+
+    def gate(self, arm: str, *, budget: float = 1.0) -> np.ndarray:
+        """Returns (H, S, P, E) of an arm on each of its `gate_rules`."""
+        return self._at_rules(arm, "gate", self.gate_rules(arm), budget)
+
+    def gate_rules(self, arm: str) -> list[str]:
+        """By home, the name of the rule on which an arm is tested for competence."""
+        return [self.design.gate_of(self.design.arms[arm], home) for home in self.homes]
+
+    def _at_rules(self, arm: str, protocol: str, rules: Sequence[str], budget: float) -> np.ndarray:
+        """Returns (H, S, P, E) of an arm, each home under the rule of the same position."""
         return np.array(
             [
-                [self._groups(arm, self._own(arm, home), rule or home, seed, budget, protocol, None, "return")
+                [self._groups(arm, self._own(arm, home), rule, seed, budget, protocol, None, "return")
                  for seed in self.design.preset.seeds]
-                for home in self.homes
+                for home, rule in zip(self.homes, rules, strict=True)
             ]
         )  # fmt: skip
 
@@ -206,7 +218,7 @@ def returns_of(numbers: ResultTable, budget: float = 1.0) -> Returns:
         adapted={arm: numbers.array(arm, "adaptation", held_out, budget=budget) for arm in arms},
         frozen={arm: numbers.array(arm, "frozen", held_out, budget=budget) for arm in trained},
         home={arm: numbers.at_home(arm, "frozen", budget=budget) for arm in trained},
-        gate={arm: _gate(numbers, arm, budget) for arm in trained},
+        gate={arm: numbers.gate(arm, budget=budget) for arm in trained},
         best_reply=best_away,
         floor=numbers.floor(held_out),
         constant=numbers.reference("constant", held_out),
@@ -215,7 +227,7 @@ def returns_of(numbers: ResultTable, budget: float = 1.0) -> Returns:
         home_constant=numbers.reference("constant", homes),
         gate_best_reply=numbers.best_known(homes, "gate")[0],
         gate_floor=numbers.floor(homes, "gate"),
-        own_gates={arm: _own_gate(numbers) for arm in trained if arms[arm].trains_on == "central"},
+        own_gates={arm: _own_gate(numbers, arm) for arm in trained if numbers.gate_rules(arm) != homes},
         curves={arm: np.array([numbers.curve(arm, each) for each in numbers.curve_steps]) for arm in curved},
         curve_steps=np.array(numbers.curve_steps),
         conduct={arm: _conduct(numbers, arm, budget) for arm in trained},
@@ -224,14 +236,9 @@ def returns_of(numbers: ResultTable, budget: float = 1.0) -> Returns:
     )
 
 
-def _gate(numbers: ResultTable, arm: str, budget: float) -> np.ndarray:
-    own = numbers.design.central.name if numbers.design.arms[arm].trains_on == "central" else None
-    return numbers.at_home(arm, "gate", budget=budget, rule=own)
-
-
-def _own_gate(numbers: ResultTable) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (H, P, E) of the floor and of the best reply under the central rule."""
-    rules = [numbers.design.central.name] * len(numbers.homes)
+def _own_gate(numbers: ResultTable, arm: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (H, P, E) of the floor and of the best reply under the rules on which an arm is tested."""
+    rules = numbers.gate_rules(arm)
     return numbers.floor(rules, "gate"), numbers.best_known(rules, "gate")[0]
 
 

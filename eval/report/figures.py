@@ -193,7 +193,7 @@ def dose_figure(findings: Findings) -> str:
 
 def _colour(arm: str) -> str:
     for suffix in _MEMORIES:
-        arm = arm.removesuffix(suffix)
+        arm = arm.removesuffix(suffix).partition("@")[0]
     return COLOURS.get(arm, "#5b6168")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ruleshift.envs.files import write_atomically
-from ruleshift.eval.claims import CLAIMS, wording
+from ruleshift.eval.claims import asked, wording
 from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import MARGIN
 from ruleshift.eval.claims.competence import LEAST
@@ -51,6 +51,7 @@ def page(findings: Findings) -> str:
 
 def _content(findings: Findings) -> dict[str, Any]:
     """Content of the template; the views of the primary contrast are None unless the study has both of its arms."""
+    claims = asked(findings.design.preset.claims)
     return {
         "findings": findings,
         "design": findings.design,
@@ -59,8 +60,8 @@ def _content(findings: Findings) -> dict[str, Any]:
         "short": findings.short,
         "headline": headline(findings.judgement),
         "sentences": sentences,
-        "claims": CLAIMS,
-        "answers": {name: claim.answer(findings.judgement) for name, claim in CLAIMS.items()},
+        "claims": claims,
+        "answers": {name: claim.answer(findings.judgement) for name, claim in claims.items()},
         "verdicts": findings.judgement.verdicts,
         "constant": findings.judgement.constant,
         "targets": findings.numbers.targets,
