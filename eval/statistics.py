@@ -26,6 +26,7 @@ Bernoulli 6; Owen & Eckles 2012, "Bootstrapping data arrays of arbitrary order",
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import combinations
 from math import lcm, prod
 from typing import Any
@@ -91,12 +92,12 @@ def partial_mean(array: np.ndarray, weights: Weights, over: Sequence[str]) -> np
     missing = np.isnan(array)
     if not missing.any():
         return _weighted_sum(array, weights, over)
-    return _over_measured(
+    return over_measured(
         _weighted_sum(np.where(missing, 0.0, array), weights, over), _weighted_sum(~missing, weights, over)
     )
 
 
-def _over_measured(sums: np.ndarray, measured: np.ndarray) -> np.ndarray:
+def over_measured(sums: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """Sums over the weight of what was measured, NaN where that is 0: no home of a draw may meet a target of it."""
     with np.errstate(invalid="ignore"):
         return sums / measured
@@ -144,6 +145,25 @@ class Ratio:
     def _measured_denominator(self) -> np.ndarray:
         missing = np.isnan(self.numerator)
         return np.where(missing, np.nan, self.denominator) if missing.any() else self.denominator
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Sum (B,) of ratios, each with a factor."""
+
+    factors: tuple[float, ...]
+    ratios: tuple[Ratio, ...]
+
+    def __call__(self, weights: Weights) -> np.ndarray:
+        return reduce(np.add, (factor * each(weights) for factor, each in zip(self.factors, self.ratios, strict=True)))
+
+    def __sub__(self, other: "Combination") -> "Combination":
+        return Combination((*self.factors, *(-each for each in other.factors)), (*self.ratios, *other.ratios))
+
+    def linearised(self) -> np.ndarray:
+        """How far each cell moves the sum, as in `Ratio.linearised`."""
+        parts = (factor * each.linearised() for factor, each in zip(self.factors, self.ratios, strict=True))
+        return reduce(np.add, parts)
 
 
 @dataclass(frozen=True)
@@ -340,20 +360,20 @@ def interval(
     """The value of a statistic that has only one, with its interval.
 
     Args:
-        statistic: function from B rows of weights to (B,); a `Ratio` is not bootstrapped.
+        statistic: function from B rows of weights to (B,); a `Ratio` or `Combination` is not bootstrapped.
         sizes: number of levels of each factor.
         fixed: factors, by name, whose levels are taken as they are: the interval is for these and no others. Only a
-            `Ratio` can have some.
+            `Ratio` or `Combination` can have some.
         level: nominal coverage, 0 .. 1.
         settings: as of `intervals`, for what is bootstrapped.
     """
-    if isinstance(statistic, Ratio):
+    if isinstance(statistic, Ratio | Combination):
         return _ratio_interval(statistic, sizes, fixed, level)
     assert not fixed
     return intervals(statistic, sizes, level=level, **settings)[0]
 
 
-def _ratio_interval(statistic: Ratio, sizes: Sizes, fixed: Sequence[str], level: float) -> Interval:
+def _ratio_interval(statistic: Ratio | Combination, sizes: Sizes, fixed: Sequence[str], level: float) -> Interval:
     estimate = float(statistic(equal(sizes))[0])
     over = tuple(axis for axis, name in enumerate(FACTORS) if name in fixed)
     array = np.broadcast_to(statistic.linearised(), sizes)
@@ -440,7 +460,7 @@ def probability_of_improvement(of: Statistic, over: Statistic) -> Statistic:
         wins = np.stack([(ours > theirs) + 0.5 * (ours == theirs), ~np.isnan(ours + theirs)])
         home, target, seed = weights[:3]
         won, met = np.einsum("cbhgij,bh,bg,bi,bj->cb", wins, home, target, seed, seed, optimize=True)
-        return _over_measured(won, met)
+        return over_measured(won, met)
 
     return statistic
 
@@ -461,4 +481,4 @@ def _runs(values: np.ndarray, weights: Weights) -> tuple[np.ndarray, np.ndarray]
     if not missing.any():
         return values, joint
     held = np.where(missing, 0.0, joint)
-    return np.where(missing, 0.0, values), _over_measured(held, held.sum(axis=(1, 2, 3), keepdims=True))
+    return np.where(missing, 0.0, values), over_measured(held, held.sum(axis=(1, 2, 3), keepdims=True))

@@ -16,6 +16,7 @@ from ruleshift.eval.claims.break_even import break_even
 from ruleshift.eval.claims.claim import decide
 from ruleshift.eval.claims.economies import flip
 from ruleshift.eval.claims.head_start import area, steps_to
+from ruleshift.eval.claims.routine import slope
 from ruleshift.eval.statistics import Interval, equal, interquartile_mean, scores
 
 
@@ -41,6 +42,11 @@ def test_claims__each_is_registered_in_full() -> None:
             assert len(text) > 20
         for each in ("supported", "contradicted", "no material difference", "inconclusive"):
             assert each in claim.thresholds.lower()
+
+
+def test_claims__each_quotes_what_it_puts_to_the_test() -> None:
+    for claim in CLAIMS.values():
+        assert len(claim.essay.split()) > 3
 
 
 def test_claims__every_verdict_is_one_of_four_words_and_says_why() -> None:
@@ -232,6 +238,59 @@ def test_head_start__tells_the_time_to_threshold_of_each_arm() -> None:
     assert quick.estimate == pytest.approx(-2e5 * np.log(1 - 0.8 / 0.95), rel=0.1)
     assert quick.high < slow.low
     assert found["steps to threshold, central+memory"].estimate == np.inf
+
+
+# Routine expertise
+
+
+@pytest.mark.parametrize(
+    ("generalist", "expected"),
+    [(0.8, "supported"), (0.2, "contradicted"), (0.4, "no material difference"), (0.45, "inconclusive")],
+)
+def test_routine__weighs_what_each_arm_loses_by_the_change(generalist: float, expected: float) -> None:
+    """Specialists lose .95 - .45 of the scale here, and generalists .85 minus what they carry over."""
+    verdict = CLAIMS["routine"].judge(make_returns(away={GENERALIST: generalist}, spread=0.005))
+    assert verdict.outcome == expected
+    assert verdict.measure is not None
+    assert verdict.measure.estimate == pytest.approx(generalist - 0.4, abs=0.02)
+    assert verdict.intervals["loss of specialist"].estimate == pytest.approx(0.5, abs=0.02)
+    assert verdict.intervals["loss of generalist"].estimate == pytest.approx(0.9 - generalist, abs=0.02)
+
+
+def test_routine__who_never_learned_the_own_rules_has_nothing_to_lose() -> None:
+    verdict = CLAIMS["routine"].judge(make_returns(home={GENERALIST: 0.3}, away={GENERALIST: 0.3}, spread=0.005))
+    assert verdict.outcome == "inconclusive"
+    assert "randomized+memory is not competent" in verdict.reason
+
+
+def test_routine__slopes_are_those_of_losses_over_distance() -> None:
+    """Where a loss is exactly a line over the distance, its slope is that of the line, whatever the weights."""
+    returns, rng = make_returns(spread=0.0), np.random.default_rng(5)
+    homes, targets = QUICK[:2]
+    apart = rng.random((homes, targets))
+    frozen = np.broadcast_to((0.95 - 0.1 - 0.6 * apart)[:, :, None, None, None], QUICK)
+    returns = replace(returns, frozen={**returns.frozen, SPECIALIST: frozen}, matching_distance={SPECIALIST: apart})
+    weights = [rng.dirichlet(np.ones(size), size=7) for size in QUICK]
+    assert slope(returns, SPECIALIST, apart)(weights) == pytest.approx(0.6)
+    found = CLAIMS["routine"].judge(returns).intervals["slope of specialist over distance by matching"]
+    assert (found.estimate, found.low, found.high) == pytest.approx((0.6, 0.6, 0.6))
+
+
+def test_routine__tells_the_loss_by_part_of_the_structure_and_by_number_of_rules() -> None:
+    few = {"randomized@2+memory": 0.5, "randomized@16+memory": 0.7}
+    returns = make_returns(away=few, home=dict.fromkeys(few, 0.9), spread=0.0005)
+    frozen = returns.frozen[SPECIALIST] - np.array([0, 0, 0.2, 0.2])[:, None, None, None]
+    returns = replace(
+        returns,
+        frozen={**returns.frozen, SPECIALIST: frozen},
+        tiers=("composition", "composition", "family", "family"),
+    )
+    judgement = judge_all(returns)
+    found = judgement.verdicts["routine"].intervals
+    assert found["loss of specialist, composition"].estimate == pytest.approx(0.5, abs=0.01)
+    assert found["loss of specialist, family"].estimate == pytest.approx(0.7, abs=0.01)
+    told = CLAIMS["routine"].answer(judgement)
+    assert told.endswith("By the number of rules in training, the loss was 45 points with 2 and 25 points with 16.")
 
 
 # Break-even

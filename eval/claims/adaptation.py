@@ -171,4 +171,6 @@ CLAIM = Claim(
     f"by less; no material difference: both limits of the smallest are within +-{MARGIN}; otherwise inconclusive",
     judge=judge,
     answer=answer,
+    essay="these investments risk creating expensive routine expertise that fails precisely when adaptive expertise is "
+    "most needed",
 )

@@ -158,4 +158,5 @@ CLAIM = Claim(
     f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the competence gate",
     judge=judge,
     answer=answer,
+    essay="when those systems change, when new coordination challenges emerge",
 )

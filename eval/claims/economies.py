@@ -221,4 +221,5 @@ CLAIM = Claim(
     "fails the competence gate",
     judge=judge,
     answer=answer,
+    essay="transferable understanding of underlying mechanisms",
 )

@@ -141,4 +141,5 @@ CLAIM = Claim(
     f"difference: within +-{MARGIN}; otherwise inconclusive, as when the specialist fails the competence gate",
     judge=judge,
     answer=answer,
+    essay="even if the infrastructure-specific training produces faster initial performance",
 )

@@ -12,6 +12,7 @@ AWAY, AT_HOME = ("home", "target", "seed", "panel", "economy"), ("home", "seed",
 _AXES: dict[str, tuple[str, ...]] = {
     "adapted": AWAY, "frozen": AWAY, "home": AT_HOME, "gate": AT_HOME, "curves": ("step", *AT_HOME),
     "conduct": ("part", *AWAY), "curve_steps": ("step",),
+    **dict.fromkeys(("matching_distance", "feature_distance"), ("home", "target")),
     **dict.fromkeys(("best_reply", "floor", "constant"), ("target", "panel", "economy")),
     **dict.fromkeys(("home_best_reply", "home_floor", "home_constant"), ("home", "panel", "economy")),
     **dict.fromkeys(("gate_best_reply", "gate_floor"), ("home", "panel", "economy")),
@@ -90,6 +91,13 @@ class Returns:
     """By arm, (3, H, G, S, P, E) late ask, effort and promotion of the frozen policy at held-out targets."""
     economies: Mapping[str, np.ndarray] = field(default_factory=dict)
     """By name of a field in which economies differ, (E,) its value in each."""
+    matching_distance: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """By arm, (H, G) distance of each held-out rule from the nearest of the homes that the arm trains on, by how
+    differently they match, 0 .. 1."""
+    feature_distance: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """The same as the mean absolute difference of the rules' features."""
+    tiers: Sequence[str] = ()
+    """Part of the structure that each held-out rule is from, such as `family`; empty for other rules."""
     best_known: Mapping[str, str] = field(default_factory=dict)
     """Who takes the place of the best reply where another policy is known to earn more, by name of the rule."""
     runs: Sequence[Run] = ()
@@ -108,6 +116,10 @@ class Returns:
                     raise ValueError(f"{where} holds a number that is not finite")
         for name, array in self.economies.items():
             _check(f"economies[{name!r}]", array, ("economy",), levels)
+
+    def distances(self, kind: str) -> Mapping[str, np.ndarray]:
+        """By arm, the (H, G) distances of held-out rules: `matching` or `features`."""
+        return {"matching": self.matching_distance, "features": self.feature_distance}[kind]
 
     @property
     def sizes(self) -> Sizes:

@@ -141,4 +141,6 @@ CLAIM = Claim(
     f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the competence gate",
     judge=judge,
     answer=answer,
+    essay="Organizations trained on general structural features of algorithmic systems should outperform organizations "
+    "trained on procedures specific to their domestic AI infrastructure",
 )

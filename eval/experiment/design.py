@@ -181,6 +181,12 @@ class Design:
         homes, held_out = ([rule.name for rule in rules] for rules in (self.homes, self.held_out))
         return bool(self.meet[homes.index(home), held_out.index(target)])
 
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """Part of the structure that each held-out rule is taken from; empty for rules from elsewhere."""
+        parts = [given.partition(":")[0] for given in self.preset.held_out]
+        return tuple(part if part in self.structure.parts else "" for part in parts)
+
     @cached_property
     def meet(self) -> np.ndarray:
         """Which homes adapt to which held-out rules, (H, G) bool: all, or balanced blocks of `targets_per_home`."""

@@ -232,6 +232,9 @@ def returns_of(numbers: ResultTable, budget: float = 1.0) -> Returns:
         curve_steps=np.array(numbers.curve_steps),
         conduct={arm: _conduct(numbers, arm, budget) for arm in trained},
         economies=economy_fields(design),
+        matching_distance=_distances(numbers, trained, _matching_distance(numbers)),
+        feature_distance=_distances(numbers, trained, _feature_distance(design)),
+        tiers=design.tiers,
         runs=tuple(numbers.runs()),
     )
 
@@ -240,6 +243,33 @@ def _own_gate(numbers: ResultTable, arm: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns (H, P, E) of the floor and of the best reply under the rules on which an arm is tested."""
     rules = numbers.gate_rules(arm)
     return numbers.floor(rules, "gate"), numbers.best_known(rules, "gate")[0]
+
+
+def _matching_distance(numbers: ResultTable) -> np.ndarray:
+    """Distances (H, G) of held-out rules from the homes, by how differently they match."""
+    held = {
+        (run.home, run.target): run.values["distance"][0, 0] for run in numbers.runs() if run.protocol == "distance"
+    }
+    return np.array([[held[home, target] for target in numbers.held_out] for home in numbers.homes])
+
+
+def _feature_distance(design: Design) -> np.ndarray:
+    """Distances (H, G) of held-out rules from the homes, as the mean absolute difference of their features."""
+    homes, held_out = (np.stack([rule.features() for rule in rules]) for rules in (design.homes, design.held_out))
+    return np.abs(homes[:, None].astype(np.float64) - held_out).mean(axis=2)
+
+
+def _distances(numbers: ResultTable, arms: Iterable[str], apart: np.ndarray) -> dict[str, np.ndarray]:
+    """By arm that trains on homes, the distance (H, G) of held-out rules from the nearest of those."""
+    found = {}
+    for name in arms:
+        arm = numbers.design.arms[name]
+        if arm.has_policy_per_home:
+            found[name] = apart
+        elif arm.trains_on == "structure":
+            own = [numbers.homes.index(rule) for rule in numbers.design.gates_of(arm, "")]
+            found[name] = np.broadcast_to(apart[own].min(axis=0), apart.shape)
+    return found
 
 
 def _conduct(numbers: ResultTable, arm: str, budget: float) -> np.ndarray:
