@@ -24,7 +24,7 @@ from ruleshift.eval.panels import Panel, scripted_panel
 from ruleshift.eval.play import Played, play
 from ruleshift.eval.report import write_report
 from ruleshift.eval.scenario import ScenarioRun, Stage, run_scenario
-from ruleshift.eval.study import study
+from ruleshift.eval.study import JudgedClaims, run_claims, study
 
 __all__ = [
     "Answer",
@@ -37,6 +37,7 @@ __all__ = [
     "Difference",
     "Entry",
     "Evaluation",
+    "JudgedClaims",
     "Judgement",
     "Measurement",
     "Panel",
@@ -61,6 +62,7 @@ __all__ = [
     "register_protocol",
     "regret",
     "rule_distance",
+    "run_claims",
     "run_scenario",
     "save_picture",
     "scripted_panel",

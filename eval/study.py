@@ -2,18 +2,23 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ruleshift.agents import warm_up
+from ruleshift.eval.claims import Verdict, asked
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import job, plan, tasks
 from ruleshift.eval.experiment.power import power_table
 from ruleshift.eval.experiment.preset import Preset, load_preset
 from ruleshift.eval.experiment.record import claimed_study, study_folder
 from ruleshift.eval.experiment.results import write_results
+from ruleshift.eval.extensions import load_extensions
 from ruleshift.eval.jobs.cluster import check_ray
 from ruleshift.eval.jobs.pool import compute, worker_count
 from ruleshift.eval.report import write_report
+from ruleshift.eval.report.findings import read_findings
 from ruleshift.eval.statistics import RULES
 
 
@@ -69,6 +74,54 @@ def study(
         )
         write_results(folder, design)
         return write_report(root, mechanisms=design.preset.mechanisms, extensions=design.preset.extensions)
+
+
+@dataclass(frozen=True)
+class JudgedClaims:
+    """The verdicts of a finished study on the claims that it asks; printed, one line each."""
+
+    verdicts: dict[str, Verdict]
+    """Verdict by id of the claim."""
+    report: Path
+    """The study's report; the pages of the claims are in the folder `claims` beside it."""
+
+    def __str__(self) -> str:
+        width = max(map(len, self.verdicts))
+        lines = [
+            f"{name:<{width}}  {each.outcome}: {each.measure if each.measure else each.reason}"
+            for name, each in self.verdicts.items()
+        ]
+        return "\n".join([*lines, f"pages: {self.report.parent / 'claims'}", f"report: {self.report}"])
+
+
+def run_claims(
+    preset: str | os.PathLike[str] | Preset = "claims_quick",
+    out: str | os.PathLike[str] = "results/claims",
+    *,
+    only: Sequence[str] = (),
+    mechanisms: Sequence[str] = (),
+    extensions: Sequence[str] = (),
+    **options: Any,
+) -> JudgedClaims:
+    """Run a study that asks claims, or continue the one that is in the folder `out`, and return the verdicts.
+
+    Args:
+        preset: a preset, its name or the path of a study file.
+        out: folder of the study, which holds nothing else.
+        only: ids of the claims to ask; by default those that the preset names.
+        mechanisms, extensions, options: as of `study`.
+
+    Raises:
+        ValueError: there is no such claim, or as of `study`.
+        CellError: a part of the study failed.
+    """
+    own = load_preset(preset, mechanisms=mechanisms, extensions=extensions)
+    if only:
+        load_extensions(extensions)
+        own = replace(own, claims=tuple(asked(only)))
+    report = study(own, out, mechanisms=mechanisms, extensions=extensions, **options)
+    found = read_findings(Path(out), mechanisms=mechanisms, extensions=extensions)
+    return JudgedClaims({name: found.judgement.verdicts[name] for name in asked(own.claims)}, report)
 
 
 def _check_learners(design: Design) -> None:

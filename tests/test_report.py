@@ -4,11 +4,11 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from html_page import Page
 from studies import BEST, FLOOR, Planted, make_findings, make_study
 
 from ruleshift.envs import load_rule
@@ -47,22 +47,6 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def text(study: Path) -> str:
     return write_report(study).read_text(encoding="utf-8")
-
-
-class Page(HTMLParser):
-    """Collects what a page loads, runs and shows."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def answer(findings: Findings, claim: str) -> tuple[str, str]:

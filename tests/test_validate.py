@@ -3,10 +3,10 @@
 import csv
 import json
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from html_page import Page
 from markupsafe import escape
 
 from ruleshift.cli import main
@@ -49,18 +49,6 @@ def test_validate__the_same_numbers_with_workers(finished: Path, tmp_path: Path)
     validate(tmp_path / "out", only=QUICK, workers=2, quiet=True)
     for name in ("validation.csv", "validation.html"):
         assert (tmp_path / "out" / name).read_bytes() == (finished / name).read_bytes()
-
-
-class Page(HTMLParser):
-    """The tags of a page with their attributes."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
 
 
 def test_validate__the_report_needs_no_network_and_no_script(finished: Path) -> None:

@@ -12,7 +12,7 @@ from ruleshift.eval.claims.returns import Returns
 
 __all__ = [
     "CLAIMS", "VERDICTS", "Claim", "Judgement", "Returns", "Verdict", "asked", "competence", "gate_verdicts",
-    "judge_all", "register_claim",
+    "judge_all", "judged", "register_claim",
 ]  # fmt: skip
 
 CLAIMS: dict[str, Claim] = {
@@ -50,10 +50,11 @@ def judge_all(returns: Returns, constant: Mapping[str, float] | None = None) -> 
         returns: what arms and references earned.
         constant: ask, effort and promotion of the best constant conduct, by name.
     """
-    return Judgement(returns, {name: _judged(claim, returns) for name, claim in CLAIMS.items()}, constant or {})
+    return Judgement(returns, {name: judged(claim, returns) for name, claim in CLAIMS.items()}, constant or {})
 
 
-def _judged(claim: Claim, returns: Returns) -> Verdict:
+def judged(claim: Claim, returns: Returns) -> Verdict:
+    """The verdict on one claim, inconclusive with the reason if the study lacks what it is about."""
     try:
         return claim.judge(returns)
     except ValueError as error:

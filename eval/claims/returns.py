@@ -1,7 +1,8 @@
 """The numbers on which claims are judged: returns of arms and of references, by the crossed factors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -120,6 +121,20 @@ class Returns:
     def distances(self, kind: str) -> Mapping[str, np.ndarray]:
         """By arm, the (H, G) distances of held-out rules: `matching` or `features`."""
         return {"matching": self.matching_distance, "features": self.feature_distance}[kind]
+
+    def in_economy(self, economy: int) -> "Returns":
+        """The returns of one of the economies alone, by its number."""
+        own: dict[str, Any] = {}
+        for name, axes in _AXES.items():
+            if "economy" in axes:
+                held, axis = getattr(self, name), axes.index("economy")
+                arms = held if isinstance(held, Mapping) else {"": held}
+                part = {arm: array.take([economy], axis=axis) for arm, array in arms.items()}
+                own[name] = part if isinstance(held, Mapping) else part[""]
+        gates = {arm: (floor[..., [economy]], best[..., [economy]]) for arm, (floor, best) in self.own_gates.items()}
+        fields_ = {name: values[[economy]] for name, values in self.economies.items()}
+        runs = [replace(run, values={key: one[[economy]] for key, one in run.values.items()}) for run in self.runs]
+        return replace(self, **own, own_gates=gates, economies=fields_, runs=runs)
 
     @property
     def sizes(self) -> Sizes:

@@ -1,5 +1,6 @@
 """Rendering of templates: how the content of every report is escaped, rounded and coloured."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def render(template: Path, content: dict[str, Any]) -> str:
         "signed": lambda value: wording.whole(100 * value, signed=True),
         "plus": lambda value: wording.number(value, signed=True),
         "colour": _colour,
+        "plain": _plain,
     }
     return environment.get_template(template.name).render(content)
 
@@ -35,6 +37,13 @@ def render(template: Path, content: dict[str, Any]) -> str:
 def _soft(name: str) -> Markup:
     """Escape a name, and allow line breaks after its underscores."""
     return Markup("_<wbr>").join(name.split("_"))
+
+
+def _plain(value: float) -> str:
+    """Write a number of any size: with three decimals below 10, whole from 1,000 on, and infinity as such."""
+    if not math.isfinite(value):
+        return wording.whole(value)
+    return f"{wording.number(value)}" if abs(value) < 10 else f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.1f}"
 
 
 def _colour(shade: float) -> str:

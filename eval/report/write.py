@@ -15,6 +15,7 @@ from ruleshift.eval.claims.competence import LEAST
 from ruleshift.eval.claims.transfer import headline
 from ruleshift.eval.compare.phrases import summary
 from ruleshift.eval.report import figures, sentences, tables, views
+from ruleshift.eval.report.claim_pages import claim_pages
 from ruleshift.eval.report.findings import Findings, read_findings
 from ruleshift.eval.report.render import render
 
@@ -29,6 +30,8 @@ def write_report(
 ) -> Path:
     """Write `report.html` for the finished study in a folder, whoever made it, and return its path.
 
+    Beside it, `claims/` gets a page for each claim that the study asks.
+
     Args:
         folder: folder of the study.
         mechanisms: mechanisms of your own that the study uses; without being named here none is imported.
@@ -39,8 +42,11 @@ def write_report(
             uses code that the arguments do not name.
     """
     root = Path(folder)
-    path = root / "report.html"
-    write_atomically(path, page(read_findings(root, mechanisms=mechanisms, extensions=extensions)))
+    path, findings = root / "report.html", read_findings(root, mechanisms=mechanisms, extensions=extensions)
+    (root / "claims").mkdir(exist_ok=True)
+    for name, text in claim_pages(findings).items():
+        write_atomically(root / "claims" / f"{name}.html", text)
+    write_atomically(path, page(findings))
     return path
 
 

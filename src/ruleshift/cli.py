@@ -180,6 +180,97 @@ class Report:
 
 
 @dataclass(frozen=True)
+class ListClaims:
+    """List the claims with their ids; each is registered with its measure and thresholds before it is run."""
+
+    extensions: tuple[str, ...] = ()
+    """Modules of your own that register further claims."""
+
+    def run(self) -> None:
+        from ruleshift.eval.claims import CLAIMS
+        from ruleshift.eval.extensions import load_extensions
+
+        load_extensions(self.extensions)
+        width = max(map(len, CLAIMS))
+        for claim in CLAIMS.values():
+            print(f"{claim.id:<{width}}  {claim.statement}")
+
+
+@dataclass(frozen=True)
+class ShowClaim:
+    """Print a claim as it is registered: the argument, the measure, the thresholds, and what settles it beforehand."""
+
+    claim: Positional[Annotated[str, arg(metavar="CLAIM")]]
+    """Id of the claim."""
+    extensions: tuple[str, ...] = ()
+    """Modules of your own that register further claims."""
+
+    def run(self) -> None:
+        from ruleshift.eval.claims import asked
+        from ruleshift.eval.experiment.preset import Preset
+        from ruleshift.eval.extensions import load_extensions
+
+        load_extensions(self.extensions)
+        (claim,) = asked([self.claim]).values()
+        print(f"{claim.question}\n{claim.statement}\n")
+        rows = {
+            "the argument": f"\N{LEFT DOUBLE QUOTATION MARK}{claim.essay}\N{RIGHT DOUBLE QUOTATION MARK}",
+            "setting": claim.setting_of(Preset().adaptation),
+            "measure": claim.measure,
+            "thresholds": claim.thresholds,
+            "by construction": claim.by_construction or "nothing: the model does not settle the sign",
+            "protocols": ", ".join(claim.protocols) or "those of every study",
+        }
+        for name, text in rows.items():
+            print(f"{name}: {text}")
+
+
+@dataclass(frozen=True)
+class RunClaims:
+    """Run a study that asks claims, print the verdicts, and write its report and a page for each claim.
+
+    An interrupted run that is started again continues where it stopped and ends with the same results.
+    """
+
+    preset: str = "claims_quick"
+    """Name of a preset, or the path of a study's .toml file."""
+    out: Path = Path("results/claims")
+    """Folder of the study."""
+    only: tuple[str, ...] = ()
+    """Ids of the claims to ask; by default those that the preset names."""
+    mechanisms: tuple[str, ...] = ()
+    """Your own mechanisms that the study file names, as module:function; none runs that is not named here."""
+    extensions: tuple[str, ...] = ()
+    """Your own modules that the study file names; none is imported that is not named here."""
+    recompute: bool = False
+    """Compute anew what is in the folder but is not what was computed."""
+    workers: int | None = None
+    """Processes, one core each; by default, and for -1, one per core that may be used; 0 computes in this process."""
+    ray: str | None = None
+    """Address of a Ray cluster to compute on, such as auto, in place of local processes."""
+
+    def run(self) -> None:
+        from ruleshift.eval import run_claims
+
+        found = run_claims(self.preset, **_given(self, "preset"))
+        print(found)
+
+
+@dataclass(frozen=True)
+class Claims:
+    """List, show or run the claims of the argument that the suite puts to the test."""
+
+    command: (
+        Annotated[ListClaims, subcommand("list")]
+        | Annotated[ShowClaim, subcommand("show")]
+        | Annotated[RunClaims, subcommand("run")]
+    )
+
+    def run(self) -> None:
+        self.command.run()
+
+
+@dataclass(frozen=True)
 class Validate:
     """Compare the market with every known answer, and write validation.html and validation.csv.
 
@@ -522,6 +613,7 @@ Command = (
     | Annotated[Study, subcommand("study")]
     | Annotated[References, subcommand("references")]
     | Annotated[Report, subcommand("report")]
+    | Annotated[Claims, subcommand("claims")]
     | Annotated[Validate, subcommand("validate")]
     | Annotated[Rules, subcommand("rules")]
     | Annotated[Scenarios, subcommand("scenarios")]
@@ -589,7 +681,8 @@ def _run(command: Any) -> int:
 
 def _what_is_kept(command: Any) -> str:
     """Say how an interrupted command that leaves a folder goes on when it is started again; '' for other commands."""
-    if not isinstance(command, Train | Study | References | Validate):
+    command = getattr(command, "command", command)
+    if not isinstance(command, Train | Study | References | RunClaims | Validate):
         return ""
     kept = ("checkpoint.safetensors", "cells/*.json", "policies/*", "partial/**/checkpoint.safetensors")
     if any(True for pattern in kept for _ in command.out.glob(pattern)):
