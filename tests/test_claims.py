@@ -12,11 +12,12 @@ from synthetic import AWAY, CONSTANT, GENERALIST, HOME, QUICK, SPECIALIST, chang
 
 from ruleshift.eval.claims import CLAIMS, VERDICTS, Returns, Verdict, competence, gate_verdicts, judge_all
 from ruleshift.eval.claims.adaptation import conduct_moves
-from ruleshift.eval.claims.break_even import break_even
+from ruleshift.eval.claims.break_even import break_even, net
 from ruleshift.eval.claims.claim import decide
 from ruleshift.eval.claims.economies import flip
 from ruleshift.eval.claims.head_start import area, steps_to
 from ruleshift.eval.claims.routine import slope
+from ruleshift.eval.claims.transfer import advantage
 from ruleshift.eval.statistics import Interval, equal, interquartile_mean, scores
 
 
@@ -309,6 +310,16 @@ def test_break_even__counts_the_cases_and_says_from_where_on_variety_pays() -> N
     assert verdict.numbers["p_star"] == pytest.approx(0.1 / 0.4, abs=0.03)
     assert verdict.numbers["surely_costs_to"] < verdict.numbers["p_star"] < verdict.numbers["surely_pays_from"]
     assert verdict.numbers["share_between"] == 1
+
+
+def test_break_even__the_net_gain_moves_evenly_from_the_loss_at_home_to_the_gain_away() -> None:
+    """At share 0 it is minus the loss, at 1 it is the primary contrast, in one economy and in all alike."""
+    returns = make_returns(spread=0.05)
+    ends = [float(net(returns, share)(equal(QUICK))[0]) for share in (0.0, 0.25, 1.0)]
+    lost = (returns.home[SPECIALIST] - returns.home[GENERALIST]).mean()
+    assert ends[0] == pytest.approx(-lost)
+    assert ends[2] == pytest.approx(float(advantage(returns)(equal(QUICK))[0]))
+    assert ends[1] == pytest.approx(0.75 * ends[0] + 0.25 * ends[2])
 
 
 def test_break_even__where_variety_wins_at_home_too_it_always_pays() -> None:

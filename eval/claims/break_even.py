@@ -19,9 +19,9 @@ from ruleshift.eval.claims.claim import (
 )
 from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, at_homes, of_arm
-from ruleshift.eval.claims.transfer import no_scale, scale
+from ruleshift.eval.claims.transfer import THESE_RULES, no_scale, scale
 from ruleshift.eval.claims.wording import level, listed, percent
-from ruleshift.eval.statistics import Interval, Statistic, Weights, bootstrap, equal, interval, intervals, mean
+from ruleshift.eval.statistics import RULES, Interval, Ratio, Statistic, bootstrap, equal, interval, intervals, mean
 
 SHARE = 0.5
 """Share of the rounds under held-out rules at which the claim is judged, 0 .. 1."""
@@ -37,10 +37,16 @@ def loss_and_gain(returns: Returns) -> Statistic:
     Raises:
         ValueError: the study lacks an arm.
     """
+    lost, gained = _lost_and_gained(returns)
+    return lambda weights: np.stack([mean(lost, weights), mean(gained, weights)], axis=1)
+
+
+def _lost_and_gained(returns: Returns) -> tuple[np.ndarray, np.ndarray]:
+    """What the generalist earns less at home, (H, 1, S, P, E), and more away, (H, G, S, P, E)."""
     lost = of_arm(returns.home, SPECIALIST, "the home return") - of_arm(returns.home, GENERALIST, "the home return")
     gained = of_arm(returns.adapted, GENERALIST, "the adapted return")
     gained = gained - of_arm(returns.adapted, SPECIALIST, "the adapted return")
-    return lambda weights: np.stack([mean(lost, weights), mean(gained, weights)], axis=1)
+    return lost, gained
 
 
 def cases(pairs: np.ndarray) -> np.ndarray:
@@ -62,20 +68,17 @@ def break_even(loss: float, gain: float) -> float:
     return {"always": 0.0, "never": 1.0}[case] if case in ("always", "never") else loss / (loss + gain)
 
 
-def net(returns: Returns, shares: np.ndarray) -> Statistic:
-    """Net gain of variety, (B, shares), at each share of the rounds under held-out rules.
+def net(returns: Returns, share: float) -> Ratio:
+    """Net gain of variety, (B,), if this share of the rounds, 0 .. 1, is under held-out rules.
 
     The scale, from floor (0) to best reply (1), is the mean of that of the rounds at home and that of the rounds away.
+
+    Raises:
+        ValueError: the study lacks an arm.
     """
-    pairs, away = loss_and_gain(returns), scale(returns)
+    lost, gained = _lost_and_gained(returns)
     at_home = at_homes(returns.home_best_reply - returns.home_floor)
-
-    def statistic(weights: Weights) -> np.ndarray:
-        loss, gain = pairs(weights).T[:, :, None]
-        unit = shares * mean(away, weights)[:, None] + (1 - shares) * mean(at_home, weights)[:, None]
-        return (shares * gain - (1 - shares) * loss) / unit
-
-    return statistic
+    return Ratio(share * gained - (1 - share) * lost, share * scale(returns) + (1 - share) * at_home)
 
 
 def judge(returns: Returns) -> Verdict:
@@ -92,15 +95,17 @@ def judge(returns: Returns) -> Verdict:
     if problem:
         return Verdict(CLAIM.id, INCONCLUSIVE, problem)
     pairs, sizes = loss_and_gain(returns), returns.sizes
-    found = interval(net(returns, np.array([SHARE])), sizes)
+    found = interval(net(returns, SHARE), sizes)
     loss, gain = intervals(pairs, sizes)
-    numbers = _where(intervals(net(returns, SHARES), sizes))
+    numbers = _where([interval(net(returns, float(share)), sizes) for share in SHARES])
     numbers["p_star"] = break_even(*map(float, pairs(equal(sizes))[0]))
     drawn = np.bincount(cases(bootstrap(pairs, sizes)), minlength=len(CASES))
     numbers |= {f"share_{name}": float(count / drawn.sum()) for name, count in zip(CASES, drawn, strict=True)}
     failures = gate_failures(returns, (GENERALIST, SPECIALIST))
     outcome, reason = (INCONCLUSIVE, failures) if failures else (decide(found), explain(decide(found), found))
-    return Verdict(CLAIM.id, outcome, reason, found, {"loss at home": loss, "gain away": gain}, numbers)
+    here = interval(net(returns, SHARE), sizes, fixed=RULES)
+    more = {THESE_RULES: here, "loss at home": loss, "gain away": gain}
+    return Verdict(CLAIM.id, outcome, reason, found, more, numbers)
 
 
 def _where(nets: list[Interval]) -> dict[str, float]:

@@ -21,9 +21,20 @@ from ruleshift.eval.claims.claim import (
 )
 from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, at_homes, of_arm
-from ruleshift.eval.claims.transfer import no_scale
+from ruleshift.eval.claims.transfer import THESE_RULES, no_scale
 from ruleshift.eval.claims.wording import ends, level, points, score
-from ruleshift.eval.statistics import LEVEL, Interval, Ratio, Statistic, Weights, bootstrap, equal, interval, mean
+from ruleshift.eval.statistics import (
+    LEVEL,
+    RULES,
+    Interval,
+    Ratio,
+    Statistic,
+    Weights,
+    bootstrap,
+    equal,
+    interval,
+    mean,
+)
 
 THRESHOLD = 0.8
 """Score at which a rule counts as learned, where 0 is the floor and 1 the best reply."""
@@ -79,10 +90,11 @@ def judge(returns: Returns) -> Verdict:
     areas = {arm: area(curve, returns.curve_steps) for arm, curve in returns.curves.items()}
     lead = of_arm(areas, SPECIALIST, "the curve") - of_arm(areas, GENERALIST, "the curve")
     found = interval(Ratio(lead, scale), returns.sizes)
+    here = {THESE_RULES: interval(Ratio(lead, scale), returns.sizes, fixed=RULES)}
     times = {f"steps to threshold, {arm}": _time(returns, arm) for arm in returns.curves}
     failures = gate_failures(returns, (SPECIALIST,))
     outcome, reason = (INCONCLUSIVE, failures) if failures else (decide(found), explain(decide(found), found))
-    return Verdict(CLAIM.id, outcome, reason, found, times)
+    return Verdict(CLAIM.id, outcome, reason, found, here | times)
 
 
 def _time(returns: Returns, arm: str) -> Interval:

@@ -123,8 +123,8 @@ def answer(judgement: Judgement) -> str:
         return unmeasured(verdict)
     lost = {arm: verdict.intervals[f"loss of {label(arm)}"].estimate for arm in (SPECIALIST, GENERALIST)}
     told = (
-        f"Before learning anything under the new rules, the specialist scored {points(lost[SPECIALIST])} less than on "
-        f"its home rule, and the generalist {points(lost[GENERALIST])} less than on its training rules"
+        f"Before learning anything under the new rules, the specialist {_changed(lost[SPECIALIST])} against its home "
+        f"rule, and the generalist {_changed(lost[GENERALIST])} against its training rules"
     )
     limits = f"{level()} of the difference: {ends(found, signed=True)}"
     if verdict.outcome == INCONCLUSIVE and judgement.incompetent:
@@ -136,6 +136,10 @@ def answer(judgement: Judgement) -> str:
         INCONCLUSIVE: "Inconclusive.",
     }[verdict.outcome]
     return f"{short} {told} ({limits}). {_by_breadth(judgement)}".strip()
+
+
+def _changed(lost: float) -> str:
+    return f"{'gained' if lost < 0 else 'lost'} {points(abs(lost))}"
 
 
 def _by_breadth(judgement: Judgement) -> str:
