@@ -8,6 +8,7 @@ from typing import Any
 
 from ruleshift.agents import warm_up
 from ruleshift.eval.claims import Verdict, asked
+from ruleshift.eval.claims.transfer import THESE_RULES
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import job, plan, tasks
 from ruleshift.eval.experiment.power import power_table
@@ -87,11 +88,16 @@ class JudgedClaims:
 
     def __str__(self) -> str:
         width = max(map(len, self.verdicts))
-        lines = [
-            f"{name:<{width}}  {each.outcome}: {each.measure if each.measure else each.reason}"
-            for name, each in self.verdicts.items()
-        ]
+        lines = [f"{name:<{width}}  {each.outcome}: {_measured(each)}" for name, each in self.verdicts.items()]
         return "\n".join([*lines, f"pages: {self.report.parent / 'claims'}", f"report: {self.report}"])
+
+
+def _measured(verdict: Verdict) -> str:
+    """The measure of a verdict in both scopes, or the reason why there is none."""
+    if verdict.measure is None:
+        return verdict.reason
+    here = verdict.intervals.get(THESE_RULES)
+    return f"{verdict.measure}" + (f"; {THESE_RULES} {here}" if here else "")
 
 
 def run_claims(
