@@ -16,7 +16,7 @@ from ruleshift.agents import load_policy
 from ruleshift.envs.files import read_json, write_atomically
 from ruleshift.eval.experiment.design import Design
 
-RECIPE = 2
+RECIPE = 3
 """Version of how references are trained; a change of the recipe, or of the market, calls for a new one."""
 FOLDER = Path(__file__).parents[1] / "reference_policies"
 """Folder of the references that come with the suite."""
