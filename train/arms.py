@@ -4,8 +4,9 @@ All arms are one code path, `training_groups`: each is a set of markets. What a 
 its name: `NAME+memory` is the arm NAME of a learner that remembers running means over the episode, `NAME+stack` of one
 that remembers the last `HISTORY_ROUNDS` rounds, `NAME+recurrent` of one with an LSTM of `LSTM_UNITS` units.
 
-An arm that trains on a structure may train on fewer rules of it: `randomized@4` trains on the first four of the frozen
-sample of its training part, from which studies take their home rules.
+What rules an arm of a structure meets may be chosen while it learns, see `curricula`; without a curriculum they are
+drawn at random. An arm of the latter kind may train on fewer rules: `randomized@4` trains on the first four of the
+frozen sample of its training part, from which studies take their home rules.
 """
 
 import re
@@ -67,8 +68,8 @@ class Arm:
             )
         if self.curriculum and (self.curriculum not in CURRICULA or self.trains_on != "structure"):
             raise ValueError(
-                f"arm {self.name}: curriculum is {self.curriculum!r}; it must be one of {', '.join(CURRICULA)}, and only "
-                "of an arm that trains on a structure"
+                f"arm {self.name}: curriculum is {self.curriculum!r}; it must be one of {', '.join(CURRICULA)}, for an "
+                "arm that trains on a structure"
             )
 
 
@@ -80,15 +81,10 @@ ARMS = {
         Arm("central", "the one rule nearest to all that a structure trains", "central"),
         Arm("randomized", "rules drawn from the training part of a structure: a generalist", "structure"),
         Arm("aware", "a generalist to whom the rule is disclosed", "structure", aware=True),
-        Arm(
-            "replay",
-            "rules of a fixed buffer drawn from a structure, replayed uniformly",
-            "structure",
-            curriculum="replay",
-        ),
+        Arm("replay", "rules of a fixed buffer from a structure, replayed uniformly", "structure", curriculum="replay"),
         Arm(
             "prioritised",
-            "rules of a structure where it falls short of what it expects: robust prioritised replay",
+            "rules of a structure, ranked by positive value loss: robust prioritised level replay",
             "structure",
             curriculum="prioritised",
         ),
@@ -100,7 +96,7 @@ ARMS = {
         ),
         Arm(
             "edits",
-            "rules as for `prioritised`, half of the new ones edits of those that it replays",
+            "as prioritised, but half of the new rules are edits of replayed ones",
             "structure",
             curriculum="edits",
         ),

@@ -234,7 +234,8 @@ class Edits(Prioritised):
         drawn = self._fresh(generator, count)
         if self._held:
             parents = generator.choice(self._held, size=count // 2, p=self.probabilities())
-            drawn[: count // 2] = [self._edited(level, generator) for level in self._levels[parents]]
+            for place, level in enumerate(self._levels[parents]):
+                drawn[place] = self._edited(level, generator)
         return drawn
 
     def _edited(self, level: np.ndarray, generator: np.random.Generator) -> np.ndarray:
