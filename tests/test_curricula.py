@@ -15,7 +15,7 @@ from ruleshift.agents import Constant, Seats
 from ruleshift.envs import Economy, Structure, load_rule, load_structure
 from ruleshift.envs.structure import NUMBERS
 from ruleshift.envs.support import outside
-from ruleshift.train import ARMS, Arm, MarketGroup, MarketVecEnv, PPOSettings, TrainingPlan, train
+from ruleshift.train import ARMS, Arm, MarketGroup, MarketVecEnv, PPOSettings, TrainingPlan, load_rewards, train
 from ruleshift.train.curricula import (
     CAPACITY,
     CURRICULA,
@@ -296,6 +296,34 @@ def _begun(arm: str) -> tuple[CurriculumCallback, Any]:
     return callback, model
 
 
+def test_train__scores_are_of_the_rules_that_were_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With rollouts of 5 rounds and episodes of 7, an episode is scored with the rollout that it ends in."""
+    callback, model = _begun("edits")
+    curriculum, hashes = callback.curriculum, dict[int, str]()
+    scored: list[str] = []
+    next_rules, update = curriculum.next_rules, curriculum.update
+
+    def handed_out(markets: int) -> Any:
+        ids, levels = next_rules(markets)
+        hashes.update(
+            {number: STRUCTURE.rule_of(level).hash for number, level in zip(ids.tolist(), levels, strict=True)}
+        )
+        return ids, levels
+
+    def updated(ids: np.ndarray, outcomes: Outcomes) -> None:
+        scored.extend(hashes[number] for number in ids.tolist())
+        update(ids, outcomes)
+
+    monkeypatch.setattr(curriculum, "next_rules", handed_out)
+    monkeypatch.setattr(curriculum, "update", updated)
+    log = _Log(monkeypatch)
+    model.learn(800, callback=callback)
+    rounds = [each for each in log.rounds if each[0][0] < FIRST_PROBE_MARKET]
+    ends = [rounds[end] for end in range(6, len(rounds), 7)]
+    assert scored == [rule for each in ends for _, _, rule in each]
+    assert len(set(scored)) > 1
+
+
 def test_probe__no_gradient_is_taken_and_the_learner_goes_on_as_before() -> None:
     callback, model = _begun("prioritised")
     model.learn(200, callback=callback)
@@ -374,7 +402,7 @@ def test_train__a_killed_run_with_a_curriculum_ends_with_the_same_bits(arm: str,
         if learner.num_timesteps > 450:
             raise _Stop
 
-    plan = _plan(arm)
+    plan = _plan(arm, record=True)
     whole = train(plan, tmp_path / "whole", **QUIET)
     with pytest.raises(_Stop):
         train(plan, tmp_path / "killed", checkpoint_rollouts=3, on_rollout=stop, **QUIET)
@@ -383,6 +411,10 @@ def test_train__a_killed_run_with_a_curriculum_ends_with_the_same_bits(arm: str,
     written = [(tmp_path / name / "policy.safetensors").read_bytes() for name in ("whole", "killed")]
     assert written[0] == written[1]
     assert whole.card.arm == arm
+    rewards = load_rewards(tmp_path / "whole")
+    np.testing.assert_array_equal(load_rewards(tmp_path / "killed"), rewards)
+    probed = whole.card.steps - rewards.size
+    assert probed > 0 or arm == "replay"
 
 
 def test_train__refuses_a_checkpoint_of_another_curriculum(tmp_path: Path) -> None:
@@ -404,7 +436,9 @@ def test_chosen_structure__draws_nothing_of_its_own() -> None:
     assert chosen.draw(99, 4, 5) == chosen.draw(0, 4, 5) == STRUCTURE.rule_of(level)
     with pytest.raises(RuntimeError, match="structure platforms: no rule is chosen for market 4, episode 6"):
         chosen.draw(0, 4, 6)
-    chosen.forget(4, before=6)
+    chosen.choose(4, 6, level)
+    chosen.keep([(4, 6)])
+    assert chosen.draw(0, 4, 6) == STRUCTURE.rule_of(level)
     with pytest.raises(RuntimeError, match="market 4, episode 5"):
         chosen.draw(0, 4, 5)
 

@@ -6,7 +6,7 @@ the budget as those of a rollout do.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from copy import copy
 from dataclasses import fields, replace
 from typing import Any
@@ -48,10 +48,10 @@ class ChosenStructure(Structure):
         """Say what level (NUMBERS,) the market of that number plays in an episode."""
         self._chosen[market, episode] = self.rule_of(level)  # type: ignore[attr-defined]
 
-    def forget(self, market: int, before: int) -> None:
-        """Forget what a market played before an episode."""
+    def keep(self, episodes: Collection[tuple[int, int]]) -> None:
+        """Forget what was chosen for all but these episodes, each (market, episode)."""
         chosen = self._chosen  # type: ignore[attr-defined]
-        for key in [key for key in chosen if key[0] == market and key[1] < before]:
+        for key in chosen.keys() - set(episodes):
             del chosen[key]
 
     def draw(self, seed: int, market: int, episode: int, part: str = "train", stage: int = 0) -> Rule:
@@ -310,14 +310,12 @@ class CurriculumCallback(LearnerCallback):
             ]
             table = np.concatenate([outcomes.table() for _, _, outcomes in ended], axis=1)
             self.curriculum.update(np.concatenate(played), Outcomes(*table))
-        for numbers, part in zip(self._numbers, self._parts, strict=True):
-            for number in numbers:
-                self._structure.forget(number, part.market.episode)
         self._playing = {
             (number, part.market.episode): self._playing[number, part.market.episode]
             for numbers, part in zip(self._numbers, self._parts, strict=True)
             for number in numbers
         }
+        self._structure.keep(self._playing.keys())
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """All that the curriculum does next depends on, between two rollouts, as arrays."""
