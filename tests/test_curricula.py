@@ -417,11 +417,16 @@ def test_train__a_killed_run_with_a_curriculum_ends_with_the_same_bits(arm: str,
     assert probed > 0 or arm == "replay"
 
 
-def test_train__refuses_a_checkpoint_of_another_curriculum(tmp_path: Path) -> None:
+def test_callback__a_state_is_loaded_whole_or_refused() -> None:
+    """It was taken in mid-episode, so that what has been added up so far is a part of it."""
     callback, model = _begun("prioritised")
     model.learn(200, callback=callback)
     state = callback.state_dict()
-    other, _ = _begun("edits")
+    assert all(state[name].any() for name in state if name.startswith("ledger."))
+    other, _ = _begun("prioritised")
+    other.load_state_dict(state)
+    for name, value in other.state_dict().items():
+        np.testing.assert_array_equal(value, state[name], err_msg=name)
     with pytest.raises(ValueError, match="levels of a curriculum must be between 0 and 1"):
         other.load_state_dict(state | {"playing.levels": state["playing.levels"] + 1})
     with pytest.raises(ValueError, match=r"state: ledger\.earned\.0 is missing"):
