@@ -201,6 +201,11 @@ class Examiner:
         ends = self._ends.items()
         return np.array([(self._earned(policy, rule, aware) - low) / (high - low) for rule, (low, high) in ends])
 
+    @property
+    def spans(self) -> np.ndarray:
+        """What the best reply earns above the scripted organizations under each rule, (16,), in mean job values."""
+        return np.array([high - low for low, high in self._ends.values()])
+
     def _native(self, panel: int, rule: str) -> Policy:
         if (panel, rule) not in self._natives:
             folder = shipped("native", self.design, rule)[self.design.preset.panel_seeds[panel]]

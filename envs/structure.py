@@ -9,6 +9,8 @@ from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ruleshift.envs.draws import Choice, Draw, read_draw, unchecked
 from ruleshift.envs.fields import Count, Name, Of, brief, check_fields, checked
 from ruleshift.envs.files import as_toml, find_file, names_in, parse, read_file
@@ -18,6 +20,8 @@ from ruleshift.envs.support import check_parts
 
 SAMPLE_SEED = 2026
 """Seed of the frozen sample of a structure's parts, from which studies take rules by number."""
+NUMBERS = 64
+"""How many uniform numbers the draw of a rule may use."""
 PARTS = ("train", "interpolation", "extrapolation", "composition", "family")
 _COUNT = Count(0, 2**32 - 1)
 _LEVEL = "disclosure.level"
@@ -25,7 +29,6 @@ _DECIDING = (
     "matching.mechanism", "matching.parameters", "payment.pricing", "payment.charge", "feedback.entry_rate"
 )  # fmt: skip
 _FOLDER = Path(__file__).parent / "structures"
-_NEEDED = 64  # how many uniform numbers the draw of a rule may use
 _key = lru_cache(maxsize=65_536)(market_key)
 
 
@@ -56,6 +59,11 @@ class Part:
             changes.setdefault(head, {})[name] = draw.value(numbers[used : used + draw.takes])
             used += draw.takes
         return unchecked(base, {head: unchecked(getattr(base, head), inner) for head, inner in changes.items()})
+
+    def used(self, first: float) -> int:
+        """Return how many uniform numbers a draw uses whose first is `first`, which chooses the alternative."""
+        draws = self.alternatives[int(first * len(self.alternatives))]
+        return 1 + sum(draw.takes for draw in draws.values())
 
 
 @dataclass(frozen=True)
@@ -140,8 +148,15 @@ class Structure:
             raise ValueError(
                 f"structure {self.name}: there is no part {brief(part)}; there are {', '.join(self.parts)}"
             )
+        return self.rule_of(self.numbers(seed, market, episode, part, stage), part)
+
+    def numbers(self, seed: int, market: int, episode: int, part: str = "train", stage: int = 0) -> np.ndarray:
+        """Return the uniform numbers in (0, 1) by which `draw` draws, float64 (NUMBERS,)."""
         purpose = RULE + PURPOSES * PARTS.index(part)
-        numbers = uniforms(_key(seed, market), _NEEDED, round=stage, episode=episode, purpose=purpose)
+        return uniforms(_key(seed, market), NUMBERS, round=stage, episode=episode, purpose=purpose)
+
+    def rule_of(self, numbers: np.ndarray, part: str = "train") -> Rule:
+        """Return the rule of a part that uniform numbers in (0, 1), float64 (NUMBERS,), draw: any such numbers do."""
         return self.parts[part].draw(self._named, numbers.tolist())
 
     def sample(self, part: str, count: int, seed: int) -> tuple[Rule, ...]:
@@ -281,8 +296,8 @@ def _read_part(given: Any, where: str) -> Part:
             raise ValueError(f"{where} is {brief(each)}; it must be a table of draws")
         called = where if len(alternatives) == 1 else f"{where} ({number})"
         draws.append({field: read_draw(field, each[field], f"{called}.{field}") for field in sorted(each, key=str)})
-        if 1 + sum(draw.takes for draw in draws[-1].values()) > _NEEDED:
-            raise ValueError(f"{where}: draws {len(each)} fields; they take more than {_NEEDED - 1} random numbers")
+        if 1 + sum(draw.takes for draw in draws[-1].values()) > NUMBERS:
+            raise ValueError(f"{where}: draws {len(each)} fields; they take more than {NUMBERS - 1} random numbers")
     return Part(tuple(draws))
 
 

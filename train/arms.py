@@ -4,8 +4,9 @@ All arms are one code path, `training_groups`: each is a set of markets. What a 
 its name: `NAME+memory` is the arm NAME of a learner that remembers running means over the episode, `NAME+stack` of one
 that remembers the last `HISTORY_ROUNDS` rounds, `NAME+recurrent` of one with an LSTM of `LSTM_UNITS` units.
 
-An arm that trains on a structure may train on fewer rules of it: `randomized@4` trains on the first four of the frozen
-sample of its training part, from which studies take their home rules.
+What rules an arm of a structure meets may be chosen while it learns, see `curricula`; without a curriculum they are
+drawn at random. An arm of the latter kind may train on fewer rules: `randomized@4` trains on the first four of the
+frozen sample of its training part, from which studies take their home rules.
 """
 
 import re
@@ -22,6 +23,7 @@ from ruleshift.agents.seats import Seats
 from ruleshift.envs import Economy, Rule, Shift, Structure, load_rule, load_structure
 from ruleshift.envs.economies import economy_set
 from ruleshift.envs.structure import SAMPLE_SEED
+from ruleshift.train.curricula import CURRICULA
 from ruleshift.train.groups import MarketGroup
 
 HISTORY_ROUNDS, LSTM_UNITS = 4, 64
@@ -53,6 +55,9 @@ class Arm:
     """Whether the rule is disclosed, in training and in deployment."""
     breadth: int = 0
     """How many rules of a structure it trains on, 0 for all; the name says so by `@`, see `variant`."""
+    curriculum: str = ""
+    """What chooses the rules of a structure while the arm learns, a key of `CURRICULA`; nothing where they are drawn
+    at random."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_]+(\+[a-z0-9_]+)*", self.name.removesuffix(f"@{self.breadth}")):
@@ -60,6 +65,11 @@ class Arm:
         if self.trains_on not in get_args(TrainsOn):
             raise ValueError(
                 f"arm {self.name}: trains_on is {self.trains_on!r}; it must be one of {', '.join(get_args(TrainsOn))}"
+            )
+        if self.curriculum and (self.curriculum not in CURRICULA or self.trains_on != "structure"):
+            raise ValueError(
+                f"arm {self.name}: curriculum is {self.curriculum!r}; it must be one of {', '.join(CURRICULA)}, for an "
+                "arm that trains on a structure"
             )
 
 
@@ -71,6 +81,25 @@ ARMS = {
         Arm("central", "the one rule nearest to all that a structure trains", "central"),
         Arm("randomized", "rules drawn from the training part of a structure: a generalist", "structure"),
         Arm("aware", "a generalist to whom the rule is disclosed", "structure", aware=True),
+        Arm("replay", "rules of a fixed buffer from a structure, replayed uniformly", "structure", curriculum="replay"),
+        Arm(
+            "prioritised",
+            "rules of a structure, ranked by positive value loss: robust prioritised level replay",
+            "structure",
+            curriculum="prioritised",
+        ),
+        Arm(
+            "learnability",
+            "rules of a structure under which it succeeds now and then: sampling for learnability",
+            "structure",
+            curriculum="learnability",
+        ),
+        Arm(
+            "edits",
+            "as prioritised, but half of the new rules are edits of replayed ones",
+            "structure",
+            curriculum="edits",
+        ),
         Arm("scratch", "nothing: learns from its first round in deployment", "nothing"),
     )
 }
@@ -152,7 +181,7 @@ def variant(name: str) -> ArmVariant:
         if plain + suffix == name and (arm := _arm(plain)) is not None:
             return ArmVariant(name, arm, memory)
     also = " or ".join(suffix for suffix in MEMORIES if suffix)
-    broad = " and ".join(name for name, arm in ARMS.items() if arm.trains_on == "structure")
+    broad = " and ".join(name for name, arm in ARMS.items() if arm.trains_on == "structure" and not arm.curriculum)
     raise ValueError(
         f"arm {name!r} is unknown; the arms are {', '.join(ARMS)}, each also with {also}; {broad} also with @ and a "
         "number of training rules before that"
@@ -165,7 +194,7 @@ def _arm(name: str) -> Arm | None:
     arm = ARMS.get(plain)
     if arm is None or plain == name:
         return arm
-    if arm.trains_on != "structure" or not re.fullmatch(r"[1-9]\d{0,3}", breadth):
+    if arm.trains_on != "structure" or arm.curriculum or not re.fullmatch(r"[1-9]\d{0,3}", breadth):
         return None
     rules = "one rule" if breadth == "1" else f"{breadth} rules"
     summary = f"{arm.summary}, but {rules} of it only"

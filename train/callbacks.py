@@ -11,18 +11,20 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from ruleshift.agents.policy import Card, save_policy
 from ruleshift.envs import MEASURES
-from ruleshift.train.checkpoint import MarketEnvs, learned_policy, save_checkpoint
+from ruleshift.train.checkpoint import Chooser, MarketEnvs, learned_policy, save_checkpoint
 from ruleshift.train.ppo import Learner
 
 
-class _Callback(BaseCallback):
+class LearnerCallback(BaseCallback):
+    """A callback of a learner, which goes on by default."""
+
     model: Learner
 
     def _on_step(self) -> bool:
         return True
 
 
-class MeasuresCallback(_Callback):
+class MeasuresCallback(LearnerCallback):
     """Logs the means of each market measure over the episodes of a rollout, as `market/...`."""
 
     def __init__(self, env: MarketEnvs) -> None:
@@ -41,7 +43,7 @@ class MeasuresCallback(_Callback):
         return True
 
 
-class RewardsCallback(_Callback):
+class RewardsCallback(LearnerCallback):
     """Keeps the reward of every row in every step."""
 
     def __init__(self) -> None:
@@ -58,7 +60,7 @@ class RewardsCallback(_Callback):
         return np.stack(self.kept) if self.kept else np.zeros((0, self.training_env.num_envs), np.float32)
 
 
-class ProgressCallback(_Callback):
+class ProgressCallback(LearnerCallback):
     """A bar on the console with the agent-steps a second and an estimate of the time left."""
 
     def __init__(self, steps: int, label: str) -> None:
@@ -93,7 +95,7 @@ class ProgressCallback(_Callback):
         self._progress.stop()
 
 
-class CheckpointCallback(_Callback):
+class CheckpointCallback(LearnerCallback):
     """Saves the run at the boundary of rollouts.
 
     Args:
@@ -102,6 +104,7 @@ class CheckpointCallback(_Callback):
         seconds: least time between two checkpoints.
         rollouts: rollouts between two checkpoints; the seconds do not count where it is given.
         recorder: a callback whose rewards are saved, too.
+        curriculum: that of the run, which is saved, too.
     """
 
     def __init__(
@@ -112,21 +115,23 @@ class CheckpointCallback(_Callback):
         seconds: float,
         rollouts: int | None,
         recorder: RewardsCallback | None = None,
+        curriculum: Chooser | None = None,
     ) -> None:
         super().__init__()
         self._path, self._env, self._seconds, self._rollouts = path, env, seconds, rollouts
-        self._recorder = recorder
+        self._recorder, self._curriculum = recorder, curriculum
         self._saved_at, self._since = time.monotonic(), 0
 
     def _on_rollout_start(self) -> None:
         late = time.monotonic() - self._saved_at >= self._seconds
         if self._since and (self._since >= self._rollouts if self._rollouts is not None else late):
-            save_checkpoint(self._path, self.model, self._env, self._recorder.rewards if self._recorder else None)
+            rewards = self._recorder.rewards if self._recorder else None
+            save_checkpoint(self._path, self.model, self._env, rewards, self._curriculum)
             self._saved_at, self._since = time.monotonic(), 0
         self._since += 1
 
 
-class CurveCallback(_Callback):
+class CurveCallback(LearnerCallback):
     """Saves the policy into `folder/STEPS` at the first boundary of rollouts after each of the given step counts."""
 
     def __init__(self, folder: Path, counts: Sequence[int], card: Card) -> None:
@@ -148,7 +153,7 @@ class CurveCallback(_Callback):
         self._on_rollout_start()
 
 
-class HookCallback(_Callback):
+class HookCallback(LearnerCallback):
     """Calls a function of the user's with the learner before each rollout."""
 
     def __init__(self, hook: Callable[[Learner], None]) -> None:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch as th
@@ -34,11 +34,27 @@ MarketEnvs = MarketVecEnv | MixedVecEnv | MemoryVecEnv
 """What a policy is trained in: each can be put back where it was."""
 
 
-def save_checkpoint(path: str | Path, model: Learner, env: MarketEnvs, rewards: np.ndarray | None = None) -> None:
-    """Write the state of `model` and `env` between two rollouts, and the rewards (steps, rows) recorded so far."""
+class Chooser(Protocol):
+    """What chooses the rules of a run while it learns: its state is part of a checkpoint."""
+
+    def state_dict(self) -> dict[str, np.ndarray]: ...
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None: ...
+
+
+def save_checkpoint(
+    path: str | Path,
+    model: Learner,
+    env: MarketEnvs,
+    rewards: np.ndarray | None = None,
+    curriculum: Chooser | None = None,
+) -> None:
+    """Write the state of `model`, `env` and curriculum between two rollouts, and the rewards (steps, rows) so far."""
     arrays = {f"env.{name}": value for name, value in env.state_dict().items()} | _learned(model)
     if rewards is not None:
         arrays["rewards"] = rewards
+    if curriculum is not None:
+        arrays |= {f"curriculum.{name}": value for name, value in curriculum.state_dict().items()}
     arrays["last_observations"] = np.array(model._last_obs)
     arrays["episode_starts"] = np.array(model._last_episode_starts)
     arrays["rng.torch"] = th.get_rng_state().numpy()
@@ -57,7 +73,9 @@ def save_checkpoint(path: str | Path, model: Learner, env: MarketEnvs, rewards: 
     write_atomically(path, save(whole, metadata={"counters": counters, "sha256": _digest(counters, whole)}))
 
 
-def load_checkpoint(path: str | Path, model: Learner, env: MarketEnvs, steps: int) -> np.ndarray | None:
+def load_checkpoint(
+    path: str | Path, model: Learner, env: MarketEnvs, steps: int, curriculum: Chooser | None = None
+) -> np.ndarray | None:
     """Put `model` and `env`, made with the same arguments as those saved, where `save_checkpoint` found them.
 
     What is read is checked before anything is put in place: its digest, then the names, shapes, types and ranges of all
@@ -68,6 +86,7 @@ def load_checkpoint(path: str | Path, model: Learner, env: MarketEnvs, steps: in
         model: the learner, which has not learned yet.
         env: its markets.
         steps: agent-steps of the whole run.
+        curriculum: that of the run, where it has one.
 
     Returns:
         The rewards recorded so far, where they are.
@@ -84,9 +103,12 @@ def load_checkpoint(path: str | Path, model: Learner, env: MarketEnvs, steps: in
         counters = json.loads(header["counters"])
         if counters["format"] != FORMAT:
             raise ValueError(f"format {counters['format']}, this version reads {FORMAT}")
-        _check_counters(counters, model, steps)
+        probed = int(arrays["curriculum.probed"][0]) if curriculum is not None else 0
+        _check_counters(counters, model, steps, probed)
         _check_arrays(arrays, model)
-        _check_rewards(arrays.get("rewards"), counters["steps"], model.n_envs)
+        _check_rewards(arrays.get("rewards"), counters["steps"] - probed, model.n_envs)
+        if curriculum is not None:
+            curriculum.load_state_dict(part_of(arrays, "curriculum."))  # the markets ask it for their rules
         _restore(counters, arrays, model, env)
         return arrays.get("rewards")
     except (
@@ -119,11 +141,11 @@ def _learned(model: Learner) -> dict[str, np.ndarray]:
     return arrays | {f"lstm.{name}": value for name, value in lstm_states(model).items()}
 
 
-def _check_counters(counters: dict[str, Any], model: Learner, steps: int) -> None:
-    """Refuse counters that no run of `steps` agent-steps can have between two of its rollouts."""
+def _check_counters(counters: dict[str, Any], model: Learner, steps: int, probed: int) -> None:
+    """Refuse counters that no run of `steps` agent-steps can have between two rollouts, `probed` of them in probes."""
     rollout = model.n_steps * model.n_envs
-    whole = -(-steps // rollout) * rollout
-    if counters["steps"] not in range(0, whole + 1, rollout):
+    whole = probed - (probed - steps) // rollout * rollout
+    if counters["steps"] not in range(probed, whole + 1, rollout):
         raise ValueError(f"steps is {counters['steps']}; a run of {steps} has rollouts of {rollout}")
     position, has_gauss, gauss = counters["numpy"]
     for name, value, most in (("updates", counters["updates"], 2**53), ("position", position, 624)):
@@ -165,7 +187,7 @@ def _check_rewards(rewards: np.ndarray | None, steps: int, rows: int) -> None:
 
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
-_BESIDE = ("env", "rewards")
+_BESIDE = ("env", "rewards", "curriculum")
 
 
 def _restore(counters: dict[str, Any], arrays: dict[str, np.ndarray], model: Learner, env: MarketEnvs) -> None:

@@ -13,6 +13,7 @@ from ruleshift.envs.fields import Count, Flag, Maybe, Numbers, Of, Sizes, brief,
 from ruleshift.envs.mechanisms import load_mechanisms
 from ruleshift.train.arms import ArmVariant, MemoryKind, fitting, training_groups, variant
 from ruleshift.train.checkpoint import MarketEnvs
+from ruleshift.train.curricula import CURRICULA, probe_cost
 from ruleshift.train.groups import MarketGroup, MixedVecEnv, check_groups
 from ruleshift.train.memory import MemoryVecEnv
 from ruleshift.train.networks import WarmStart, load_warm_start
@@ -96,6 +97,11 @@ class TrainingPlan:
         self._check_memory()
         load_mechanisms(tuple(self.mechanisms))  # a rule's file may name them
         check_groups(self.market_groups)
+        if self.curriculum and CURRICULA[self.curriculum].probes and self.steps <= probe_cost(self.market_groups):
+            raise ValueError(
+                f"plan: steps is {self.steps}; arm {self.arm_name} first plays rules for "
+                f"{probe_cost(self.market_groups)} agent-steps without learning"
+            )
         if self.memory.units:
             check_installed(self.arm_name)
         if self.warm_start is not None:
@@ -118,6 +124,11 @@ class TrainingPlan:
     def arm_name(self) -> str:
         """The name of the arm, or nothing where there is none."""
         return self.arm_variant.name if self.arm_variant is not None else ""
+
+    @property
+    def curriculum(self) -> str:
+        """What chooses the rules of the markets, a key of `CURRICULA`; nothing without, and where groups are given."""
+        return self.arm_variant.arm.curriculum if self.arm_variant is not None and self.groups is None else ""
 
     @cached_property
     def market_groups(self) -> tuple[MarketGroup, ...]:
@@ -201,9 +212,12 @@ class TrainingPlan:
             "record": self.record,
         }
 
-    def make_env(self, threads: int = 1) -> MarketEnvs:
-        """The markets, not yet begun, each group's stepped on so many threads, which change no bit."""
-        groups, mechanisms = self.market_groups, tuple(self.mechanisms)
+    def make_env(self, threads: int = 1, groups: Sequence[MarketGroup] | None = None) -> MarketEnvs:
+        """The markets, not yet begun, each group's stepped on so many threads, which change no bit.
+
+        `groups` takes the place of the plan's where something else than chance chooses their rules.
+        """
+        groups, mechanisms = groups or self.market_groups, tuple(self.mechanisms)
         options: dict[str, Any] = {"threads": threads, "read_only": True, "privileged": not self.memory.units}
         env: MarketVecEnv | MixedVecEnv
         if len(groups) > 1:

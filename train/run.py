@@ -30,6 +30,7 @@ from ruleshift.train.checkpoint import MarketEnvs, learned_policy, load_checkpoi
 from ruleshift.train.networks import save_critic
 from ruleshift.train.plan import TrainingPlan
 from ruleshift.train.ppo import Learner
+from ruleshift.train.replaying import CurriculumCallback
 
 CONFIG_FILE, CHECKPOINT_FILE, CURVE_FOLDER = "config.json", "checkpoint.safetensors", "curve"
 REWARDS_FILE = "rewards.npy"
@@ -83,7 +84,8 @@ def train(
         raise TypeError(f"on_rollout is {brief(on_rollout)}; it must be a function of the learner")
     out = Path(out)
     with process_state():
-        env = plan.make_env(threads)
+        curriculum = CurriculumCallback(plan, threads) if plan.curriculum else None
+        env = plan.make_env(threads) if curriculum is None else curriculum.env
         model = plan.make_learner(env)  # whatever can be refused is refused before the folder is claimed
         claim_folder(out, CONFIG_FILE, plan.config(), what="run", foreign=lambda name: name == CARD_FILE)
         if (out / CARD_FILE).exists():
@@ -93,12 +95,14 @@ def train(
         callbacks = [
             CurveCallback(out / CURVE_FOLDER, plan.snapshot_steps, plan.card),
             CheckpointCallback(
-                out / CHECKPOINT_FILE, env, seconds=checkpoint_seconds, rollouts=checkpoint_rollouts, recorder=recorder
+                out / CHECKPOINT_FILE, env, seconds=checkpoint_seconds, rollouts=checkpoint_rollouts,
+                recorder=recorder, curriculum=curriculum,
             ),
             *_logging(model, env, out, tensorboard),
             *([HookCallback(on_rollout)] if on_rollout is not None else []),
-        ]
-        _learn(model, env, out, plan.steps, callbacks, recorder, "" if quiet else plan.label)
+            *([curriculum] if curriculum is not None else []),
+        ]  # fmt: skip
+        _learn(model, env, out, plan.steps, callbacks, recorder, curriculum, "" if quiet else plan.label)
         policy = learned_policy(model, replace(plan.card, steps=model.num_timesteps))
         save_critic(model, policy, out)
     save_policy(policy, out)
@@ -156,12 +160,13 @@ def _learn(
     steps: int,
     callbacks: list[BaseCallback],
     recorder: RewardsCallback | None,
+    curriculum: CurriculumCallback | None,
     label: str,
 ) -> None:
     """Learn up to `steps`, from the checkpoint where there is one; leave the rewards where they are recorded."""
     resumed = (out / CHECKPOINT_FILE).exists()
     if resumed:
-        rewards = load_checkpoint(out / CHECKPOINT_FILE, model, env, steps)
+        rewards = load_checkpoint(out / CHECKPOINT_FILE, model, env, steps, curriculum)
         if recorder is not None:
             if rewards is None:
                 raise ValueError(f"{out / CHECKPOINT_FILE}: has no rewards, which this run records; remove it")

@@ -103,6 +103,8 @@ class MarketVecEnv(VecEnv):
         self._first_seed: int | None = read_seed(seed)
         self._observations = np.zeros((markets, organizations, self.market.observation_size), np.float32)
         self._handed_in: np.ndarray | None = None  # the learning seats' actions, (B * L, A) float32
+        self.rewards = np.zeros((markets, organizations), np.float32)
+        """What every seat earned in the last round, learning or not, (B, N)."""
         self._economy_features = self.market.economy.features()
         self.privileged_size = PRIVILEGED_SIZE if checked(privileged, Flag(), "privileged") else 0
         """How many numbers at the end of an observation are for a critic alone."""
@@ -196,6 +198,7 @@ class MarketVecEnv(VecEnv):
         """Play the round with the actions of every seat, (B, N, 3 + K) float32; returns what `step_wait` does."""
         seen = self._observations
         self._observations, rewards, truncated = self.market.step(actions)
+        self.rewards = rewards
         earned = rewards[:, self._learning].reshape(-1)
         self._returns += earned
         if truncated:
