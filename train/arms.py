@@ -53,6 +53,9 @@ class Arm:
     """Whether the rule is disclosed, in training and in deployment."""
     breadth: int = 0
     """How many rules of a structure it trains on, 0 for all; the name says so by `@`, see `variant`."""
+    names: bool = False
+    """Whether the learner names the features of the rule in force, and acts on what it names, see `train.schema`. It
+    learns to name from training rules alone, so that it must train on a structure."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_]+(\+[a-z0-9_]+)*", self.name.removesuffix(f"@{self.breadth}")):
@@ -61,6 +64,8 @@ class Arm:
             raise ValueError(
                 f"arm {self.name}: trains_on is {self.trains_on!r}; it must be one of {', '.join(get_args(TrainsOn))}"
             )
+        if self.names and self.trains_on != "structure":
+            raise ValueError(f"arm {self.name}: it names features of rules, and only arms of a structure learn to")
 
 
 ARMS = {
@@ -71,6 +76,7 @@ ARMS = {
         Arm("central", "the one rule nearest to all that a structure trains", "central"),
         Arm("randomized", "rules drawn from the training part of a structure: a generalist", "structure"),
         Arm("aware", "a generalist to whom the rule is disclosed", "structure", aware=True),
+        Arm("schema", "a generalist that names the features of the rule, and acts on these", "structure", names=True),
         Arm("scratch", "nothing: learns from its first round in deployment", "nothing"),
     )
 }
@@ -152,7 +158,7 @@ def variant(name: str) -> ArmVariant:
         if plain + suffix == name and (arm := _arm(plain)) is not None:
             return ArmVariant(name, arm, memory)
     also = " or ".join(suffix for suffix in MEMORIES if suffix)
-    broad = " and ".join(name for name, arm in ARMS.items() if arm.trains_on == "structure")
+    broad = ", ".join(name for name, arm in ARMS.items() if arm.trains_on == "structure")
     raise ValueError(
         f"arm {name!r} is unknown; the arms are {', '.join(ARMS)}, each also with {also}; {broad} also with @ and a "
         "number of training rules before that"

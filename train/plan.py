@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ruleshift.agents.policy import Card, Policy
-from ruleshift.envs import Economy, Rule, Shift, Structure
+from ruleshift.envs import FEATURES, Economy, Rule, Shift, Structure
 from ruleshift.envs.fields import Count, Flag, Maybe, Numbers, Of, Sizes, brief, check_fields, checked, listed, option
 from ruleshift.envs.mechanisms import load_mechanisms
 from ruleshift.train.arms import ArmVariant, MemoryKind, fitting, training_groups, variant
@@ -54,7 +54,8 @@ class TrainingPlan:
     schedule: Sequence[Shift] = ()
     """Shifts of the rule in mid-episode."""
     groups: Sequence[MarketGroup] | None = None
-    """The markets themselves, in place of all that the arm would make of `rule`; of the arm only its memory counts."""
+    """The markets themselves, in place of all that the arm would make of `rule`; of the arm only its memory counts, and
+    whether it names features of the rule, which it must have learned before."""
     history: int | None = option(None, Maybe(Count(0, 1_000)))
     """Rounds that the policy remembers."""
     rates: Sequence[float] | None = option(None, Maybe(Numbers(16, 0, 1)))
@@ -94,6 +95,7 @@ class TrainingPlan:
         allowed = Sizes(0, 10**12, 10_000) if several else Count(0, 10_000)
         object.__setattr__(self, "snapshots", checked(self.snapshots, allowed, "plan: snapshots"))
         self._check_memory()
+        self._check_names()
         load_mechanisms(tuple(self.mechanisms))  # a rule's file may name them
         check_groups(self.market_groups)
         if self.memory.units:
@@ -106,6 +108,17 @@ class TrainingPlan:
         if sum(bool(value) for value in given.values()) > 1:
             both = " and ".join(f"{name} is {value}" for name, value in given.items() if value)
             raise ValueError(f"plan: {both}; a policy has one memory")
+
+    def _check_names(self) -> None:
+        if not self.named:
+            return
+        if self.memory.units:
+            raise ValueError(f"plan: arm {self.arm_name} names features of the rule; it has no recurrent memory")
+        if self.learns_names and (self.groups is not None or self.schedule):
+            raise ValueError(
+                f"plan: arm {self.arm_name} learns to name rules from those of its structure alone; groups and a "
+                "schedule may hold others, so give them with a start"
+            )
 
     @cached_property
     def arm_variant(self) -> ArmVariant | None:
@@ -149,6 +162,18 @@ class TrainingPlan:
         return self.arm_variant.memory if self.arm_variant is not None else MemoryKind()
 
     @property
+    def named(self) -> int:
+        """How many features of the rule the policy names and acts on: all if the arm does, or as many as the start."""
+        if self.arm_variant is not None and self.arm_variant.arm.names:
+            return len(FEATURES)
+        return self.warm_start.policy.card.named if self.warm_start is not None else 0
+
+    @property
+    def learns_names(self) -> bool:
+        """Whether it learns to name them: never after a start, since what is learned on then may be held out."""
+        return self.named > 0 and self.start is None
+
+    @property
     def snapshot_steps(self) -> tuple[int, ...]:
         """Agent-steps after which a policy is saved, in rising order."""
         if not isinstance(self.snapshots, int):
@@ -168,6 +193,7 @@ class TrainingPlan:
             history=self.memory.history,
             rates=self.memory.rates,
             units=self.memory.units,
+            named=self.named,
             arm=self.arm_name,
             rule=", ".join(dict.fromkeys(rules.values())),
             rule_hash=next(iter(rules)) if len(rules) == 1 else digest,
@@ -215,7 +241,8 @@ class TrainingPlan:
 
     def make_learner(self, env: MarketEnvs) -> Learner:
         """The learner as it begins, in the markets of `make_env`."""
-        model = make_learner(env, self.settings, seed=self.seed, units=self.memory.units)
+        own: dict[str, Any] = {"units": self.memory.units, "named": self.named, "learns_names": self.learns_names}
+        model = make_learner(env, self.settings, seed=self.seed, **own)
         if self.warm_start is not None:
             self.warm_start.put_into(model)
         return model

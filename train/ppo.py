@@ -18,6 +18,7 @@ from ruleshift.envs import FEATURES
 from ruleshift.envs.fields import Count, Number, Sizes, check_fields, option
 from ruleshift.train.asymmetric import AsymmetricPolicy
 from ruleshift.train.closed_form import LOG_SQRT_2_PI, ClosedForm, has_closed_form
+from ruleshift.train.schema import SchemaPolicy
 from ruleshift.train.standardized import StandardizedExtractor, standardize
 
 Learner = OnPolicyAlgorithm
@@ -167,7 +168,7 @@ class MarketPPO(PPO):
         standardize(self.policy, buffer.observations)
         closed_form = self.closed_form()
         if closed_form is None:
-            self._check_no_predictor()
+            self._check_nothing_beside()
             super().train()
             return
         self.policy.set_training_mode(True)
@@ -179,6 +180,7 @@ class MarketPPO(PPO):
             for each in (buffer.observations, buffer.actions, buffer.log_probs, buffer.advantages, buffer.returns)
         )
         inputs = closed_form.features(observations)
+        labels = observations[:, closed_form.own :][:, : getattr(self.policy, "named", 0)]
         minibatch = th.empty(self.batch_size, inputs.shape[1])
         logs: list[dict[str, th.Tensor]] = []
         with th.no_grad():
@@ -194,6 +196,7 @@ class MarketPPO(PPO):
                         th.index_select(inputs, 0, chosen, out=minibatch[: len(chosen)]),
                         actions[chosen], log_probs[chosen], advantage, returns[chosen],
                         clip_range=clip_range, ent_coef=self.ent_coef, vf_coef=self.vf_coef, aux_coef=self.aux_coef,
+                        labels=labels[chosen],
                     )  # fmt: skip
                     logs.append(losses)
                     closed_form.clip(self.max_grad_norm)
@@ -201,12 +204,15 @@ class MarketPPO(PPO):
                 self._n_updates += 1
         self._log(logs, clip_range)
 
-    def _check_no_predictor(self) -> None:
+    def _check_nothing_beside(self) -> None:
+        """Refuse to leave to stock PPO what it would not train."""
+        right = "with tanh layers and a Gaussian on the CPU, without use_sde, clip_range_vf or target_kl"
         if self.aux_coef and getattr(self.policy, "predictor", None) is not None:
             raise ValueError(
-                f"aux_coef is {self.aux_coef}; a predictor is only trained with tanh layers and a Gaussian on the CPU, "
-                "without use_sde, clip_range_vf or target_kl; leave out predicted or these"
+                f"aux_coef is {self.aux_coef}; a predictor is only trained {right}; leave out predicted or these"
             )
+        if getattr(self.policy, "learns_names", False):
+            raise ValueError(f"learns_names is True; a namer is only trained {right}; leave it out or these")
 
     def _log(self, logs: list[dict[str, th.Tensor]], clip_range: float) -> None:
         means = {name: float(th.stack([each[name] for each in logs]).mean()) for name in logs[0]}
@@ -227,7 +233,9 @@ class MarketPPO(PPO):
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
 
 
-def make_learner(env: VecEnv, settings: PPOSettings, *, seed: int, units: int = 0) -> Learner:
+def make_learner(
+    env: VecEnv, settings: PPOSettings, *, seed: int, units: int = 0, named: int = 0, learns_names: bool = True
+) -> Learner:
     """PPO with tanh networks on the CPU: a `MarketPPO`, or the stock RecurrentPPO of sb3-contrib.
 
     Args:
@@ -235,12 +243,16 @@ def make_learner(env: VecEnv, settings: PPOSettings, *, seed: int, units: int = 
         settings: hyper-parameters.
         seed: of weights, actions and minibatches.
         units: width of the LSTM before the layers of each network, or 0 for none.
+        named: how many features of the rule the actor names and acts on, or 0; never with an LSTM.
+        learns_names: whether it learns to name them.
 
     Raises:
         ImportError: an LSTM is asked for, and sb3-contrib is not installed.
     """
     start = settings.learning_rate
-    kind, policy, networks = _recurrent(units) if units else _perceptrons(settings, getattr(env, "privileged_size", 0))
+    kind, policy, networks = (
+        _recurrent(units) if units else _perceptrons(settings, getattr(env, "privileged_size", 0), named, learns_names)
+    )
     return kind(
         policy,
         env,
@@ -266,10 +278,15 @@ def make_learner(env: VecEnv, settings: PPOSettings, *, seed: int, units: int = 
     )
 
 
-def _perceptrons(settings: PPOSettings, privileged: int) -> tuple[Any, Any, dict[str, Any]]:
+def _perceptrons(
+    settings: PPOSettings, privileged: int, named: int, learns_names: bool
+) -> tuple[Any, Any, dict[str, Any]]:
     predicted = len(FEATURES) if settings.aux_coef and privileged else 0
-    networks = {"privileged": privileged, "predicted": predicted}
-    return partial(MarketPPO, aux_coef=settings.aux_coef), AsymmetricPolicy, networks
+    networks: dict[str, Any] = {"privileged": privileged, "predicted": predicted}
+    if named:
+        networks |= {"named": named, "learns_names": learns_names}
+    kind = SchemaPolicy if named else AsymmetricPolicy
+    return partial(MarketPPO, aux_coef=settings.aux_coef), kind, networks
 
 
 def _recurrent(units: int) -> tuple[Any, Any, dict[str, Any]]:
