@@ -65,7 +65,7 @@ def test_variant__of_some_breadth_trains_on_the_first_rules_of_the_frozen_sample
 )
 def test_variant__refuses_a_breadth_that_is_none(name: str) -> None:
     with pytest.raises(
-        ValueError, match=r"unknown.*randomized, aware, schema also with @ and a number of training rules"
+        ValueError, match=r"unknown.*randomized, aware, schema, distilled also with @ and a number of training rules"
     ):
         variant(name)
 

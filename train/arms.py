@@ -57,6 +57,10 @@ class Arm:
     """Whether the learner names the features of the rule in force, and acts on what it names, see `train.schema`. It
     learns to name from training rules alone, so that it must train on a structure."""
 
+    teacher: str = ""
+    """Name of the arm that is trained for half of the steps, and of which it learns in the other half, or nothing; see
+    `train.distill`. Both train on a structure, and the rule is disclosed to the teacher alone."""
+
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_]+(\+[a-z0-9_]+)*", self.name.removesuffix(f"@{self.breadth}")):
             raise ValueError(f"arm {self.name!r}: a name is words of small letters, digits and _, joined by +")
@@ -66,6 +70,8 @@ class Arm:
             )
         if self.names and self.trains_on != "structure":
             raise ValueError(f"arm {self.name}: it names features of rules, and only arms of a structure learn to")
+        if self.teacher and (self.trains_on != "structure" or self.aware):
+            raise ValueError(f"arm {self.name}: one with a teacher trains on a structure that is not disclosed to it")
 
 
 ARMS = {
@@ -77,6 +83,12 @@ ARMS = {
         Arm("randomized", "rules drawn from the training part of a structure: a generalist", "structure"),
         Arm("aware", "a generalist to whom the rule is disclosed", "structure", aware=True),
         Arm("schema", "a generalist that names the features of the rule, and acts on these", "structure", names=True),
+        Arm(
+            "distilled",
+            "`aware` for half of the steps, then a generalist that learns from it",
+            "structure",
+            teacher="aware",
+        ),
         Arm("scratch", "nothing: learns from its first round in deployment", "nothing"),
     )
 }
@@ -130,6 +142,12 @@ class ArmVariant:
     def is_trained(self) -> bool:
         """Whether the learner trains before it is deployed."""
         return self.arm.trains_on != "nothing"
+
+    @property
+    def teacher(self) -> str:
+        """Name of the arm, with the same breadth and memory, of which it learns; nothing where there is none."""
+        breadth = f"@{self.arm.breadth}" if self.arm.breadth else ""
+        return f"{self.arm.teacher}{breadth}{self.name.removeprefix(self.arm.name)}" if self.arm.teacher else ""
 
     @property
     def has_policy_per_home(self) -> bool:

@@ -21,6 +21,7 @@ from safetensors.numpy import save
 
 from ruleshift.agents.policy import Card, LearnedPolicy
 from ruleshift.envs.files import write_atomically
+from ruleshift.train.distill import TaughtVecEnv
 from ruleshift.train.groups import MixedVecEnv
 from ruleshift.train.memory import MemoryVecEnv
 from ruleshift.train.networks import policy_weights
@@ -30,7 +31,7 @@ from ruleshift.train.vec_env import MarketVecEnv, part_of
 
 FORMAT = 2
 
-MarketEnvs = MarketVecEnv | MixedVecEnv | MemoryVecEnv
+MarketEnvs = MarketVecEnv | MixedVecEnv | MemoryVecEnv | TaughtVecEnv
 """What a policy is trained in: each can be put back where it was."""
 
 
@@ -86,7 +87,7 @@ def load_checkpoint(path: str | Path, model: Learner, env: MarketEnvs, steps: in
             raise ValueError(f"format {counters['format']}, this version reads {FORMAT}")
         _check_counters(counters, model, steps)
         _check_arrays(arrays, model)
-        _check_rewards(arrays.get("rewards"), counters["steps"], model.n_envs)
+        _check_rewards(arrays.get("rewards"), counters["steps"] - model.num_timesteps, model.n_envs)
         _restore(counters, arrays, model, env)
         return arrays.get("rewards")
     except (

@@ -150,6 +150,8 @@ class ClosedForm:
         vf_coef: float,
         aux_coef: float = 0.0,
         labels: th.Tensor | None = None,
+        teacher: tuple[th.Tensor, th.Tensor] | None = None,
+        teacher_coef: float = 0.0,
     ) -> dict[str, th.Tensor]:
         """Write the gradient of the loss of one minibatch (Schulman et al. 2017, equations 7 and 9).
 
@@ -164,13 +166,16 @@ class ClosedForm:
             vf_coef: weight of the critic's squared error.
             aux_coef: weight of the predictor's squared error, summed over what it predicts.
             labels: what a namer that learns is to name, (n, F) from 0 to 1.
+            teacher: means (n, A) and log deviations (A,) of what a teacher would have done.
+            teacher_coef: weight of the divergence from the teacher.
 
         Returns:
             Parts of the loss by the names under which stable-baselines3 logs them.
         """
         count = len(inputs)
         inverse_std = th.exp(-self.log_std)
-        scaled = (actions - self.actor.forward(self._with_names(inputs))).mul_(inverse_std)
+        means = self.actor.forward(self._with_names(inputs))
+        scaled = (actions - means).mul_(inverse_std)
         squares = scaled * scaled
         log_ratio = squares.sum(1).mul_(-0.5).sub_(old_log_prob).sub_((self.log_std + LOG_SQRT_2_PI).sum())
         ratio = log_ratio.exp()
@@ -179,9 +184,13 @@ class ClosedForm:
         slope = th.where(gain <= clipped, gain, 0.0).mul_(-1.0 / count)
         self.log_std.grad.copy_(slope @ (squares - 1.0)).sub_(ent_coef)
         by_means = scaled.mul_(inverse_std).mul_(slope[:, None])
-        missed, hidden_error = self._predict(inputs, aux_coef)
+        others, hidden_error = self._predict(inputs, aux_coef)
+        if teacher is not None:
+            others["teacher_divergence"], toward, by_log_std = divergence(means, self.log_std, *teacher)
+            by_means.add_(toward, alpha=teacher_coef)
+            self.log_std.grad.add_(by_log_std, alpha=teacher_coef)
         self.actor.backward(by_means, hidden_error)
-        missed |= self._name(labels)
+        others |= self._name(labels)
         misses = self.critic.forward(inputs)[:, 0] - returns
         self.critic.backward((misses * (2.0 * vf_coef / count))[:, None])
         return {
@@ -189,7 +198,7 @@ class ClosedForm:
             "value_loss": misses.square().mean(),
             "approx_kl": (ratio - 1.0 - log_ratio).mean(),
             "clip_fraction": ((ratio - 1.0).abs() > clip_range).float().mean(),
-            **missed,
+            **others,
         }
 
     def _predict(self, inputs: th.Tensor, aux_coef: float) -> tuple[dict[str, th.Tensor], th.Tensor | None]:
@@ -216,6 +225,31 @@ class ClosedForm:
     def clip(self, max_grad_norm: float) -> None:
         """Scale the gradient down to a norm, as `torch.nn.utils.clip_grad_norm_` does."""
         self.gradient.mul_((max_grad_norm / (self.gradient.norm() + 1e-6)).clamp_(max=1.0))
+
+
+def divergence(
+    means: th.Tensor, log_std: th.Tensor, teacher_means: th.Tensor, teacher_log_std: th.Tensor
+) -> tuple[th.Tensor, th.Tensor, th.Tensor]:
+    """The Kullback-Leibler divergence of a student's Gaussians from its teacher's, and its gradient.
+
+    With means m, t and deviations s, u of student and teacher, it is for each action
+
+        log(s / u) + (u^2 + (m - t)^2) / (2 s^2) - 1/2.
+
+    Args:
+        means: m, (n, A).
+        log_std: log of s, (A,).
+        teacher_means: t, (n, A).
+        teacher_log_std: log of u, (A,).
+
+    Returns:
+        the divergence, summed over actions and averaged over the n, and its derivatives by `means` (n, A) and by
+        `log_std` (A,).
+    """
+    away, inverse_variance = means - teacher_means, th.exp(-2.0 * log_std)
+    spread = (th.exp(2.0 * teacher_log_std) + away.square().mean(0)) * inverse_variance
+    value = (log_std - teacher_log_std + 0.5 * spread - 0.5).sum()
+    return value, away.mul_(inverse_variance / len(means)), 1.0 - spread
 
 
 def _namer_of(policy: ActorCriticPolicy) -> Perceptron | None:

@@ -13,6 +13,7 @@ from ruleshift.envs.fields import Count, Flag, Maybe, Numbers, Of, Sizes, brief,
 from ruleshift.envs.mechanisms import load_mechanisms
 from ruleshift.train.arms import ArmVariant, MemoryKind, fitting, training_groups, variant
 from ruleshift.train.checkpoint import MarketEnvs
+from ruleshift.train.distill import TaughtVecEnv, hidden_columns
 from ruleshift.train.groups import MarketGroup, MixedVecEnv, check_groups
 from ruleshift.train.memory import MemoryVecEnv
 from ruleshift.train.networks import WarmStart, load_warm_start
@@ -96,6 +97,7 @@ class TrainingPlan:
         object.__setattr__(self, "snapshots", checked(self.snapshots, allowed, "plan: snapshots"))
         self._check_memory()
         self._check_names()
+        self._check_teacher()
         load_mechanisms(tuple(self.mechanisms))  # a rule's file may name them
         check_groups(self.market_groups)
         if self.memory.units:
@@ -119,6 +121,17 @@ class TrainingPlan:
                 f"plan: arm {self.arm_name} learns to name rules from those of its structure alone; groups and a "
                 "schedule may hold others, so give them with a start"
             )
+
+    def _check_teacher(self) -> None:
+        if self.teacher is None:
+            return
+        if self.memory.units:
+            raise ValueError(f"plan: arm {self.arm_name} learns from a teacher; it has no recurrent memory")
+        if self.schedule:
+            raise ValueError(f"plan: arm {self.arm_name} learns from a teacher of its structure's rules; no schedule")
+        for group in self.market_groups:
+            assert isinstance(group.rule, Structure)
+            hidden_columns(group.rule, group.economy.kinds)
 
     @cached_property
     def arm_variant(self) -> ArmVariant | None:
@@ -150,6 +163,27 @@ class TrainingPlan:
     def warm_start(self) -> WarmStart | None:
         """The networks that the policy begins with, or None for new ones."""
         return None if self.start is None else load_warm_start(self.start)
+
+    @cached_property
+    def teacher(self) -> "TrainingPlan | None":
+        """The plan by which the arm's teacher is trained first, for half of the rollouts; None where there is none.
+
+        Its steps count among those of this plan. There is none in `groups` and after a `start`: where an arm keeps
+        learning, the rules may be held out, and nobody tells.
+
+        Raises:
+            ValueError: there are fewer than two rollouts.
+        """
+        taught = self.arm_variant is not None and self.arm_variant.arm.teacher
+        if not taught or self.groups is not None or self.start is not None:
+            return None
+        rows = sum(group.markets * len(group.seats.learning) for group in self.market_groups)
+        rollout = self.settings.n_steps(rows) * rows
+        half = -(-self.steps // rollout) // 2 * rollout
+        if not half:
+            raise ValueError(f"plan: steps is {self.steps}; arm {self.arm_name} and its teacher need {rollout + 1}")
+        assert self.arm_variant is not None
+        return replace(self, arm=self.arm_variant.teacher, steps=half, snapshots=0, record=False)
 
     @property
     def memory(self) -> MemoryKind:
@@ -225,10 +259,19 @@ class TrainingPlan:
             "settings": asdict(self.settings),
             "snapshots": list(self.snapshot_steps),
             "record": self.record,
+            **({"teacher": self.teacher.config()} if self.teacher is not None else {}),
         }
 
     def make_env(self, threads: int = 1) -> MarketEnvs:
-        """The markets, not yet begun, each group's stepped on so many threads, which change no bit."""
+        """The markets, not yet begun, each group's stepped on so many threads, which change no bit.
+
+        Where the plan has a teacher, the `TaughtVecEnv` is to be given it.
+        """
+        if self.teacher is not None:
+            first = self.market_groups[0]
+            assert isinstance(first.rule, Structure)
+            markets: Any = self.teacher.make_env(threads)
+            return TaughtVecEnv(markets, hidden_columns(first.rule, first.economy.kinds))
         groups, mechanisms = self.market_groups, tuple(self.mechanisms)
         options: dict[str, Any] = {"threads": threads, "read_only": True, "privileged": not self.memory.units}
         env: MarketVecEnv | MixedVecEnv
@@ -242,7 +285,9 @@ class TrainingPlan:
     def make_learner(self, env: MarketEnvs) -> Learner:
         """The learner as it begins, in the markets of `make_env`."""
         own: dict[str, Any] = {"units": self.memory.units, "named": self.named, "learns_names": self.learns_names}
-        model = make_learner(env, self.settings, seed=self.seed, **own)
+        taught = self.teacher.steps if self.teacher is not None else 0
+        model = make_learner(env, self.settings, seed=self.seed, spent=taught / self.steps, **own)
+        model.num_timesteps = taught
         if self.warm_start is not None:
             self.warm_start.put_into(model)
         return model
