@@ -25,6 +25,7 @@ from ruleshift.train import (
     PPOSettings,
     TrainingPlan,
     learning_curve,
+    load_rewards,
     train,
     training_groups,
     variant,
@@ -199,14 +200,19 @@ def _stop_before(rollout: int) -> Callable[[Any], None]:
 
 
 def test_train__stopped_in_the_teacher_and_in_the_student_ends_with_the_same_bits(tmp_path: Path) -> None:
-    plan = _plan()
+    plan = _plan(record=True)
     whole = train(plan, tmp_path / "whole", **QUIET)
     for rollout in (2, 1, 2):  # in the teacher, between the two, in the student
         with pytest.raises(_Stop):
             train(plan, tmp_path / "killed", checkpoint_rollouts=1, on_rollout=_stop_before(rollout), **QUIET)
         assert not (tmp_path / "killed" / "policy.json").exists()
     assert train(plan, tmp_path / "killed", **QUIET).describe() == whole.describe()
-    assert (tmp_path / "killed" / "teacher" / "policy.json").exists()
+    assert (
+        load_policy(tmp_path / "killed" / "teacher").describe()
+        == load_policy(tmp_path / "whole" / "teacher").describe()
+    )
+    np.testing.assert_array_equal(load_rewards(tmp_path / "killed"), load_rewards(tmp_path / "whole"))
+    assert load_rewards(tmp_path / "killed").size == 160  # of the student
 
 
 def test_train__student_and_teacher_have_the_whole_schedule_of_steps_each(tmp_path: Path) -> None:
@@ -238,6 +244,9 @@ def test_train__after_the_shift_nobody_teaches(tmp_path: Path) -> None:
 def test_variant__a_teacher_has_the_breadth_and_the_memory_of_its_student() -> None:
     names = ("distilled", "distilled+memory", "distilled@4+memory", "randomized+memory")
     assert [variant(name).teacher for name in names] == ["aware", "aware+memory", "aware@4+memory", ""]
+    teacher = _plan().teacher
+    assert teacher is not None
+    assert {group.rule for group in teacher.market_groups} == {PLATFORMS.disclosed()}
     with pytest.raises(ValueError, match="arm own: one with a teacher trains on a structure that is not disclosed"):
         Arm("own", "", "home", teacher="aware")
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from stable_baselines3.common.logger import Logger
 
 from ruleshift.agents import Constant, LearnedPolicy, RunningMeans, Seats, load_policy, save_policy
-from ruleshift.envs import FEATURES, Economy, Shift, load_rule
+from ruleshift.envs import FEATURES, Economy, Shift, load_rule, load_structure
+from ruleshift.envs.support import outside
 from ruleshift.train import (
     Arm,
     MarketGroup,
@@ -229,8 +230,19 @@ def test_train__after_the_shift_the_policy_learns_and_its_namer_keeps_every_bit(
 
 
 def test_train__names_are_learned_on_training_rules_alone(tmp_path: Path) -> None:
+    structure, labelled = load_structure("platforms"), set()
+
+    def check(learner: Any) -> None:
+        own = learner.env.memory.input_size
+        rules = [market.rule_in_force(b) for market in learner.env.all_markets for b in range(market.markets)]
+        features = np.repeat([rule.features() for rule in rules], 2, axis=0)  # two seats of each market learn
+        np.testing.assert_array_equal(learner._last_obs[:, own : own + NAMED], features)
+        assert all(outside(structure, rule) == () for rule in rules)
+        labelled.update(rule.hash for rule in rules)
+
     untrained = train(_plan(steps=40, seed=5), tmp_path / "one", **QUIET)
-    trained = train(_plan(steps=200, seed=5), tmp_path / "two", **QUIET)
+    trained = train(_plan(steps=200, seed=5), tmp_path / "two", on_rollout=check, **QUIET)
+    assert len(labelled) >= 8
     assert not np.array_equal(trained.weights["namer.layer.0.weight"], untrained.weights["namer.layer.0.weight"])
     with pytest.raises(ValueError, match="learns to name rules from those of its structure alone; groups and a sche"):
         _plan(None, groups=_held_out(), economy=None)
