@@ -230,7 +230,8 @@ def test_train__after_the_shift_the_policy_learns_and_its_namer_keeps_every_bit(
 
 
 def test_train__names_are_learned_on_training_rules_alone(tmp_path: Path) -> None:
-    structure, labelled = load_structure("platforms"), set()
+    structure = load_structure("platforms")
+    labelled: set[str] = set()
 
     def check(learner: Any) -> None:
         own = learner.env.memory.input_size
