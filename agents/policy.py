@@ -23,7 +23,7 @@ from ruleshift.agents.lstm import Lstm, lstm_shapes
 from ruleshift.agents.running_means import RunningMeans
 from ruleshift.envs.fields import brief
 from ruleshift.envs.files import parse_json, write_atomically
-from ruleshift.envs.layout import action_layout
+from ruleshift.envs.layout import FEATURES, action_layout
 
 FORMAT = 4
 WEIGHTS_FILE, CARD_FILE = "policy.safetensors", "policy.json"
@@ -93,6 +93,8 @@ class Card:
     """Rates of the running means of the outcome blocks that are read beside the observation, in place of a history."""
     units: int = 0
     """Width of the LSTM that reads the observations, in place of a history; 0 where there is none."""
+    named: int = 0
+    """F, how many features of the rule in force it names and acts on, the first of `envs.FEATURES`; 0 for none."""
     arm: str = ""
     """Name of the arm that it was trained as, such as `fixed` or `randomized+memory`; empty where unknown."""
     rule: str = ""
@@ -113,7 +115,7 @@ class Card:
 
     @cached_property
     def input_size(self) -> int:
-        """How many numbers the first layer reads: those of an observation with its history, or of the LSTM's state."""
+        """How many numbers the policy reads: those of an observation with its history, or of the LSTM's state."""
         return self.units or self.outcome_memory.input_size
 
     @property
@@ -128,12 +130,15 @@ class Card:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every weight, by name; a matrix is (inputs, outputs)."""
-        return {**self.network_shapes(self.action_size), "log_std": (self.action_size,)}
+        namer = self.network_shapes(self.named) if self.named else {}
+        own = self.network_shapes(self.action_size, more=self.named)
+        own |= {f"namer.{name}": shape for name, shape in namer.items()}
+        return {**own, "log_std": (self.action_size,)}
 
-    def network_shapes(self, outputs: int) -> dict[str, tuple[int, ...]]:
-        """The same for a network with the policy's inputs and so many outputs, such as its critic."""
+    def network_shapes(self, outputs: int, more: int = 0) -> dict[str, tuple[int, ...]]:
+        """The same for a network with the policy's inputs, so many `more`, and so many outputs, such as its critic."""
         lstm = lstm_shapes(self.observation_size, self.units) if self.units else {}
-        return {**lstm, **layer_shapes((self.input_size, *self.hidden, outputs))}
+        return {**lstm, **layer_shapes((self.input_size + more, *self.hidden, outputs))}
 
 
 def layer_shapes(widths: Sequence[int]) -> dict[str, tuple[int, ...]]:
@@ -149,7 +154,8 @@ class LearnedPolicy(Policy):
     """A Gaussian policy: a multilayer perceptron with tanh gives the mean, `log_std` the spread.
 
     The perceptron reads what `memory` makes of the observations: each beside its history, or the state of an LSTM. A
-    policy that remembers nothing has a history of 0 rounds, and None is all that it hands on.
+    policy that remembers nothing has a history of 0 rounds, and None is all that it hands on. Where the card says that
+    it names features of the rule, another perceptron names them from the same inputs, and the first reads that as well.
 
     Args:
         weights: float32 arrays named and shaped as `card.shapes()`.
@@ -165,9 +171,7 @@ class LearnedPolicy(Policy):
         check_shapes(weights, card.shapes())
         self.card = card
         self.weights = {name: np.ascontiguousarray(weights[name]) for name in card.shapes()}
-        self._layers = [
-            (self.weights[f"layer.{i}.weight"], self.weights[f"layer.{i}.bias"]) for i in range(len(card.hidden) + 1)
-        ]
+        self._layers, self._namer = self._network(""), self._network("namer.") if card.named else []
         self._spread = np.exp(self.weights["log_std"])
         self.memory: History | RunningMeans | Lstm = (
             Lstm(card.kinds, self.weights) if card.units else card.outcome_memory
@@ -175,16 +179,32 @@ class LearnedPolicy(Policy):
         """How its observations become what the perceptron reads."""
         self._remembers = bool(card.units or card.history or card.rates)
 
+    def _network(self, prefix: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        names = [f"{prefix}layer.{i}" for i in range(len(self.card.hidden) + 1)]
+        return [(self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]) for name in names]
+
     def initial_memory(self, count: int) -> Memory:
         return self.memory.empty(count) if self._remembers else None
 
     def mean(self, inputs: np.ndarray) -> np.ndarray:
         """The mean (n, A) float32 of the Gaussian, not yet clipped, for inputs (n, `card.input_size`) float32."""
-        signal = inputs
-        for weight, bias in self._layers[:-1]:
-            signal = np.tanh(signal @ weight + bias)
-        weight, bias = self._layers[-1]
-        return signal @ weight + bias
+        return _outputs(self._layers, np.concatenate([inputs, self.named(inputs)], axis=1) if self._namer else inputs)
+
+    def named(self, inputs: np.ndarray) -> np.ndarray:
+        """What the policy names for inputs (n, `card.input_size`) float32: features of the rule, as it acts on them.
+
+        The inputs are what the policy reads, so `memory.read(observations, remembered)[0]` of its own `memory`, or the
+        observations where it remembers nothing.
+
+        Returns:
+            (n, F) float32 from 0 to 1, F = `card.named`: what it expects of the first F of `envs.FEATURES`, in order.
+
+        Raises:
+            ValueError: the policy names nothing.
+        """
+        if not self._namer:
+            raise ValueError(f"named: this policy names no features; it is of arm {self.card.arm!r}, not of schema")
+        return np.float32(0.5) * (np.tanh(np.float32(0.5) * _outputs(self._namer, inputs)) + np.float32(1.0))
 
     def act(
         self, observations: np.ndarray, memory: Memory = None, noise: np.ndarray | None = None
@@ -204,6 +224,15 @@ class LearnedPolicy(Policy):
 
     def describe(self) -> dict[str, Any]:
         return {"policy": "LearnedPolicy", "weights": hashlib.sha256(save(self.weights)).hexdigest()}
+
+
+def _outputs(layers: Sequence[tuple[np.ndarray, np.ndarray]], inputs: np.ndarray) -> np.ndarray:
+    """What linear layers with tanh between them make of inputs (n, I): (n, O)."""
+    signal = inputs
+    for weight, bias in layers[:-1]:
+        signal = np.tanh(signal @ weight + bias)
+    weight, bias = layers[-1]
+    return signal @ weight + bias
 
 
 def check_shapes(weights: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -232,6 +261,8 @@ def save_policy(policy: LearnedPolicy, folder: str | os.PathLike[str]) -> Path:
         **asdict(policy.card),
         "weights_sha256": hashlib.sha256(blob).hexdigest(),
     }
+    if not policy.card.named:
+        del card["named"]
     write_atomically(folder / WEIGHTS_FILE, blob)
     write_atomically(folder / CARD_FILE, json.dumps(card, indent=2) + "\n")
     return folder
@@ -290,6 +321,7 @@ def _read_card(path: Path) -> tuple[Card, str]:
         values = {**values, "format": 3, "units": 0}  # the second knew no LSTM
     if values.get("format") == 3:
         values = {**values, "format": FORMAT, "rates": []}  # the third knew no running means
+    values = {"named": 0, **values}  # the card of a policy that names nothing does not say so
     expected = {**_CARD_TYPES, "format": int, "observation_size": int, "action_size": int, "weights_sha256": str}
     for key in values:
         if key not in expected:
@@ -303,8 +335,8 @@ def _read_card(path: Path) -> tuple[Card, str]:
 
 
 _CARD_TYPES: dict[str, type] = {
-    "kinds": int, "hidden": list, "activation": str, "history": int, "rates": list, "units": int, "arm": str,
-    "rule": str, "rule_hash": str, "economy": dict, "seed": int, "steps": int,
+    "kinds": int, "hidden": list, "activation": str, "history": int, "rates": list, "units": int, "named": int,
+    "arm": str, "rule": str, "rule_hash": str, "economy": dict, "seed": int, "steps": int,
 }  # fmt: skip
 
 
@@ -313,7 +345,7 @@ def _checked_card(values: dict[str, Any], path: Path) -> Card:
         raise ValueError(f"{path}: format: {values['format']}, this version reads 1 to {FORMAT}")
     if values["activation"] != "tanh":
         raise ValueError(f"{path}: activation: {values['activation']!r}, only 'tanh' is known")
-    for key, low, high in (("kinds", 1, 1000), ("history", 0, 1000), ("units", 0, 65536)):
+    for key, low, high in (("kinds", 1, 1000), ("history", 0, 1000), ("units", 0, 65536), ("named", 0, len(FEATURES))):
         if not low <= values[key] <= high:
             raise ValueError(f"{path}: {key}: {values[key]}, expected {low} to {high}")
     _check_memory(values, path)
@@ -332,5 +364,7 @@ def _check_memory(values: dict[str, Any], path: Path) -> None:
     rates = values["rates"]
     if any(isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1 for rate in rates):
         raise ValueError(f"{path}: rates: {rates}, expected numbers from 0 to 1")
+    if values["units"] and values["named"]:
+        raise ValueError(f"{path}: units and named: a policy with an LSTM names nothing")
     if (values["units"] > 0) + (values["history"] > 0) + (len(rates) > 0) > 1:
         raise ValueError(f"{path}: units, history and rates: a policy has one memory")

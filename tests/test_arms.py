@@ -64,7 +64,9 @@ def test_variant__of_some_breadth_trains_on_the_first_rules_of_the_frozen_sample
     "name", ["randomized@0", "randomized@", "randomized@x", "fixed@2", "randomized+memory@2", "randomized@10000"]
 )
 def test_variant__refuses_a_breadth_that_is_none(name: str) -> None:
-    with pytest.raises(ValueError, match=r"unknown.*randomized and aware also with @ and a number of training rules"):
+    with pytest.raises(
+        ValueError, match=r"unknown.*randomized, aware, schema, distilled also with @ and a number of training rules"
+    ):
         variant(name)
 
 

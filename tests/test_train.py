@@ -136,7 +136,7 @@ class _Killer:
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("arm", ["fixed", "randomized+memory", "central+recurrent"])
+@pytest.mark.parametrize("arm", ["fixed", "randomized+memory", "central+recurrent", "schema+memory"])
 def test_train__a_killed_run_ends_with_the_same_bits(tmp_path: Path, arm: str) -> None:
     given = "promoted_listing" if arm == "fixed" else "platforms"
     plan = _plan(given, arm=arm)

@@ -18,6 +18,7 @@ from ruleshift.train.memory import MemoryVecEnv
 from ruleshift.train.plan import TrainingPlan
 from ruleshift.train.ppo import MarketPPO, PPOSettings
 from ruleshift.train.run import learning_curve, load_rewards, train
+from ruleshift.train.schema import SchemaPolicy
 from ruleshift.train.standardized import StandardizedExtractor
 from ruleshift.train.vec_env import MarketVecEnv
 
@@ -33,6 +34,7 @@ __all__ = [
     "MemoryVecEnv",
     "MixedVecEnv",
     "PPOSettings",
+    "SchemaPolicy",
     "StandardizedExtractor",
     "TrainingPlan",
     "learning_curve",

@@ -58,6 +58,13 @@ class Arm:
     curriculum: str = ""
     """What chooses the rules of a structure while the arm learns, a key of `CURRICULA`; nothing where they are drawn
     at random."""
+    names: bool = False
+    """Whether the learner names the features of the rule in force, and acts on what it names, see `train.schema`. It
+    learns to name from training rules alone, so that it must train on a structure."""
+
+    teacher: str = ""
+    """Name of the arm that is trained for half of the steps, and of which it learns in the other half, or nothing; see
+    `train.distill`. Both train on a structure, and the rule is disclosed to the teacher alone."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9_]+(\+[a-z0-9_]+)*", self.name.removesuffix(f"@{self.breadth}")):
@@ -71,6 +78,10 @@ class Arm:
                 f"arm {self.name}: curriculum is {self.curriculum!r}; it must be one of {', '.join(CURRICULA)}, for an "
                 "arm that trains on a structure"
             )
+        if self.names and self.trains_on != "structure":
+            raise ValueError(f"arm {self.name}: it names features of rules, and only arms of a structure learn to")
+        if self.teacher and (self.trains_on != "structure" or self.aware):
+            raise ValueError(f"arm {self.name}: one with a teacher trains on a structure that is not disclosed to it")
 
 
 ARMS = {
@@ -99,6 +110,13 @@ ARMS = {
             "as prioritised, but half of the new rules are edits of replayed ones",
             "structure",
             curriculum="edits",
+        ),
+        Arm("schema", "a generalist that names the features of the rule, and acts on these", "structure", names=True),
+        Arm(
+            "distilled",
+            "`aware` for half of the steps, then a generalist that learns from it",
+            "structure",
+            teacher="aware",
         ),
         Arm("scratch", "nothing: learns from its first round in deployment", "nothing"),
     )
@@ -155,6 +173,12 @@ class ArmVariant:
         return self.arm.trains_on != "nothing"
 
     @property
+    def teacher(self) -> str:
+        """Name of the arm, with the same breadth and memory, of which it learns; nothing where there is none."""
+        breadth = f"@{self.arm.breadth}" if self.arm.breadth else ""
+        return f"{self.arm.teacher}{breadth}{self.name.removeprefix(self.arm.name)}" if self.arm.teacher else ""
+
+    @property
     def has_policy_per_home(self) -> bool:
         """Whether each home rule has a policy of its own; else one policy serves them all."""
         return self.arm.trains_on == "home"
@@ -181,7 +205,7 @@ def variant(name: str) -> ArmVariant:
         if plain + suffix == name and (arm := _arm(plain)) is not None:
             return ArmVariant(name, arm, memory)
     also = " or ".join(suffix for suffix in MEMORIES if suffix)
-    broad = " and ".join(name for name, arm in ARMS.items() if arm.trains_on == "structure" and not arm.curriculum)
+    broad = ", ".join(name for name, arm in ARMS.items() if arm.trains_on == "structure" and not arm.curriculum)
     raise ValueError(
         f"arm {name!r} is unknown; the arms are {', '.join(ARMS)}, each also with {also}; {broad} also with @ and a "
         "number of training rules before that"

@@ -38,16 +38,19 @@ class AsymmetricPolicy(ActorCriticPolicy):
         }  # fmt: skip
 
     def _build_mlp_extractor(self) -> None:
-        self.mlp_extractor = _AsymmetricExtractor(
-            self.features_dim, self.privileged, self.net_arch, self.activation_fn, self.device
-        )
+        self.mlp_extractor = self._make_extractor()
         self.predictor = None
         if self.predicted:
             self.predictor = th.nn.Linear(self.mlp_extractor.latent_dim_pi, self.predicted)
             th.nn.init.zeros_(self.predictor.weight)
 
+    def _make_extractor(self) -> "AsymmetricExtractor":
+        return AsymmetricExtractor(self.features_dim, self.privileged, self.net_arch, self.activation_fn, self.device)
 
-class _AsymmetricExtractor(MlpExtractor):
+
+class AsymmetricExtractor(MlpExtractor):
+    """The layers of actor and critic before the last; the actor's do not read the last `privileged` features."""
+
     def __init__(self, size: int, privileged: int, net_arch: Any, activation_fn: Any, device: Any) -> None:
         super().__init__(size, net_arch, activation_fn, device)
         if privileged >= size:

@@ -21,6 +21,7 @@ from safetensors.numpy import save
 
 from ruleshift.agents.policy import Card, LearnedPolicy
 from ruleshift.envs.files import write_atomically
+from ruleshift.train.distill import TaughtVecEnv
 from ruleshift.train.groups import MixedVecEnv
 from ruleshift.train.memory import MemoryVecEnv
 from ruleshift.train.networks import policy_weights
@@ -30,7 +31,7 @@ from ruleshift.train.vec_env import MarketVecEnv, part_of
 
 FORMAT = 2
 
-MarketEnvs = MarketVecEnv | MixedVecEnv | MemoryVecEnv
+MarketEnvs = MarketVecEnv | MixedVecEnv | MemoryVecEnv | TaughtVecEnv
 """What a policy is trained in: each can be put back where it was."""
 
 
@@ -106,7 +107,7 @@ def load_checkpoint(
         probed = int(arrays["curriculum.probed"][0]) if curriculum is not None else 0
         _check_counters(counters, model, steps, probed)
         _check_arrays(arrays, model)
-        _check_rewards(arrays.get("rewards"), counters["steps"] - probed, model.n_envs)
+        _check_rewards(arrays.get("rewards"), counters["steps"] - model.num_timesteps - probed, model.n_envs)
         if curriculum is not None:
             curriculum.load_state_dict(part_of(arrays, "curriculum."))  # the markets ask it for their rules
         _restore(counters, arrays, model, env)

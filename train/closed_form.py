@@ -13,7 +13,7 @@ import torch as th
 from stable_baselines3.common.distributions import DiagGaussianDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 
-from ruleshift.train.standardized import EXTRACTORS
+from ruleshift.train.standardized import EXTRACTORS, NAMED_MEAN, NAMED_STD
 
 LOG_SQRT_2_PI = 0.5 * math.log(2.0 * math.pi)
 _MINUS_ONE = th.tensor(-1.0)
@@ -91,7 +91,8 @@ class Perceptron:
 class ClosedForm:
     """The gradient of PPO's loss by the weights of a policy of which `has_closed_form` is true.
 
-    The `grad` of every weight becomes a view of one flat vector, so that the norm of the whole takes one call.
+    The `grad` of every weight becomes a view of one flat vector, so that the norm of the whole takes one call. Those of
+    the namer of a `SchemaPolicy` are apart: its loss is another, and neither is scaled down because of the other.
 
     Args:
         policy: the policy of a PPO.
@@ -111,10 +112,22 @@ class ClosedForm:
         for weight in weights:
             weight.grad = self.gradient[start : start + weight.numel()].view_as(weight)
             start += weight.numel()
+        self.namer = _namer_of(policy)
+        self.learns_names: bool = self.namer is not None and policy.learns_names  # type: ignore[assignment]
+        self.own = self.namer.inputs if self.namer is not None else self.actor.inputs
+        """How many inputs the actor may read; privileged ones follow."""
+        self._named = th.empty(0)
 
     def act(self, observations: np.ndarray) -> th.Tensor:
         """The means of the actions, (n, A), for observations (n, I) float32; the next call overwrites them."""
-        return self.actor.forward(self.features(th.from_numpy(observations)))
+        return self.actor.forward(self._with_names(self.features(th.from_numpy(observations))))
+
+    def _with_names(self, inputs: th.Tensor) -> th.Tensor:
+        """What the actor reads: the inputs as they are, or those that it may read and what the namer makes of them."""
+        if self.namer is None:
+            return inputs
+        self._named = self.namer.forward(inputs).sigmoid_()
+        return th.cat([inputs[:, : self.own], (self._named - NAMED_MEAN) / NAMED_STD], 1)
 
     def value(self, observations: np.ndarray) -> np.ndarray:
         """What the critic expects from each of n observations (n, I) float32 on, (n,); they fit the cache in parts."""
@@ -136,6 +149,9 @@ class ClosedForm:
         ent_coef: float,
         vf_coef: float,
         aux_coef: float = 0.0,
+        labels: th.Tensor | None = None,
+        teacher: tuple[th.Tensor, th.Tensor] | None = None,
+        teacher_coef: float = 0.0,
     ) -> dict[str, th.Tensor]:
         """Write the gradient of the loss of one minibatch (Schulman et al. 2017, equations 7 and 9).
 
@@ -149,13 +165,17 @@ class ClosedForm:
             ent_coef: weight of the entropy bonus.
             vf_coef: weight of the critic's squared error.
             aux_coef: weight of the predictor's squared error, summed over what it predicts.
+            labels: what a namer that learns is to name, (n, F) from 0 to 1.
+            teacher: means (n, A) and log deviations (A,) of what a teacher would have done.
+            teacher_coef: weight of the divergence from the teacher.
 
         Returns:
             Parts of the loss by the names under which stable-baselines3 logs them.
         """
         count = len(inputs)
         inverse_std = th.exp(-self.log_std)
-        scaled = (actions - self.actor.forward(inputs)).mul_(inverse_std)
+        means = self.actor.forward(self._with_names(inputs))
+        scaled = (actions - means).mul_(inverse_std)
         squares = scaled * scaled
         log_ratio = squares.sum(1).mul_(-0.5).sub_(old_log_prob).sub_((self.log_std + LOG_SQRT_2_PI).sum())
         ratio = log_ratio.exp()
@@ -164,8 +184,13 @@ class ClosedForm:
         slope = th.where(gain <= clipped, gain, 0.0).mul_(-1.0 / count)
         self.log_std.grad.copy_(slope @ (squares - 1.0)).sub_(ent_coef)
         by_means = scaled.mul_(inverse_std).mul_(slope[:, None])
-        missed, hidden_error = self._predict(inputs, aux_coef)
+        others, hidden_error = self._predict(inputs, aux_coef)
+        if teacher is not None:
+            others["teacher_divergence"], toward, by_log_std = divergence(means, self.log_std, *teacher)
+            by_means.add_(toward, alpha=teacher_coef)
+            self.log_std.grad.add_(by_log_std, alpha=teacher_coef)
         self.actor.backward(by_means, hidden_error)
+        others |= self._name(labels)
         misses = self.critic.forward(inputs)[:, 0] - returns
         self.critic.backward((misses * (2.0 * vf_coef / count))[:, None])
         return {
@@ -173,14 +198,14 @@ class ClosedForm:
             "value_loss": misses.square().mean(),
             "approx_kl": (ratio - 1.0 - log_ratio).mean(),
             "clip_fraction": ((ratio - 1.0).abs() > clip_range).float().mean(),
-            **missed,
+            **others,
         }
 
     def _predict(self, inputs: th.Tensor, aux_coef: float) -> tuple[dict[str, th.Tensor], th.Tensor | None]:
         """Write the gradient of the predictor; return its loss, and the error of what it reads, (n, U)."""
         if self.predictor is None:
             return {}, None
-        hidden, start = self.actor.last_hidden, self.actor.inputs
+        hidden, start = self.actor.last_hidden, self.own
         target = inputs[:, start : start + self.predictor.out_features]
         misses = th.addmm(self.predictor.bias, hidden, self.predictor.weight.t()).sub_(target)
         loss = misses.square().sum(1).mean()
@@ -189,9 +214,52 @@ class ClosedForm:
         th.sum(error, 0, out=self.predictor.bias.grad)
         return {"auxiliary_loss": loss}, error @ self.predictor.weight
 
+    def _name(self, labels: th.Tensor | None) -> dict[str, th.Tensor]:
+        """Write the gradient of the cross-entropy of what was named to its labels, summed over them; return it."""
+        if self.namer is None or not self.learns_names or labels is None:
+            return {}
+        loss = th.nn.functional.binary_cross_entropy(self._named, labels, reduction="sum") / len(labels)
+        self.namer.backward((self._named - labels).div_(len(labels)))
+        return {"naming_loss": loss}
+
     def clip(self, max_grad_norm: float) -> None:
         """Scale the gradient down to a norm, as `torch.nn.utils.clip_grad_norm_` does."""
         self.gradient.mul_((max_grad_norm / (self.gradient.norm() + 1e-6)).clamp_(max=1.0))
+
+
+def divergence(
+    means: th.Tensor, log_std: th.Tensor, teacher_means: th.Tensor, teacher_log_std: th.Tensor
+) -> tuple[th.Tensor, th.Tensor, th.Tensor]:
+    """The Kullback-Leibler divergence of a student's Gaussians from its teacher's, and its gradient.
+
+    With means m, t and deviations s, u of student and teacher, it is for each action
+
+        log(s / u) + (u^2 + (m - t)^2) / (2 s^2) - 1/2.
+
+    Args:
+        means: m, (n, A).
+        log_std: log of s, (A,).
+        teacher_means: t, (n, A).
+        teacher_log_std: log of u, (A,).
+
+    Returns:
+        the divergence, summed over actions and averaged over the n, and its derivatives by `means` (n, A) and by
+        `log_std` (A,).
+    """
+    away, inverse_variance = means - teacher_means, th.exp(-2.0 * log_std)
+    spread = (th.exp(2.0 * teacher_log_std) + away.square().mean(0)) * inverse_variance
+    value = (log_std - teacher_log_std + 0.5 * spread - 0.5).sum()
+    return value, away.mul_(inverse_variance / len(means)), 1.0 - spread
+
+
+def _namer_of(policy: ActorCriticPolicy) -> Perceptron | None:
+    """The namer of a `SchemaPolicy`, with gradients of 0, or None."""
+    namer = getattr(policy.mlp_extractor, "namer", None)
+    if namer is None:
+        return None
+    for weight in namer.parameters():
+        weight.grad = th.zeros_like(weight)
+    return Perceptron([layer for layer in namer if isinstance(layer, th.nn.Linear)])
 
 
 def linear_layers(network: Any, head: Any) -> list[Any]:

@@ -15,6 +15,7 @@ from ruleshift.envs.layout import ACTION
 from ruleshift.train.asymmetric import AsymmetricPolicy
 from ruleshift.train.memory import MemoryVecEnv
 from ruleshift.train.networks import policy_weights
+from ruleshift.train.schema import SchemaPolicy
 from ruleshift.train.standardized import EXTRACTORS
 
 
@@ -43,16 +44,17 @@ def policy_of(
     _check_network(policy)
     layers = [each for each in policy.mlp_extractor.policy_net if isinstance(each, th.nn.Linear)]
     kinds, size = policy.action_net.out_features - ACTION.focus, layers[0].in_features if layers else 0
-    remembered = _memory_of(model) if memory is None else memory
+    remembered, named = _memory_of(model) if memory is None else memory, getattr(policy, "named", 0)
     card = Card(
         kinds=kinds, hidden=tuple(each.out_features for each in layers), arm=arm, rule=rule, seed=model.seed or 0,
         history=remembered.rounds if isinstance(remembered, History) else 0,
         rates=remembered.rates if isinstance(remembered, RunningMeans) else (), steps=model.num_timesteps,
+        named=named,
     )  # fmt: skip
-    if kinds < 1 or size != card.input_size:
+    if kinds < 1 or size != card.input_size + named:
         raise ValueError(
             f"model: it reads {size} numbers; an observation of a market with {kinds} kinds and its memory has "
-            f"{card.input_size if kinds > 0 else 'more'}"
+            f"{card.input_size + named if kinds > 0 else 'more'}"
         )
     return LearnedPolicy(policy_weights(model), card)
 
@@ -66,11 +68,14 @@ def _check_normalization(model: OnPolicyAlgorithm) -> None:
         )
 
 
+_POLICIES = (ActorCriticPolicy, AsymmetricPolicy, SchemaPolicy)
+
+
 def _check_network(policy: Any) -> None:
     """Refuse a policy that is more than linear layers with tanh between them and a Gaussian."""
     extractor, distribution = type(policy.features_extractor), type(policy.action_dist)
     for what, right, fits in (
-        ("policy", "MlpPolicy or AsymmetricPolicy", type(policy) in (ActorCriticPolicy, AsymmetricPolicy)),
+        ("policy", "MlpPolicy, AsymmetricPolicy or SchemaPolicy", type(policy) in _POLICIES),
         ("features extractor", "FlattenExtractor or StandardizedExtractor", extractor in EXTRACTORS),
         ("distribution", "DiagGaussianDistribution", distribution is DiagGaussianDistribution),
         ("squash_output", "False", not policy.squash_output),

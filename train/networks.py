@@ -23,7 +23,7 @@ from ruleshift.train.closed_form import linear_layers
 from ruleshift.train.ppo import Learner
 from ruleshift.train.recurrent import lstm_weights, put_lstm_weights
 from ruleshift.train.standardized import scaled, unscaled
-from ruleshift.train.vec_env import PRIVILEGED_SIZE
+from ruleshift.train.vec_env import PRIVILEGED_SIZE, part_of
 
 CRITIC_FILE = "critic.safetensors"
 
@@ -31,6 +31,8 @@ CRITIC_FILE = "critic.safetensors"
 def policy_weights(model: Learner) -> dict[str, np.ndarray]:
     """The weights of the policy network, float32 by name, as `LearnedPolicy` takes them."""
     weights = _weights(_actor(model))
+    if (namer := _namer(model)) is not None:
+        weights |= {f"namer.{name}": value for name, value in _weights(namer).items()}
     return {**weights, "log_std": model.policy.log_std.detach().numpy().copy()}
 
 
@@ -68,7 +70,7 @@ class WarmStart:
 
     def check(self, card: Card) -> None:
         """Refuse to go on as a policy of another shape; ValueError names what differs."""
-        for name in ("kinds", "hidden", "history", "rates", "units"):
+        for name in ("kinds", "hidden", "history", "rates", "units", "named"):
             here, there = getattr(card, name), getattr(self.policy.card, name)
             if here != there:
                 raise ValueError(f"start: {name} is {there} there, but this run has {here}")
@@ -77,9 +79,15 @@ class WarmStart:
             raise ValueError(f"start: its critic reads {there} privileged numbers, but that of this run reads {here}")
 
     def put_into(self, model: Learner) -> None:
-        """Give a learner these weights. Its optimizer begins anew."""
+        """Give a learner these weights. Its optimizer begins anew; a namer that does not learn keeps its own."""
         _put(_actor(model), self.policy.weights)
         _put(_critic(model), self.critic)
+        if (namer := _namer(model)) is not None:
+            _put(namer, part_of(self.policy.weights, "namer."))
+            if not model.policy.learns_names:
+                names = ("namer.layer.0.weight", "namer.layer.0.bias")
+                kept = tuple(th.from_numpy(self.policy.weights[name].T.copy()) for name in names)
+                model.policy.mlp_extractor.kept = kept  # type: ignore[assignment]
         with th.no_grad():
             model.policy.log_std.copy_(th.from_numpy(self.policy.weights["log_std"]))
 
@@ -131,6 +139,10 @@ class _Network:
     lstm: th.nn.LSTM | None
     layers: list[Any]
     extractor: Any
+    named: int = 0
+    """How many of its inputs, the last ones, are what a namer names."""
+    kept: tuple[th.Tensor, th.Tensor] | None = None
+    """Its first weights such that they read observations, where they are to stay the same to the bit."""
 
 
 def _actor(model: Learner) -> _Network:
@@ -139,7 +151,16 @@ def _actor(model: Learner) -> _Network:
         getattr(policy, "lstm_actor", None),
         linear_layers(policy.mlp_extractor.policy_net, policy.action_net),
         policy.features_extractor,
+        named=getattr(policy, "named", 0),
     )
+
+
+def _namer(model: Learner) -> _Network | None:
+    networks: Any = model.policy.mlp_extractor
+    if not hasattr(networks, "namer"):
+        return None
+    *before, last = networks.namer
+    return _Network(None, linear_layers(before, last), model.policy.features_extractor, kept=networks.kept)
 
 
 def _critic(model: Learner) -> _Network:
@@ -157,13 +178,16 @@ def _weights(network: _Network) -> dict[str, np.ndarray]:
     for index, layer in enumerate(network.layers):
         weights[f"layer.{index}.weight"] = layer.weight.detach().numpy().T.copy()
         weights[f"layer.{index}.bias"] = layer.bias.detach().numpy().copy()
-    _convert(weights, unscaled, network.extractor)
+    if network.kept is None:
+        _convert(weights, unscaled, network)
+    else:
+        weights["layer.0.weight"], weights["layer.0.bias"] = (each.numpy().T.copy() for each in network.kept)
     return weights
 
 
 def _put(network: _Network, weights: Mapping[str, np.ndarray]) -> None:
     weights = dict(weights)
-    _convert(weights, scaled, network.extractor)
+    _convert(weights, scaled, network)
     if network.lstm is not None:
         put_lstm_weights(network.lstm, weights)
     with th.no_grad():
@@ -172,9 +196,9 @@ def _put(network: _Network, weights: Mapping[str, np.ndarray]) -> None:
             layer.bias.copy_(th.from_numpy(weights[f"layer.{index}.bias"]))
 
 
-def _convert(weights: dict[str, np.ndarray], change: Any, extractor: Any) -> None:
+def _convert(weights: dict[str, np.ndarray], change: Any, network: _Network) -> None:
     """Let the first weights read the extractor's features in place of observations, or the reverse."""
     names = ("lstm.input.weight", "lstm.bias") if "lstm.bias" in weights else ("layer.0.weight", "layer.0.bias")
     weight, bias = (th.from_numpy(weights[name].T.copy()) for name in names)
-    for name, value in zip(names, change(weight, bias, extractor), strict=True):
+    for name, value in zip(names, change(weight, bias, network.extractor, network.named), strict=True):
         weights[name] = value.numpy().T.copy()

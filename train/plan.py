@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Any
 
 from ruleshift.agents.policy import Card, Policy
-from ruleshift.envs import Economy, Rule, Shift, Structure
+from ruleshift.envs import FEATURES, Economy, Rule, Shift, Structure
 from ruleshift.envs.fields import Count, Flag, Maybe, Numbers, Of, Sizes, brief, check_fields, checked, listed, option
 from ruleshift.envs.mechanisms import load_mechanisms
 from ruleshift.train.arms import ArmVariant, MemoryKind, fitting, training_groups, variant
 from ruleshift.train.checkpoint import MarketEnvs
 from ruleshift.train.curricula import CURRICULA, probe_cost
+from ruleshift.train.distill import TaughtVecEnv, hidden_columns
 from ruleshift.train.groups import MarketGroup, MixedVecEnv, check_groups
 from ruleshift.train.memory import MemoryVecEnv
 from ruleshift.train.networks import WarmStart, load_warm_start
@@ -55,7 +56,8 @@ class TrainingPlan:
     schedule: Sequence[Shift] = ()
     """Shifts of the rule in mid-episode."""
     groups: Sequence[MarketGroup] | None = None
-    """The markets themselves, in place of all that the arm would make of `rule`; of the arm only its memory counts."""
+    """The markets themselves, in place of all that the arm would make of `rule`; of the arm only its memory counts, and
+    whether it names features of the rule, which it must have learned before."""
     history: int | None = option(None, Maybe(Count(0, 1_000)))
     """Rounds that the policy remembers."""
     rates: Sequence[float] | None = option(None, Maybe(Numbers(16, 0, 1)))
@@ -95,6 +97,8 @@ class TrainingPlan:
         allowed = Sizes(0, 10**12, 10_000) if several else Count(0, 10_000)
         object.__setattr__(self, "snapshots", checked(self.snapshots, allowed, "plan: snapshots"))
         self._check_memory()
+        self._check_names()
+        self._check_teacher()
         load_mechanisms(tuple(self.mechanisms))  # a rule's file may name them
         check_groups(self.market_groups)
         if self.curriculum and CURRICULA[self.curriculum].probes and self.steps <= probe_cost(self.market_groups):
@@ -112,6 +116,28 @@ class TrainingPlan:
         if sum(bool(value) for value in given.values()) > 1:
             both = " and ".join(f"{name} is {value}" for name, value in given.items() if value)
             raise ValueError(f"plan: {both}; a policy has one memory")
+
+    def _check_names(self) -> None:
+        if not self.named:
+            return
+        if self.memory.units:
+            raise ValueError(f"plan: arm {self.arm_name} names features of the rule; it has no recurrent memory")
+        if self.learns_names and (self.groups is not None or self.schedule):
+            raise ValueError(
+                f"plan: arm {self.arm_name} learns to name rules from those of its structure alone; groups and a "
+                "schedule may hold others, so give them with a start"
+            )
+
+    def _check_teacher(self) -> None:
+        if self.teacher is None:
+            return
+        if self.memory.units:
+            raise ValueError(f"plan: arm {self.arm_name} learns from a teacher; it has no recurrent memory")
+        if self.schedule:
+            raise ValueError(f"plan: arm {self.arm_name} learns from a teacher of its structure's rules; no schedule")
+        for group in self.market_groups:
+            assert isinstance(group.rule, Structure)
+            hidden_columns(group.rule, group.economy.kinds)
 
     @cached_property
     def arm_variant(self) -> ArmVariant | None:
@@ -149,6 +175,27 @@ class TrainingPlan:
         """The networks that the policy begins with, or None for new ones."""
         return None if self.start is None else load_warm_start(self.start)
 
+    @cached_property
+    def teacher(self) -> "TrainingPlan | None":
+        """The plan by which the arm's teacher is trained first, for half of the rollouts; None where there is none.
+
+        Its steps count among those of this plan. There is none in `groups` and after a `start`: where an arm keeps
+        learning, the rules may be held out, and nobody tells.
+
+        Raises:
+            ValueError: there are fewer than two rollouts.
+        """
+        taught = self.arm_variant is not None and self.arm_variant.arm.teacher
+        if not taught or self.groups is not None or self.start is not None:
+            return None
+        rows = sum(group.markets * len(group.seats.learning) for group in self.market_groups)
+        rollout = self.settings.n_steps(rows) * rows
+        half = -(-self.steps // rollout) // 2 * rollout
+        if not half:
+            raise ValueError(f"plan: steps is {self.steps}; arm {self.arm_name} and its teacher need {rollout + 1}")
+        assert self.arm_variant is not None
+        return replace(self, arm=self.arm_variant.teacher, steps=half, snapshots=0, record=False)
+
     @property
     def memory(self) -> MemoryKind:
         """What the policy remembers: as given, or as that of the start, or of the arm."""
@@ -158,6 +205,18 @@ class TrainingPlan:
             card = self.warm_start.policy.card
             return MemoryKind(rates=card.rates, history=card.history, units=card.units)
         return self.arm_variant.memory if self.arm_variant is not None else MemoryKind()
+
+    @property
+    def named(self) -> int:
+        """How many features of the rule the policy names and acts on: all if the arm does, or as many as the start."""
+        if self.arm_variant is not None and self.arm_variant.arm.names:
+            return len(FEATURES)
+        return self.warm_start.policy.card.named if self.warm_start is not None else 0
+
+    @property
+    def learns_names(self) -> bool:
+        """Whether it learns to name them: never after a start, since what is learned on then may be held out."""
+        return self.named > 0 and self.start is None
 
     @property
     def snapshot_steps(self) -> tuple[int, ...]:
@@ -179,6 +238,7 @@ class TrainingPlan:
             history=self.memory.history,
             rates=self.memory.rates,
             units=self.memory.units,
+            named=self.named,
             arm=self.arm_name,
             rule=", ".join(dict.fromkeys(rules.values())),
             rule_hash=next(iter(rules)) if len(rules) == 1 else digest,
@@ -210,13 +270,20 @@ class TrainingPlan:
             "settings": asdict(self.settings),
             "snapshots": list(self.snapshot_steps),
             "record": self.record,
+            **({"teacher": self.teacher.config()} if self.teacher is not None else {}),
         }
 
     def make_env(self, threads: int = 1, groups: Sequence[MarketGroup] | None = None) -> MarketEnvs:
         """The markets, not yet begun, each group's stepped on so many threads, which change no bit.
 
-        `groups` takes the place of the plan's where something else than chance chooses their rules.
+        `groups` takes the place of the plan's where something else than chance chooses their rules. Where the plan has
+        a teacher, the `TaughtVecEnv` is to be given it.
         """
+        if self.teacher is not None:
+            first = self.market_groups[0]
+            assert isinstance(first.rule, Structure)
+            markets: Any = self.teacher.make_env(threads)
+            return TaughtVecEnv(markets, hidden_columns(first.rule, first.economy.kinds))
         groups, mechanisms = groups or self.market_groups, tuple(self.mechanisms)
         options: dict[str, Any] = {"threads": threads, "read_only": True, "privileged": not self.memory.units}
         env: MarketVecEnv | MixedVecEnv
@@ -229,7 +296,10 @@ class TrainingPlan:
 
     def make_learner(self, env: MarketEnvs) -> Learner:
         """The learner as it begins, in the markets of `make_env`."""
-        model = make_learner(env, self.settings, seed=self.seed, units=self.memory.units)
+        own: dict[str, Any] = {"units": self.memory.units, "named": self.named, "learns_names": self.learns_names}
+        taught = self.teacher.steps if self.teacher is not None else 0
+        model = make_learner(env, self.settings, seed=self.seed, spent=taught / self.steps, **own)
+        model.num_timesteps = taught
         if self.warm_start is not None:
             self.warm_start.put_into(model)
         return model

@@ -18,6 +18,8 @@ from ruleshift.envs import FEATURES
 from ruleshift.envs.fields import Count, Number, Sizes, check_fields, option
 from ruleshift.train.asymmetric import AsymmetricPolicy
 from ruleshift.train.closed_form import LOG_SQRT_2_PI, ClosedForm, has_closed_form
+from ruleshift.train.distill import TEACHER_COEF, TaughtVecEnv
+from ruleshift.train.schema import SchemaPolicy
 from ruleshift.train.standardized import StandardizedExtractor, standardize
 
 Learner = OnPolicyAlgorithm
@@ -94,11 +96,13 @@ class MarketPPO(PPO):
     Args:
         args: as of PPO.
         aux_coef: weight of the squared error of an `AsymmetricPolicy`'s predictor in the loss.
+        teacher_coef: weight of the divergence from what a teacher advises, where the VecEnv is a `TaughtVecEnv`.
         kwargs: as of PPO.
     """
 
-    def __init__(self, *args: Any, aux_coef: float = 0.0, **kwargs: Any) -> None:
-        self.aux_coef = aux_coef
+    def __init__(self, *args: Any, aux_coef: float = 0.0, teacher_coef: float = 0.0, **kwargs: Any) -> None:
+        self.aux_coef, self.teacher_coef = aux_coef, teacher_coef
+        self._advice = th.empty(0)
         super().__init__(*args, **kwargs)
 
     def closed_form(self) -> ClosedForm | None:
@@ -120,12 +124,16 @@ class MarketPPO(PPO):
         low, high = self.action_space.low, self.action_space.high  # type: ignore[attr-defined]
         clip = not getattr(env, "clips_actions", False)
         noise = th.empty(buffer.actions.shape)
+        taught = self.teacher_coef > 0
+        self._advice = th.empty(buffer.actions.shape if taught else 0)
         ends: list[tuple[int, int, dict[str, Any]]] = []
         with th.no_grad():
             std = self.policy.log_std.exp()
             for step in range(n_rollout_steps):
                 buffer.observations[step] = self._last_obs
                 buffer.episode_starts[step] = self._last_episode_starts
+                if taught:
+                    self._advice[step] = th.from_numpy(env.advice)  # type: ignore[attr-defined]
                 means = closed_form.act(buffer.observations[step])
                 actions = buffer.actions[step]
                 th.addcmul(means, noise[step].normal_(), std, out=th.from_numpy(actions))
@@ -167,7 +175,7 @@ class MarketPPO(PPO):
         standardize(self.policy, buffer.observations)
         closed_form = self.closed_form()
         if closed_form is None:
-            self._check_no_predictor()
+            self._check_nothing_beside()
             super().train()
             return
         self.policy.set_training_mode(True)
@@ -179,6 +187,8 @@ class MarketPPO(PPO):
             for each in (buffer.observations, buffer.actions, buffer.log_probs, buffer.advantages, buffer.returns)
         )
         inputs = closed_form.features(observations)
+        labels = observations[:, closed_form.own :][:, : getattr(self.policy, "named", 0)]
+        advice, advice_log_std = self._teacher()
         minibatch = th.empty(self.batch_size, inputs.shape[1])
         logs: list[dict[str, th.Tensor]] = []
         with th.no_grad():
@@ -194,6 +204,8 @@ class MarketPPO(PPO):
                         th.index_select(inputs, 0, chosen, out=minibatch[: len(chosen)]),
                         actions[chosen], log_probs[chosen], advantage, returns[chosen],
                         clip_range=clip_range, ent_coef=self.ent_coef, vf_coef=self.vf_coef, aux_coef=self.aux_coef,
+                        labels=labels[chosen], teacher_coef=self.teacher_coef,
+                        teacher=(advice[chosen], advice_log_std) if self.teacher_coef else None,
                     )  # fmt: skip
                     logs.append(losses)
                     closed_form.clip(self.max_grad_norm)
@@ -201,18 +213,31 @@ class MarketPPO(PPO):
                 self._n_updates += 1
         self._log(logs, clip_range)
 
-    def _check_no_predictor(self) -> None:
+    def _teacher(self) -> tuple[th.Tensor, th.Tensor]:
+        """Means (steps * rows, A) of what a teacher would have done in the rollout, and log deviations; or nothing."""
+        if not self.teacher_coef:
+            return th.empty(0), th.empty(0)
+        env: Any = self.env
+        return self._advice.flatten(0, 1), th.from_numpy(env.teacher.weights["log_std"])
+
+    def _check_nothing_beside(self) -> None:
+        """Refuse to leave to stock PPO what it would not train."""
+        right = "with tanh layers and a Gaussian on the CPU, without use_sde, clip_range_vf or target_kl"
         if self.aux_coef and getattr(self.policy, "predictor", None) is not None:
             raise ValueError(
-                f"aux_coef is {self.aux_coef}; a predictor is only trained with tanh layers and a Gaussian on the CPU, "
-                "without use_sde, clip_range_vf or target_kl; leave out predicted or these"
+                f"aux_coef is {self.aux_coef}; a predictor is only trained {right}; leave out predicted or these"
             )
+        if getattr(self.policy, "learns_names", False):
+            raise ValueError(f"learns_names is True; a namer is only trained {right}; leave it out or these")
+        if self.teacher_coef:
+            raise ValueError(f"teacher_coef is {self.teacher_coef}; a teacher is only followed {right}")
 
     def _log(self, logs: list[dict[str, th.Tensor]], clip_range: float) -> None:
         means = {name: float(th.stack([each[name] for each in logs]).mean()) for name in logs[0]}
         entropy = float((self.policy.log_std.detach() + 0.5 + LOG_SQRT_2_PI).sum())
         loss = means["policy_gradient_loss"] - self.ent_coef * entropy + self.vf_coef * means["value_loss"]
         loss += self.aux_coef * means.get("auxiliary_loss", 0.0)
+        loss += self.teacher_coef * means.get("teacher_divergence", 0.0)
         buffer = self.rollout_buffer
         explained = explained_variance(buffer.values.flatten(), buffer.returns.flatten())
         for name, value in {
@@ -227,7 +252,16 @@ class MarketPPO(PPO):
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
 
 
-def make_learner(env: VecEnv, settings: PPOSettings, *, seed: int, units: int = 0) -> Learner:
+def make_learner(
+    env: VecEnv,
+    settings: PPOSettings,
+    *,
+    seed: int,
+    units: int = 0,
+    named: int = 0,
+    learns_names: bool = True,
+    spent: float = 0.0,
+) -> Learner:
     """PPO with tanh networks on the CPU: a `MarketPPO`, or the stock RecurrentPPO of sb3-contrib.
 
     Args:
@@ -235,16 +269,19 @@ def make_learner(env: VecEnv, settings: PPOSettings, *, seed: int, units: int = 
         settings: hyper-parameters.
         seed: of weights, actions and minibatches.
         units: width of the LSTM before the layers of each network, or 0 for none.
+        named: how many features of the rule the actor names and acts on, or 0; never with an LSTM.
+        learns_names: whether it learns to name them.
+        spent: share of the run's steps that is spent before it begins, as those of its teacher are.
 
     Raises:
         ImportError: an LSTM is asked for, and sb3-contrib is not installed.
     """
     start = settings.learning_rate
-    kind, policy, networks = _recurrent(units) if units else _perceptrons(settings, getattr(env, "privileged_size", 0))
+    kind, policy, networks = _recurrent(units) if units else _perceptrons(env, settings, named, learns_names)
     return kind(
         policy,
         env,
-        learning_rate=lambda remaining: start * (0.1 + 0.9 * max(remaining, 0.0)),
+        learning_rate=lambda remaining: start * (0.1 + 0.9 * min(max(remaining / (1.0 - spent), 0.0), 1.0)),
         n_steps=settings.n_steps(env.num_envs),
         batch_size=settings.fitted_batch_size(env.num_envs),
         n_epochs=settings.n_epochs,
@@ -266,10 +303,15 @@ def make_learner(env: VecEnv, settings: PPOSettings, *, seed: int, units: int = 
     )
 
 
-def _perceptrons(settings: PPOSettings, privileged: int) -> tuple[Any, Any, dict[str, Any]]:
+def _perceptrons(env: VecEnv, settings: PPOSettings, named: int, learns_names: bool) -> tuple[Any, Any, dict[str, Any]]:
+    privileged: int = getattr(env, "privileged_size", 0)
     predicted = len(FEATURES) if settings.aux_coef and privileged else 0
-    networks = {"privileged": privileged, "predicted": predicted}
-    return partial(MarketPPO, aux_coef=settings.aux_coef), AsymmetricPolicy, networks
+    networks: dict[str, Any] = {"privileged": privileged, "predicted": predicted}
+    if named:
+        networks |= {"named": named, "learns_names": learns_names}
+    kind = SchemaPolicy if named else AsymmetricPolicy
+    own = {"aux_coef": settings.aux_coef, "teacher_coef": TEACHER_COEF if isinstance(env, TaughtVecEnv) else 0.0}
+    return partial(MarketPPO, **own), kind, networks
 
 
 def _recurrent(units: int) -> tuple[Any, Any, dict[str, Any]]:

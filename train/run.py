@@ -27,13 +27,14 @@ from ruleshift.train.callbacks import (
     RewardsCallback,
 )
 from ruleshift.train.checkpoint import MarketEnvs, learned_policy, load_checkpoint, process_state
+from ruleshift.train.distill import TaughtVecEnv
 from ruleshift.train.networks import save_critic
 from ruleshift.train.plan import TrainingPlan
 from ruleshift.train.ppo import Learner
 from ruleshift.train.replaying import CurriculumCallback
 
 CONFIG_FILE, CHECKPOINT_FILE, CURVE_FOLDER = "config.json", "checkpoint.safetensors", "curve"
-REWARDS_FILE = "rewards.npy"
+REWARDS_FILE, TEACHER_FOLDER = "rewards.npy", "teacher"
 
 
 def train(
@@ -59,7 +60,8 @@ def train(
     Args:
         plan: what is trained, such as `TrainingPlan("price_board", steps=1_000_000, seed=0)`.
         out: folder for `policy.safetensors`, `policy.json`, `critic.safetensors`, `config.json`, `curve/STEPS/`,
-            `rewards.npy` (where the plan records them) and `tensorboard/`.
+            `rewards.npy` (where the plan records them), `teacher/` (the run of the arm's teacher, where it has one) and
+            `tensorboard/`.
         checkpoint_seconds: seconds between two checkpoints.
         checkpoint_rollouts: rollouts between two checkpoints, in place of seconds.
         on_rollout: called with the learner before each rollout.
@@ -91,6 +93,18 @@ def train(
         if (out / CARD_FILE).exists():
             (out / CHECKPOINT_FILE).unlink(missing_ok=True)  # where the run was killed just before it was removed
             return _finished(out, plan)
+        if plan.teacher is not None:
+            assert isinstance(env, TaughtVecEnv)
+            env.teacher = train(
+                plan.teacher,
+                out / TEACHER_FOLDER,
+                checkpoint_seconds=checkpoint_seconds,
+                checkpoint_rollouts=checkpoint_rollouts,
+                on_rollout=on_rollout,
+                tensorboard=tensorboard,
+                quiet=quiet,
+                threads=threads,
+            )
         recorder = RewardsCallback() if plan.record else None
         callbacks = [
             CurveCallback(out / CURVE_FOLDER, plan.snapshot_steps, plan.card),
@@ -164,8 +178,7 @@ def _learn(
     label: str,
 ) -> None:
     """Learn up to `steps`, from the checkpoint where there is one; leave the rewards where they are recorded."""
-    resumed = (out / CHECKPOINT_FILE).exists()
-    if resumed:
+    if (out / CHECKPOINT_FILE).exists():
         rewards = load_checkpoint(out / CHECKPOINT_FILE, model, env, steps, curriculum)
         if recorder is not None:
             if rewards is None:
@@ -173,11 +186,11 @@ def _learn(
             recorder.kept = list(rewards)
     progress = ProgressCallback(steps, label) if label else None
     try:
-        # What stable-baselines3 is given is what is left: it adds the steps already done.
+        # What stable-baselines3 is given is what is left: it adds the steps already done, by a teacher too.
         model.learn(
-            steps - model.num_timesteps if resumed else steps,
+            steps - model.num_timesteps,
             callback=[*callbacks, *(each for each in (recorder, progress) if each is not None)],
-            reset_num_timesteps=not resumed,
+            reset_num_timesteps=model.num_timesteps == 0,
         )
     finally:
         model.logger.close()

@@ -12,6 +12,8 @@ from stable_baselines3.common.torch_layers import FlattenExtractor
 
 SMALLEST_STD = 0.05
 """Smaller deviations count as this one, so that what hardly moved in training is not blown up once it does."""
+NAMED_MEAN, NAMED_STD = 0.5, 0.25
+"""The scale on which an actor reads what its namer names, numbers from 0 to 1: fixed, so that no label decides it."""
 
 
 class StandardizedExtractor(FlattenExtractor):
@@ -65,36 +67,53 @@ def standardize(policy: Any, observations: np.ndarray) -> None:
     extractor = policy.features_extractor
     if isinstance(extractor, StandardizedExtractor):
         layers = _first_layers(policy)
-        before = [unscaled(weight, bias, extractor) for weight, bias in layers]
+        before = [unscaled(weight, bias, extractor, named) for weight, bias, named in layers]
+        if (kept := getattr(policy.mlp_extractor, "kept", None)) is not None:
+            before[-1] = kept  # what has to stay the same to the bit is not rounded anew each time
         extractor.update(observations.reshape(-1, observations.shape[-1]))
         with th.no_grad():
-            for layer, raw in zip(layers, before, strict=True):
-                for parameter, value in zip(layer, scaled(*raw, extractor), strict=True):
+            for (weight, bias, named), raw in zip(layers, before, strict=True):
+                for parameter, value in zip((weight, bias), scaled(*raw, extractor, named), strict=True):
                     parameter.copy_(value)
 
 
-def unscaled(weight: th.Tensor, bias: th.Tensor, extractor: Any) -> tuple[th.Tensor, th.Tensor]:
-    """Weights (U, I) and biases (U,) that do with observations what these do with the extractor's features."""
-    if isinstance(extractor, StandardizedExtractor):
-        mean, std = (each[: weight.shape[1]] for each in (extractor.mean, extractor.std))
+def unscaled(weight: th.Tensor, bias: th.Tensor, extractor: Any, named: int = 0) -> tuple[th.Tensor, th.Tensor]:
+    """Weights (U, I) and biases (U,) that do with observations what these do with the extractor's features.
+
+    The last `named` of the I inputs are what a namer names.
+    """
+    if named or isinstance(extractor, StandardizedExtractor):
+        mean, std = _scale(extractor, weight.shape[1], named)
         weight = weight.detach() / std
         bias = bias.detach() - weight @ mean
     return weight.detach(), bias.detach()
 
 
-def scaled(weight: th.Tensor, bias: th.Tensor, extractor: Any) -> tuple[th.Tensor, th.Tensor]:
+def scaled(weight: th.Tensor, bias: th.Tensor, extractor: Any, named: int = 0) -> tuple[th.Tensor, th.Tensor]:
     """Weights (U, I) and biases (U,) that do with the extractor's features what these do with observations."""
-    if isinstance(extractor, StandardizedExtractor):
-        mean, std = (each[: weight.shape[1]] for each in (extractor.mean, extractor.std))
+    if named or isinstance(extractor, StandardizedExtractor):
+        mean, std = _scale(extractor, weight.shape[1], named)
         weight, bias = weight * std, bias + weight @ mean
     return weight, bias
 
 
-def _first_layers(policy: Any) -> list[tuple[th.Tensor, th.Tensor]]:
-    """Weights (U, I) and biases (U,) of what reads the features, in the actor and in the critic."""
+def _scale(extractor: Any, size: int, named: int) -> tuple[th.Tensor, th.Tensor]:
+    """The means (I,) and deviations (I,) of `size` inputs, the last `named` of which are what a namer names."""
+    own = size - named
+    mean, std = th.zeros(own), th.ones(own)
+    if isinstance(extractor, StandardizedExtractor):
+        mean, std = extractor.mean[:own], extractor.std[:own]
+    return th.cat([mean, th.full((named,), NAMED_MEAN)]), th.cat([std, th.full((named,), NAMED_STD)])
+
+
+def _first_layers(policy: Any) -> list[tuple[th.Tensor, th.Tensor, int]]:
+    """What reads the features: weights (U, I), biases (U,) and how many inputs are named; the actor, the critic, and
+    the namer where there is one."""
     if hasattr(policy, "lstm_actor"):
-        return [(lstm.weight_ih_l0, lstm.bias_ih_l0) for lstm in (policy.lstm_actor, policy.lstm_critic)]
+        return [(lstm.weight_ih_l0, lstm.bias_ih_l0, 0) for lstm in (policy.lstm_actor, policy.lstm_critic)]
     networks = policy.mlp_extractor
-    nets = (*networks.policy_net, policy.action_net), (*networks.value_net, policy.value_net)
-    firsts = (next(layer for layer in net if isinstance(layer, th.nn.Linear)) for net in nets)
-    return [(first.weight, first.bias) for first in firsts]
+    nets = [(*networks.policy_net, policy.action_net), (*networks.value_net, policy.value_net)]
+    nets += [networks.namer] if hasattr(networks, "namer") else []
+    firsts = [next(layer for layer in net if isinstance(layer, th.nn.Linear)) for net in nets]
+    named = [getattr(policy, "named", 0), 0, 0]
+    return [(first.weight, first.bias, count) for first, count in zip(firsts, named, strict=False)]
