@@ -166,11 +166,12 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
 def knowledge(policy: Policy, context: Context, *, aware: bool = False) -> list[Entry]:
     """What is read from a policy of each held-out rule, and what it names, if it does.
 
-    By economy, `r2` is 1 minus the squared error in the last round, in variances of each feature over training rules,
-    averaged over the features that vary there; `r2_of_mean` is the same for the mean of the training rules, which is
-    what somebody knows who has seen nothing of the rule. `coverage` is the share of features inside the nominal 80%
-    intervals of the reading. In each further entry, `slope` is that of the truth on what was read, in standard
-    deviations from the mean of the training rules (1 if it is calibrated), and the profile is `r2` by round.
+    By economy, `r2` is 1 minus the squared error in the last round over the variance over training rules, both summed
+    over the features that vary there; `r2_of_mean` is the same for the mean of the training rules, which is what
+    somebody knows who has seen nothing of the rule; in `r2_of_features` each feature has the same weight whatever its
+    variance. `coverage` is the share of features inside the nominal 80% intervals of the reading. In each further
+    entry, `slope` is that of the truth on what was read, both less the mean of the training rules (1 if it is
+    calibrated), and the profile is `r2` by round.
 
     Args:
         policy: the policy, in the focal seat.
@@ -204,19 +205,20 @@ def knowledge(policy: Policy, context: Context, *, aware: bool = False) -> list[
 
 def _scored(protocol: str, target: str, read: Sequence[np.ndarray], truth: np.ndarray, reading: Reading) -> list[Entry]:
     """The entries for what was read, (R, M, F) in each economy, of a rule whose features (F,) are the truth."""
-    deviation = reading.variance**0.5
-    by_round = np.array([1 - (((each - truth) / deviation) ** 2).mean(axis=(1, 2)) for each in read])  # (E, R)
-    of_mean = float(1 - (((reading.mean - truth) / deviation) ** 2).mean())
+    whole = reading.variance.sum()
+    by_round = np.array([1 - ((each - truth) ** 2).sum(axis=2).mean(axis=1) / whole for each in read])  # (E, R)
+    of_mean = float(1 - ((reading.mean - truth) ** 2).sum() / whole)
     entries = []
     for economy, each in enumerate(read):
-        values = {"r2": float(by_round[economy, -1]), "r2_of_mean": of_mean}
+        missed = truth - each[-1]
+        of_features = float(1 - (missed**2 / reading.variance).mean())
+        values = {"r2": float(by_round[economy, -1]), "r2_of_mean": of_mean, "r2_of_features": of_features}
         if protocol == "probe":
-            missed = truth - each[-1]
             values["coverage"] = float(((reading.low <= missed) & (missed <= reading.high)).mean())
         entries.append(Entry(target, protocol, values, 0, economy))
-    told = np.concatenate([(each[-1] - reading.mean) / deviation for each in read])
+    told = np.concatenate([each[-1] - reading.mean for each in read])
     spread = float((told**2).sum())
-    slope = {"slope": float((told * (truth - reading.mean) / deviation).sum()) / spread} if spread > 1e-9 else {}
+    slope = {"slope": float((told * (truth - reading.mean)).sum()) / spread} if spread > 1e-9 else {}
     return [*entries, Entry(target, f"{protocol}_profile", slope, profile=tuple(by_round.mean(axis=0).tolist()))]
 
 
