@@ -205,7 +205,7 @@ def _probe(cell: Cell, design: Design, planted: Planted) -> Iterator[Entry]:
             values = {"r2": known + planted.spread * rng.standard_normal(), "r2_of_mean": 0.0, "coverage": 0.8}
             yield Entry(rule.name, "probe", values, 0, group.economy)
         rising = known * (1 - np.exp(-np.arange(len(ROUNDS) + 1)))
-        yield Entry(rule.name, "probe_profile", {"slope": 0.9}, profile=tuple(rising.tolist()))
+        yield Entry(rule.name, "probe_profile", {"slope": 0.9, "spread": known}, profile=tuple(rising.tolist()))
     if design.arms[cell.arm].aware:
         for rule in design.held_out:
             untold = planted.away.get(cell.arm, 0.5) - 0.2

@@ -50,7 +50,10 @@ def planted(
             earned[arm][chosen, g, s] = 0.5 + 0.1 * (skill[g] + noise * rng.standard_normal((panels, economies)))
             r2 = np.full((economies, panels), np.nan)
             r2[:, 0] = 0.4 + 0.1 * (awareness[g] + noise * rng.standard_normal(economies))
-            values = {"r2": r2, "r2_of_mean": np.where(np.isnan(r2), np.nan, -0.2)}
+            values = {
+                name: np.where(np.isnan(r2), np.nan, at) for name, at in (("r2_of_mean", -0.2), ("coverage", 0.8))
+            }
+            values["r2"] = r2
             name = "" if home is None else f"home{home}"
             runs.append(Run(arm, name, f"rule{g}", s, 1.0, "probe", None, (), values))
     return replace(base, frozen=earned, runs=tuple(runs))
@@ -248,6 +251,10 @@ def test_awareness__in_a_study_told_policies_are_compared_with_untold_ones_and_w
     assert found[f"aware+memory minus {GENERALIST}, adapted"] == pytest.approx(0.2, abs=0.02)
     assert found["aware+memory minus itself with the rule hidden"] == pytest.approx(0.2, abs=0.02)
     assert found["correlation among policies that are not told the rule"] > 0.9
+    for arm, score in arms.items():
+        assert found[f"{arm}: R2 of the rule"] == pytest.approx(score, abs=0.02)
+        assert found[f"{arm}: coverage of 80% intervals"] == pytest.approx(0.8)
+        assert found[f"{arm}: slope of the truth on what is read"] == pytest.approx(0.9)
     answer = CLAIMS["awareness"].answer(findings.judgement)
     assert answer.startswith("No, closely: over policies under the same rule")
     assert "A generalist that is told the rule scores +20 points" in answer

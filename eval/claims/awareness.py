@@ -20,7 +20,16 @@ from ruleshift.eval.claims.claim import (
     unmeasured,
 )
 from ruleshift.eval.claims.competence import LEAST, gate_failures
-from ruleshift.eval.claims.knowledge import Correlation, Policies, Share, correlation_interval, reliability, scores_of
+from ruleshift.eval.claims.knowledge import (
+    Correlation,
+    Policies,
+    Share,
+    correlation_interval,
+    knowledge,
+    probe_array,
+    reliability,
+    scores_of,
+)
 from ruleshift.eval.claims.returns import Returns, of_arm
 from ruleshift.eval.claims.transfer import advantage, no_scale, scale
 from ruleshift.eval.claims.wording import ends, level, number, percent, points
@@ -52,7 +61,7 @@ def judge(returns: Returns) -> Verdict:
     found = correlation_interval(Correlation(policies, earned), sizes)
     steady = {"what policies know": policies.known, "what they earn": earned.mean(axis=2)}
     numbers = {f"reliability of {name}": reliability(values) for name, values in steady.items()}
-    further = _further(returns, policies, earned)
+    further = _further(returns, policies, earned) | _calibration(returns, policies.arms)
     failures = _unreliable(numbers) or _incompetent(returns)
     if failures:
         return Verdict(CLAIM.id, INCONCLUSIVE, failures, found, further, numbers)
@@ -107,11 +116,7 @@ def _further(returns: Returns, policies: Policies, earned: np.ndarray) -> dict[s
 
 
 def _disclosure(returns: Returns) -> dict[str, Interval]:
-    """What disclosure adds: to a learner, and to the same policy that was trained with it; what the study lacks is out.
-
-    Raises:
-        ValueError: the study did not play a policy that is aware with the rule hidden.
-    """
+    """What disclosure adds, to a learner and to the same policy that was trained with it, where the study has both."""
     found = {}
     for told, untold in TOLD.items():
         if {told, untold} <= set(returns.adapted):
@@ -119,20 +124,28 @@ def _disclosure(returns: Returns) -> dict[str, Interval]:
         if {told, untold} <= set(returns.frozen):
             gap = of_arm(returns.frozen, told, "the return") - of_arm(returns.frozen, untold, "the return")
             found[f"{told} minus {untold}, frozen"] = interval(Ratio(gap, scale(returns)), returns.sizes)
-        if told in returns.frozen and (hidden := _undisclosed(returns, told)) is not None:
+        hidden = probe_array(returns, told, "undisclosed", "return")
+        if hidden is not None:
             gap = returns.frozen[told][:1] - hidden
             found[f"{told} minus itself with the rule hidden"] = interval(Ratio(gap, scale(returns)), returns.sizes)
     return found
 
 
-def _undisclosed(returns: Returns, arm: str) -> np.ndarray | None:
-    """Returns (1, G, S, P, E) of an arm that is aware, with the rule hidden; None if that was not played."""
-    runs = [run for run in returns.runs if (run.protocol, run.arm) == ("undisclosed", arm)]
-    if not runs:
-        return None
-    _, targets, seeds, _, _ = returns.sizes
-    values = np.array([run.values["return"].T for run in runs])
-    return np.moveaxis(values.reshape(seeds, targets, *values.shape[1:]), 0, 1)[None]
+def _calibration(returns: Returns, arms: tuple[str, ...]) -> dict[str, Interval]:
+    """How well the rule is read from each arm, and whether as well as the reading says, by name."""
+    found: dict[str, Interval] = {}
+    for arm in dict.fromkeys(arms):
+        covered, slope, spread = (
+            probe_array(returns, arm, protocol, measure)
+            for protocol, measure in (("probe", "coverage"), ("probe_profile", "slope"), ("probe_profile", "spread"))
+        )
+        parts = {"R2 of the rule": knowledge(returns, arm)}
+        if covered is not None:
+            parts["coverage of 80% intervals"] = Ratio(covered, np.ones_like(covered))
+        if slope is not None and spread is not None and spread.mean() > 0:
+            parts["slope of the truth on what is read"] = Ratio(slope * spread, spread)
+        found |= {f"{arm}: {name}": interval(each, returns.sizes) for name, each in parts.items() if each is not None}
+    return found
 
 
 def answer(judgement: Judgement) -> str:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from ruleshift.eval.claims.returns import Returns, Run, of_arm
-from ruleshift.eval.statistics import Interval, Sizes, Statistic, Weights, equal, interval
+from ruleshift.eval.statistics import Interval, Ratio, Sizes, Statistic, Weights, equal, interval
 
 _MOST = 0.999999
 _Value = TypeVar("_Value")
@@ -87,6 +87,34 @@ class Policies:
 def _distinct(values: Iterable[_Value]) -> list[_Value]:
     """The values in the order in which each comes first, which is that of the design."""
     return list(dict.fromkeys(values))
+
+
+def probe_array(returns: Returns, arm: str, protocol: str, measure: str) -> np.ndarray | None:
+    """Values (H, G, S, P, E) of a measure of an arm, of a protocol that plays all held-out rules; None without any.
+
+    H is 1 for an arm with one policy for all homes, and P is 1 if only the first panel was played.
+    """
+    runs = [run for run in returns.runs if (run.protocol, run.arm, run.budget) == (protocol, arm, 1.0)]
+    if not runs:
+        return None
+    by = {(run.home, run.target, run.seed): run.values[measure].T for run in runs}
+    levels = [_distinct(each) for each in zip(*by, strict=True)]
+    found = np.array([[[by[home, target, seed] for seed in levels[2]] for target in levels[1]] for home in levels[0]])
+    return found[:, :, :, :1] if np.isnan(found[:, :, :, 1:]).any() else found
+
+
+def knowledge(returns: Returns, arm: str, protocol: str = "probe") -> Ratio | None:
+    """R2 (B,) of what is read from an arm, or of what it names, over held-out rules; None if that was not measured.
+
+    It is the share by which the squared error is less than that of the mean of the training rules, a ratio of sums.
+
+    Args:
+        returns: the numbers of the study.
+        arm: name of the arm.
+        protocol: `probe` for what is read, `naming` for what is named.
+    """
+    found, of_mean = (probe_array(returns, arm, protocol, measure) for measure in ("r2", "r2_of_mean"))
+    return None if found is None or of_mean is None else Ratio(found - of_mean, 1 - of_mean)
 
 
 @dataclass(frozen=True)

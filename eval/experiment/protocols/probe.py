@@ -171,7 +171,8 @@ def knowledge(policy: Policy, context: Context, *, aware: bool = False) -> list[
     somebody knows who has seen nothing of the rule; in `r2_of_features` each feature has the same weight whatever its
     variance. `coverage` is the share of features inside the nominal 80% intervals of the reading. In each further
     entry, `slope` is that of the truth on what was read, both less the mean of the training rules (1 if it is
-    calibrated), and the profile is `r2` by round.
+    calibrated, 0 if the mean is all that is read), `spread` is the mean square of the latter over the variance over
+    training rules, and the profile is `r2` by round.
 
     Args:
         policy: the policy, in the focal seat.
@@ -216,10 +217,10 @@ def _scored(protocol: str, target: str, read: Sequence[np.ndarray], truth: np.nd
         if protocol == "probe":
             values["coverage"] = float(((reading.low <= missed) & (missed <= reading.high)).mean())
         entries.append(Entry(target, protocol, values, 0, economy))
-    told = np.concatenate([each[-1] - reading.mean for each in read])
-    spread = float((told**2).sum())
-    slope = {"slope": float((told * (truth - reading.mean)).sum()) / spread} if spread > 1e-9 else {}
-    return [*entries, Entry(target, f"{protocol}_profile", slope, profile=tuple(by_round.mean(axis=0).tolist()))]
+    told = np.array([each[-1] - reading.mean for each in read])
+    spread, along = (float((told * each).sum(axis=2).mean() / whole) for each in (told, truth - reading.mean))
+    calibration = {"spread": spread, "slope": along / spread} if spread > 1e-9 else {"spread": 0.0, "slope": 0.0}
+    return [*entries, Entry(target, f"{protocol}_profile", calibration, profile=tuple(by_round.mean(axis=0).tolist()))]
 
 
 def seconds(cell: Cell, design: Design) -> float:
