@@ -47,6 +47,8 @@ class Planted:
     """By arm, the share of the budget in which it learns two thirds of the way; .2 for arms that are not named."""
     known: dict[str, float] = field(default_factory=dict)
     """By arm, R2 of what the probe reads of a held-out rule in the last round; .4 for arms that are not named."""
+    named: dict[str, float] = field(default_factory=dict)
+    """By arm that names the rule, R2 of what it names from the first round on."""
     spread: float = 0.005
     """Standard deviation of the noise."""
 
@@ -206,6 +208,11 @@ def _probe(cell: Cell, design: Design, planted: Planted) -> Iterator[Entry]:
             yield Entry(rule.name, "probe", values, 0, group.economy)
         rising = known * (1 - np.exp(-np.arange(len(ROUNDS) + 1)))
         yield Entry(rule.name, "probe_profile", {"slope": 0.9, "spread": known}, profile=tuple(rising.tolist()))
+        if cell.arm in planted.named:
+            for group in [each for each in design.groups if each.panel == 0]:
+                values = {"r2": planted.named[cell.arm], "r2_of_mean": 0.0}
+                yield Entry(rule.name, "naming", values, 0, group.economy)
+            yield Entry(rule.name, "naming_profile", {}, profile=(planted.named[cell.arm],) * len(rising))
     if design.arms[cell.arm].aware:
         for rule in design.held_out:
             untold = planted.away.get(cell.arm, 0.5) - 0.2
