@@ -85,7 +85,7 @@ def test_schema__tells_how_well_the_rule_is_named() -> None:
                 r2 = np.full((QUICK[4], QUICK[3]), np.nan)
                 r2[:, 0] = right if g < 2 else 0.0
                 of_mean = np.where(np.isnan(r2), np.nan, -1.0)
-                values = {"r2": r2, "r2_of_mean": of_mean}
+                values = {"r2": r2, "r2_of_mean": of_mean, "coverage": of_mean}
                 runs.append(Run(SCHEMA, "", f"rule{g}", seed, 1.0, protocol, None, (), values))
     returns = replace(returns, runs=tuple(runs))
     found = CLAIM.judge(returns).intervals
@@ -93,6 +93,9 @@ def test_schema__tells_how_well_the_rule_is_named() -> None:
     assert found[f"{SCHEMA}: {READ}"].estimate == pytest.approx((0.75 + 0.75 + 0.5 + 0.5) / 4)
     assert "has an R2 of 0.75" in CLAIM.answer(judge_all(returns))
     assert knowledge(returns, GENERALIST) is None
+    unscaled = CLAIM.judge(replace(returns, floor=returns.best_reply + 0.1))
+    assert "no scale" in unscaled.reason
+    assert set(unscaled.intervals) == {f"{SCHEMA}: {NAMED}", f"{SCHEMA}: {READ}"}
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,9 @@ from ruleshift.eval.claims.knowledge import (
     scores_of,
 )
 from ruleshift.eval.claims.returns import Returns, of_arm
-from ruleshift.eval.claims.transfer import advantage, no_scale, scale
+from ruleshift.eval.claims.transfer import THESE_RULES, advantage, no_scale, scale
 from ruleshift.eval.claims.wording import ends, level, number, percent, points
-from ruleshift.eval.statistics import Interval, Ratio, interval
+from ruleshift.eval.statistics import RULES, Interval, Ratio, interval
 
 POOR = 0.3
 """Correlation below which awareness correlates poorly: it explains less than a tenth of the variance."""
@@ -56,12 +56,13 @@ def judge(returns: Returns) -> Verdict:
     policies = Policies.probed(returns)
     problem = obstacle(returns) or _too_few(policies)
     if problem:
-        return Verdict(CLAIM.id, INCONCLUSIVE, problem)
+        return Verdict(CLAIM.id, INCONCLUSIVE, problem, intervals=_calibration(returns, policies.arms))
     earned, sizes = policies.earned(returns.frozen), returns.sizes
     found = correlation_interval(Correlation(policies, earned), sizes)
     steady = {"what policies know": policies.known, "what they earn": earned.mean(axis=2)}
     numbers = {f"reliability of {name}": reliability(values) for name, values in steady.items()}
-    further = _further(returns, policies, earned) | _calibration(returns, policies.arms)
+    further = {THESE_RULES: correlation_interval(Correlation(policies, earned), sizes, fixed=RULES)}
+    further |= _further(returns, policies, earned) | _calibration(returns, policies.arms)
     failures = _unreliable(numbers) or _incompetent(returns)
     if failures:
         return Verdict(CLAIM.id, INCONCLUSIVE, failures, found, further, numbers)
@@ -165,7 +166,12 @@ def answer(judgement: Judgement) -> str:
         NO_DIFFERENCE: f"At the mark between poorly and closely, {POOR:g}: {said}.",
         INCONCLUSIVE: f"Inconclusive: {verdict.reason}. As measured, {said}.",
     }[verdict.outcome]
-    return " ".join(filter(None, (text, _parting(verdict), _told(verdict))))
+    return " ".join(filter(None, (text, _here(verdict), _parting(verdict), _told(verdict))))
+
+
+def _here(verdict: Verdict) -> str:
+    low, high = (number(getattr(verdict.intervals[THESE_RULES], end), signed=True, digits=2) for end in ("low", "high"))
+    return f"Under these rules, taken as they are, the interval is {low} to {high}."
 
 
 def _parting(verdict: Verdict) -> str:

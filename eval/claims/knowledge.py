@@ -1,6 +1,6 @@
 """What policies know of the rule, as the protocol `probe` read it, beside what they earn, policy by policy."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -150,6 +150,35 @@ class Correlation:
             found: np.ndarray = sums[0] / np.sqrt(sums[1] * sums[2])
         return np.where(np.minimum(sums[1], sums[2]) > 1e-15, found, np.nan)
 
+    def linearised(self, sizes: Sizes) -> np.ndarray:
+        """How far each cell moves the correlation, to first order: (H, G, S, P, E) of mean 0.
+
+        With x and y in standard deviations from their means, a policy under a rule moves it by x y - r (x^2 + y^2) / 2
+        (Devlin, Gnanadesikan & Kettenring 1975, "Robust estimation and outlier detection with correlation
+        coefficients", Biometrika 62), and what an economy adds to x by (y - r x) of that. Ranks count as values.
+        """
+        homes, targets, seeds, _, _ = sizes
+        known, earned = self.policies.known[:, :, None, :], self.earned
+        means = [each.mean(axis=(2, 3)) for each in (known, earned)]
+        joint = np.where(np.isnan(means[1]), 0.0, self.policies.weights(equal(sizes))[0][:, None])
+        joint = joint / joint.sum()
+        units, deviations = [], []
+        for each, mean in zip((known, earned), means, strict=True):
+            axes = 0 if self.within else (0, 1)
+            held = np.where(joint > 0, mean, 0.0)
+            centred = held - (joint * held).sum(axis=axes, keepdims=True) / joint.sum(axis=axes, keepdims=True)
+            deviation = np.sqrt((joint * centred**2).sum())
+            units.append((centred / deviation)[:, :, None, None])
+            deviations.append(np.where(joint[:, :, None, None] > 0, each - mean[:, :, None, None], 0.0) / deviation)
+        (x, y), (dx, dy) = units, deviations
+        r = (joint[:, :, None, None] * x * y).sum()
+        moved = x * y - r * (x**2 + y**2) / 2 + (y - r * x) * dx + (x - r * y) * dy
+        found = np.zeros(sizes)
+        for policy, (home, seed) in enumerate(zip(self.policies.homes, self.policies.seeds, strict=True)):
+            own = joint[policy][:, None, None] * moved[policy] * targets * seeds
+            found[slice(None) if home is None else home, :, seed] += own if home is None else own * homes
+        return found
+
 
 def _ranks(values: np.ndarray, joint: np.ndarray) -> np.ndarray:
     """The weight (B, n, G) of the policies that are below each one under the same rule, ties counting half."""
@@ -208,21 +237,31 @@ def scores_of(earned: np.ndarray, floor: np.ndarray, best_reply: np.ndarray) -> 
     return score
 
 
-def correlation_interval(statistic: Statistic, sizes: Sizes) -> Interval:
+def correlation_interval(statistic: Correlation, sizes: Sizes, *, fixed: Sequence[str] = ()) -> Interval:
     """The interval of a correlation, by way of its inverse hyperbolic tangent (Fisher 1921); `error` is that of this.
+
+    The error is that of the linearised correlation, as with a ratio of sums; with ranks it is bootstrapped.
+
+    Args:
+        statistic: the correlation.
+        sizes: number of levels of each factor.
+        fixed: factors, by name, whose levels are taken as they are; not with ranks.
 
     Raises:
         ValueError: one of the two does not vary.
     """
-
-    def transformed(weights: Weights) -> np.ndarray:
-        return np.arctanh(np.clip(statistic(weights), -_MOST, _MOST))
-
-    if not np.isfinite(statistic(equal(sizes))[0]):
+    found = float(statistic(equal(sizes))[0])
+    if not np.isfinite(found):
         raise ValueError("all policies know the same, or earn the same, so that there is nothing to correlate")
-    found = interval(transformed, sizes)
-    estimate, low, high = np.tanh([found.estimate, found.low, found.high]).tolist()
-    return replace(found, estimate=estimate, low=low, high=high)
+    if statistic.ranked:
+        assert not fixed
+        wide = interval(lambda weights: np.arctanh(np.clip(statistic(weights), -_MOST, _MOST)), sizes)
+    else:
+        found = float(np.clip(found, -_MOST, _MOST))
+        moved = np.arctanh(found) + statistic.linearised(sizes) / (1 - found**2)
+        wide = interval(Ratio(moved, np.ones((1,) * len(sizes))), sizes, fixed=fixed)
+    estimate, low, high = np.tanh([wide.estimate, wide.low, wide.high]).tolist()
+    return replace(wide, estimate=estimate, low=low, high=high)
 
 
 def reliability(values: np.ndarray) -> float:

@@ -48,7 +48,7 @@ def judge(returns: Returns) -> Verdict:
     statistic = advantage(returns, SCHEMA, GENERALIST)
     problem = obstacle(returns) or no_scale(returns, scale(returns))
     if problem:
-        return Verdict(CLAIM.id, INCONCLUSIVE, problem)
+        return Verdict(CLAIM.id, INCONCLUSIVE, problem, intervals=_known(returns))
     found = interval(statistic, returns.sizes)
     further = {THESE_RULES: interval(statistic, returns.sizes, fixed=RULES)}
     further |= _against_plain(returns) | _summaries(returns) | _known(returns)
