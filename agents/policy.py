@@ -60,6 +60,29 @@ class Policy(ABC):
             actions (n, A) float32 in [-1, 1], as `action_layout` names them, and the new memory.
         """
 
+    def inputs(self, observations: np.ndarray, memory: Memory = None) -> np.ndarray:
+        """What the policy reads when it acts, (n, I) float32: by default the observations, without any memory.
+
+        Args:
+            observations, memory: as in `act`.
+        """
+        return observations
+
+    def hidden(self, inputs: np.ndarray) -> np.ndarray:
+        """What the policy makes of its inputs (n, I) before it chooses, (n, W) float32: by default nothing but these.
+
+        A probe that asks what a policy knows reads it here.
+        """
+        return inputs
+
+    def named(self, inputs: np.ndarray) -> np.ndarray | None:
+        """What the policy takes the rule's features to be, (n, len(FEATURES)); None where it names nothing.
+
+        Args:
+            inputs: (n, I), as `inputs` returns them.
+        """
+        return None
+
     def describe(self) -> dict[str, Any]:
         """The policy in JSON: two with equal descriptions act alike. Only training beside it asks for it."""
         raise NotImplementedError(f"{type(self).__name__} has no `describe`, by which a training run knows its rivals")
@@ -186,24 +209,38 @@ class LearnedPolicy(Policy):
     def initial_memory(self, count: int) -> Memory:
         return self.memory.empty(count) if self._remembers else None
 
+    def inputs(self, observations: np.ndarray, memory: Memory = None) -> np.ndarray:
+        """What the perceptron reads, (n, `card.input_size`) float32: observations beside a history, or an LSTM's state.
+
+        Args:
+            observations, memory: as in `act`.
+        """
+        if not self._remembers:
+            return observations
+        return self.memory.read(observations, self.memory.empty(len(observations)) if memory is None else memory)[0]
+
+    def hidden(self, inputs: np.ndarray) -> np.ndarray:
+        """The last hidden layer, (n, W) float32 in [-1, 1], for inputs (n, `card.input_size`) float32."""
+        named = self.named(inputs)
+        signal = inputs if named is None else np.concatenate([inputs, named], axis=1)
+        for weight, bias in self._layers[:-1]:
+            signal = np.tanh(signal @ weight + bias)
+        return signal
+
     def mean(self, inputs: np.ndarray) -> np.ndarray:
         """The mean (n, A) float32 of the Gaussian, not yet clipped, for inputs (n, `card.input_size`) float32."""
-        return _outputs(self._layers, np.concatenate([inputs, self.named(inputs)], axis=1) if self._namer else inputs)
+        weight, bias = self._layers[-1]
+        return self.hidden(inputs) @ weight + bias
 
-    def named(self, inputs: np.ndarray) -> np.ndarray:
+    def named(self, inputs: np.ndarray) -> np.ndarray | None:
         """What the policy names for inputs (n, `card.input_size`) float32: features of the rule, as it acts on them.
 
-        The inputs are what the policy reads, so `memory.read(observations, remembered)[0]` of its own `memory`, or the
-        observations where it remembers nothing.
-
         Returns:
-            (n, F) float32 from 0 to 1, F = `card.named`: what it expects of the first F of `envs.FEATURES`, in order.
-
-        Raises:
-            ValueError: the policy names nothing.
+            (n, F) float32 from 0 to 1, F = `card.named`: what it expects of the first F of `envs.FEATURES`, in order;
+            None if it names nothing.
         """
         if not self._namer:
-            raise ValueError(f"named: this policy names no features; it is of arm {self.card.arm!r}, not of schema")
+            return None
         return np.float32(0.5) * (np.tanh(np.float32(0.5) * _outputs(self._namer, inputs)) + np.float32(1.0))
 
     def act(

@@ -10,7 +10,7 @@ from ruleshift.agents import Policy
 from ruleshift.agents.background import Backgrounds
 from ruleshift.agents.policy import Memory
 from ruleshift.agents.seats import Seats
-from ruleshift.envs import Economy, Market, Rule, Shift
+from ruleshift.envs import Economy, Market, Rule, Shift, Structure
 
 CONDUCT = ("ask", "effort", "promotion")
 """The parts of a conduct that are recorded."""
@@ -38,8 +38,8 @@ class MarketSetup:
         ValueError: the number of policies differs from the number of organizations.
     """
 
-    rule: Rule | str
-    """The rule in force at the start, or its name or path."""
+    rule: Rule | Structure | str
+    """The rule in force at the start, or its name or path; or a structure, from which each market draws its own."""
     seats: Sequence[Policy]
     """N policies; organization i follows `seats[i]`."""
     economy: Economy

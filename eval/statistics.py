@@ -449,6 +449,42 @@ def interquartile_mean(of: Statistic) -> Statistic:
     return statistic
 
 
+def optimality_gap(of: Statistic) -> Statistic:
+    """How far the scores (B, H, G, S) fall short of 1, of all runs on all tasks (Agarwal et al. 2021); above 1 is 1."""
+
+    def statistic(weights: Weights) -> np.ndarray:
+        values, joint = _runs(of(weights), weights)
+        gap: np.ndarray = (joint * np.maximum(1 - values, 0.0)).sum(axis=(1, 2, 3))
+        return gap
+
+    return statistic
+
+
+def worst_tenth(score: Ratio, share: float = 0.1) -> Statistic:
+    """Mean score under the worst tenth of targets, by their scores over all else: the expected shortfall of rules.
+
+    A target that is a larger part than that of the sample counts as a tenth of it.
+
+    Args:
+        score: the score, a ratio of sums.
+        share: another share than a tenth, above 0 and up to 1.
+    """
+
+    def statistic(weights: Weights) -> np.ndarray:
+        over = [name for name in FACTORS if name != "target"]
+        values = np.broadcast_to(_columns(score.partial(weights, over)), weights[1].shape)
+        measured = ~np.isnan(values)
+        values, mass = np.where(measured, values, 0.0), np.where(measured, weights[1], 0.0)
+        order = np.argsort(np.where(measured, values, np.inf), axis=1, kind="stable")
+        values, mass = np.take_along_axis(values, order, 1), np.take_along_axis(mass, order, 1)
+        ends = _over_measured(np.cumsum(mass, axis=1), mass.sum(axis=1, keepdims=True))
+        worst = np.diff(np.minimum(ends, share), axis=1, prepend=0.0)
+        tail: np.ndarray = (worst * values).sum(axis=1) / share
+        return tail
+
+    return statistic
+
+
 def probability_of_improvement(of: Statistic, over: Statistic) -> Statistic:
     """Probability that a run of one arm scores above a run of another, averaged over tasks (Agarwal et al. 2021).
 

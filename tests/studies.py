@@ -13,6 +13,7 @@ from ruleshift.eval.claims.arms import GENERALIST
 from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.design import PRIMARY, Design
 from ruleshift.eval.experiment.plan import plan
+from ruleshift.eval.experiment.protocols.probe import ROUNDS
 from ruleshift.eval.experiment.protocols.shift import BINS, SHOWN
 from ruleshift.eval.experiment.record import Record, claimed_study, study_folder
 from ruleshift.eval.experiment.results import write_results
@@ -44,6 +45,10 @@ class Planted:
     """How much late conduct differs between targets."""
     slow: dict[str, float] = field(default_factory=dict)
     """By arm, the share of the budget in which it learns two thirds of the way; .2 for arms that are not named."""
+    known: dict[str, float] = field(default_factory=dict)
+    """By arm, R2 of what the probe reads of a held-out rule in the last round; .4 for arms that are not named."""
+    named: dict[str, float] = field(default_factory=dict)
+    """By arm that names the rule, R2 of what it names from the first round on."""
     spread: float = 0.005
     """Standard deviation of the noise."""
 
@@ -194,7 +199,28 @@ def _distance(cell: Cell, design: Design, planted: Planted) -> Iterator[Entry]:
         yield Entry(name, "distance", {"distance": apart})
 
 
+def _probe(cell: Cell, design: Design, planted: Planted) -> Iterator[Entry]:
+    known = planted.known.get(cell.arm, 0.4)
+    for rule in design.held_out:
+        for group in [each for each in design.groups if each.panel == 0]:
+            rng = _noise("known", cell.arm, cell.home, rule.name, cell.seed, group.economy)
+            values = {"r2": known + planted.spread * rng.standard_normal(), "r2_of_mean": 0.0, "coverage": 0.8}
+            yield Entry(rule.name, "probe", values, 0, group.economy)
+        rising = known * (1 - np.exp(-np.arange(len(ROUNDS) + 1)))
+        yield Entry(rule.name, "probe_profile", {"slope": 0.9, "spread": known}, profile=tuple(rising.tolist()))
+        if cell.arm in planted.named:
+            for group in [each for each in design.groups if each.panel == 0]:
+                values = {"r2": planted.named[cell.arm], "r2_of_mean": 0.0}
+                yield Entry(rule.name, "naming", values, 0, group.economy)
+            yield Entry(rule.name, "naming_profile", {}, profile=(planted.named[cell.arm],) * len(rising))
+    if design.arms[cell.arm].aware:
+        for rule in design.held_out:
+            untold = planted.away.get(cell.arm, 0.5) - 0.2
+            yield from _with_conduct(_entries(cell, design, planted, rule.name, "undisclosed", untold), design, planted)
+
+
 _MADE = {
     "reference": _reference, "frozen": _frozen, "adaptation": _adaptation, "curve": _curve, "shift": _shift,
     "rivalry": _rivalry, "distance": _distance,
+    "probe": _probe,
 }  # fmt: skip

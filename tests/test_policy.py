@@ -48,6 +48,18 @@ def test_policy__survives_the_disk(tmp_path: Path, memory: dict[str, Any]) -> No
     assert sorted(path.name for path in folder.iterdir()) == ["policy.json", "policy.safetensors"]
 
 
+@pytest.mark.parametrize("memory", [{}, {"history": 4}, {"units": 5}], ids=str)
+def test_policy__acts_on_its_hidden_layer_whatever_it_remembers(memory: dict[str, Any]) -> None:
+    policy = _policy(**memory)
+    seen, remembered = _observations(policy), policy.initial_memory(5)
+    for _ in range(3):
+        hidden = policy.hidden(policy.inputs(seen, remembered))
+        mean = hidden @ policy.weights["layer.2.weight"] + policy.weights["layer.2.bias"]
+        actions, remembered = policy.act(seen, remembered)
+        np.testing.assert_array_equal(actions, np.clip(mean, -1, 1))
+    assert policy.named(policy.inputs(seen, remembered)) is None
+
+
 def test_policy__needs_no_torch() -> None:
     code = "import sys, ruleshift.agents; assert 'torch' not in sys.modules and 'stable_baselines3' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

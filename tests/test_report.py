@@ -1,5 +1,6 @@
 """The report: one file, safe and complete, whose words follow from the numbers whichever way they come out."""
 
+import math
 import re
 import shutil
 import subprocess
@@ -13,8 +14,9 @@ from studies import BEST, FLOOR, Planted, make_findings, make_study
 
 from ruleshift.envs import load_rule
 from ruleshift.eval import load_preset, write_report
-from ruleshift.eval.claims import CLAIMS, wording
+from ruleshift.eval.claims import CLAIMS, asked, wording
 from ruleshift.eval.claims.transfer import headline
+from ruleshift.eval.experiment.protocols.probe import ROUNDS
 from ruleshift.eval.report import figures, sentences, tables, views
 from ruleshift.eval.report.findings import Findings, read_findings
 from ruleshift.eval.report.write import page
@@ -290,6 +292,25 @@ def test_views__recovery_and_regret_are_measured_against_the_best_reply() -> Non
     assert rows[GENERALIST].regret == pytest.approx(25 * after * way)
 
 
+def test_views__knowledge_is_what_is_read_and_what_is_named_by_round() -> None:
+    asks = replace(SMALL, claims=("transfer", "awareness"))
+    study = make_findings(replace(AHEAD, known={GENERALIST: 0.8}, named={GENERALIST: 0.6}), asks)
+    rows = {(row.arm, row.named): row.by_round for row in views.knowledge(study)}
+    rounds = len(ROUNDS) + 1
+    assert rows[GENERALIST, True] == pytest.approx([0.6] * rounds)
+    assert rows[GENERALIST, False] == pytest.approx([0.8 * (1 - math.exp(-n)) for n in range(rounds)])
+    assert {arm for arm, named in rows if not named} == {arm for arm in SMALL.arms if not arm.startswith("scratch")}
+    read = Page(page(study))
+    assert ("h2", {"id": "knowledge"}) in read.tags
+    assert "generalist, as it names it" in read.text
+    told = [attributes.get("aria-label") or "" for tag, attributes in read.tags if tag == "figure"]
+    assert any(label.startswith("R2 of what is read") for label in told)
+
+
+def test_report__says_nothing_of_what_was_not_probed(text: str) -> None:
+    assert "What they know of the rule" not in text
+
+
 # The page
 
 
@@ -326,7 +347,7 @@ def test_report__hatches_what_enters_no_verdict(text: str) -> None:
 
 def test_report__shows_claims_as_registered_and_all_that_was_run(study: Path, text: str) -> None:
     shown, found = Page(text).text, read_findings(study)
-    for claim in CLAIMS.values():
+    for claim in asked(SMALL.claims).values():
         assert claim.thresholds in shown
         assert claim.setting_of(0.1) in shown
     for rule in found.design.targets:

@@ -39,7 +39,8 @@ class Run:
     steps: int | None
     """On a learning curve, the agent-steps of training after which the policy was saved."""
     profile: tuple[float, ...]
-    """Mean focal profit per round, in mean job values, in each stretch of the episode; empty if not recorded."""
+    """What is drawn along the episode, such as the mean focal profit per round, in mean job values, in each stretch of
+    it, or what is known of the rule in certain rounds; empty if nothing was recorded."""
     values: dict[str, np.ndarray] = field(default_factory=dict)
     """Values (E, P) of each measure, by its name; NaN where nothing was played, often beyond the first panel."""
 

@@ -59,7 +59,8 @@ class Entry:
     steps: int | None = None
     """On a learning curve, the agent-steps of training after which the policy was saved."""
     profile: tuple[float, ...] = ()
-    """Mean focal profit per round, in mean job values, in each stretch of the episode; empty if not recorded."""
+    """What is drawn along the episode, such as the mean focal profit per round, in mean job values, in each stretch of
+    it, or what is known of the rule in certain rounds; empty if nothing was recorded."""
 
     def plain(self) -> dict[str, Any]:
         """The entry as JSON holds it; `Entry(**plain)` gives it back."""

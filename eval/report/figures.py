@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,10 +15,11 @@ from matplotlib.ticker import PercentFormatter
 from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.head_start import THRESHOLD as LEARNED
 from ruleshift.eval.claims.wording import in_order, label
+from ruleshift.eval.experiment.protocols.probe import ROUNDS
 from ruleshift.eval.experiment.protocols.shift import BINS
 from ruleshift.eval.report.findings import Findings
 from ruleshift.eval.report.tables import THRESHOLDS
-from ruleshift.eval.report.views import MIDDLE, doses, profile
+from ruleshift.eval.report.views import MIDDLE, Knowledge, doses, profile
 from ruleshift.eval.statistics import Interval
 
 COLOURS = {
@@ -189,6 +190,27 @@ def dose_figure(findings: Findings) -> str:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=""))
         axes.set(xlabel="distance between the target and the home rule", ylabel="points short of the best reply")
         return done()
+
+
+def knowledge_figure(known: Sequence[Knowledge]) -> str:
+    """Draw how much of the rule is read from each arm by round of the episode; dashed, what an arm itself names."""
+    with _figure("knowledge") as (axes, done):
+        arms = [each.arm for each in known]
+        for each in reversed(known):
+            line = _DASHED if each.named else _line(each.arm, arms)
+            axes.plot(each.by_round, marker="o", markersize=3.5, color=_colour(each.arm), linestyle=line)
+        axes.axhline(0, color="#9aa0a6", linewidth=1)
+        axes.set_xticks(range(len(ROUNDS) + 1), [*map(str, ROUNDS), "last"])
+        axes.set(xlabel="rounds played", ylabel="R2 over held-out rules")
+        return done()
+
+
+def knowledge_legend(known: Sequence[Knowledge]) -> list[_Key]:
+    """Return the legend of `knowledge_figure`."""
+    read = legend([each.arm for each in known if not each.named])
+    return read + [
+        (f"{label(each.arm)}, as it names it", _colour(each.arm), _dashes(_DASHED)) for each in known if each.named
+    ]
 
 
 def _colour(arm: str) -> str:

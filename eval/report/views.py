@@ -1,4 +1,4 @@
-"""Views that accompany the verdicts: the shift in mid-episode, conduct, distance, rivalry, and market measures."""
+"""Views that accompany the verdicts: the shift in mid-episode, conduct, knowledge, distance, rivalry, the market."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -187,6 +187,32 @@ def rivalries(findings: Findings) -> list[Rivalry]:
         if heads:
             leads = (mean_value(heads, f"{who}_lead") for who in ("generalist", "constant"))
             found.append(Rivalry(target, *leads, *(mean_value(selves, who) for who in ("generalist", "specialist"))))
+    return found
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What is read from an arm of the held-out rules, or what it names them to be, in the course of an episode."""
+
+    arm: str
+    """Name of the arm."""
+    named: bool
+    """Whether the arm itself named the rule."""
+    by_round: list[float]
+    """R2 after each of the protocol's `ROUNDS` and in the last round, over homes, held-out rules, seeds and economies:
+    the share by which the squared error is less than that of the mean of the training rules, a ratio of sums."""
+
+
+def knowledge(findings: Findings) -> list[Knowledge]:
+    """What each trained arm knows, and after it what it names, if it does; empty if the study ran no probe."""
+    found = []
+    for arm in findings.learned:
+        for protocol in ("probe", "naming"):
+            runs = findings.runs(f"{protocol}_profile", arm)
+            if runs:
+                profiles = np.mean([each.profile for each in runs], axis=0)
+                of_mean = mean_value(findings.runs(protocol, arm), "r2_of_mean")
+                found.append(Knowledge(arm, protocol == "naming", ((profiles - of_mean) / (1 - of_mean)).tolist()))
     return found
 
 

@@ -14,6 +14,7 @@ from ruleshift.eval.claims.claim import MARGIN
 from ruleshift.eval.claims.competence import LEAST
 from ruleshift.eval.claims.transfer import headline
 from ruleshift.eval.compare.phrases import summary
+from ruleshift.eval.experiment.protocols.probe import ROUNDS
 from ruleshift.eval.report import figures, sentences, tables, views
 from ruleshift.eval.report.claim_pages import claim_pages
 from ruleshift.eval.report.findings import Findings, read_findings
@@ -84,8 +85,18 @@ def _content(findings: Findings) -> dict[str, Any]:
         "adaptation_table": [(arm, figures.tenths(findings, arm, findings.numbers.held_out)) for arm in findings.arms],
         "adaptation_legend": figures.legend(findings.arms, figures.LEVELS),
         "adaptation_figures": _each(findings, figures.adaptation_figure, findings.numbers.held_out),
+        "known": _known(findings),
         "primary": _primary(findings) if findings.judgement.has_primary else None,
     }
+
+
+def _known(findings: Findings) -> dict[str, Any] | None:
+    """What the arms know of the held-out rules; None if the study ran no probe."""
+    rows = views.knowledge(findings)
+    if not rows:
+        return None
+    figure = Markup(figures.knowledge_figure(rows))
+    return {"rows": rows, "rounds": ROUNDS, "figure": figure, "legend": figures.knowledge_legend(rows)}
 
 
 def _primary(findings: Findings) -> dict[str, Any]:
