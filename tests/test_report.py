@@ -13,7 +13,7 @@ from studies import BEST, FLOOR, Planted, make_findings, make_study
 
 from ruleshift.envs import load_rule
 from ruleshift.eval import load_preset, write_report
-from ruleshift.eval.claims import CLAIMS, wording
+from ruleshift.eval.claims import CLAIMS, asked, wording
 from ruleshift.eval.claims.transfer import headline
 from ruleshift.eval.report import figures, sentences, tables, views
 from ruleshift.eval.report.findings import Findings, read_findings
@@ -342,7 +342,7 @@ def test_report__hatches_what_enters_no_verdict(text: str) -> None:
 
 def test_report__shows_claims_as_registered_and_all_that_was_run(study: Path, text: str) -> None:
     shown, found = Page(text).text, read_findings(study)
-    for claim in CLAIMS.values():
+    for claim in asked().values():
         assert claim.thresholds in shown
         assert claim.setting_of(0.1) in shown
     for rule in found.design.targets:
