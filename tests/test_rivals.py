@@ -1,9 +1,7 @@
 """What the rule did, told from what the rivals did: the factorial as it is played, and the claim on planted numbers."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,15 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import GENERALIST, QUICK, SPECIALIST, make_returns
 
-from ruleshift.eval import study
 from ruleshift.eval.claims import CLAIMS, Returns, judge_all
 from ruleshift.eval.claims.claim import Verdict
 from ruleshift.eval.claims.returns import Run
 from ruleshift.eval.claims.rivals import BY_BOTH, BY_RIVALS, BY_RULE, PARTS, SCRIPTED, losses
+from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.design import Design
-from ruleshift.eval.experiment.plan import plan
+from ruleshift.eval.experiment.plan import compute_cell, plan
 from ruleshift.eval.experiment.preset import load_preset
+from ruleshift.eval.experiment.protocols import PROTOCOLS
 from ruleshift.eval.experiment.protocols.rivals import PROTOCOL, novel
+from ruleshift.eval.jobs.folder import Folder
 
 HOMES, TARGETS = ("h0", "h1", "h2"), ("g0", "g1", "g2", "g3")
 FLOOR = 0.3
@@ -122,25 +122,38 @@ def test_losses__main_effects_add_up_to_the_whole_change(values: list[float]) ->
 # The factorial
 
 
+Numbers = dict[tuple[object, ...], float]
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small study that asks the claim."""
-    root = tmp_path_factory.mktemp("rivals") / "study"
-    arms = (SPECIALIST, GENERALIST)
-    preset = replace(load_preset("testing"), claims=(*(n for n in CLAIMS if not CLAIMS[n].protocols), "rivals"))
-    study(replace(preset, arms=arms, budgets=()), root, workers=0, quiet=True)
-    return root
+def finished(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Cell, Entry]]:
+    """What the protocols of the two claims find in a small study, beside those that they are compared with."""
+    preset = replace(load_preset("testing"), arms=(GENERALIST, SPECIALIST), budgets=(), claims=("rivals", "selection"))
+    design, folder = Design.of(preset), Folder(tmp_path_factory.mktemp("rivals"))
+    entries: list[tuple[Cell, Entry]] = []
+    for cell in plan(design):
+        if cell.protocol in ("training", "constant", "frozen", "reference", "rivalry", "rivals", "metagame"):
+            if cell.arm == "best_reply":
+                continue
+            compute_cell(cell, design, folder)
+            if PROTOCOLS[cell.protocol].has_entries:
+                entries += [(cell, Entry.from_plain(each, "here")) for each in folder.read(cell.name)["result"]]
+    return entries
 
 
-def by_part(root: Path, protocol: str, target: str) -> dict[tuple[str, ...], float]:
+def by_part(entries: list[tuple[Cell, Entry]], protocol: str, target: str) -> Numbers:
     """Values by arm, seed, panel, economy and measure."""
-    keys = ("arm", "seed", "panel", "economy", "measure")
-    with open(root / "results.csv", newline="") as file:
-        held = [row for row in csv.DictReader(file) if (row["protocol"], row["target_rule"]) == (protocol, target)]
-    return {tuple(row[key] for key in keys): float(row["value"]) for row in held if row["budget"] == "1"}
+    return {
+        (cell.arm, cell.seed, entry.panel, entry.economy, measure): value
+        for cell, entry in entries
+        if (entry.protocol, entry.target) == (protocol, target)
+        for measure, value in entry.values.items()
+    }
 
 
-def test_factorial__its_corners_are_the_frozen_policy_among_the_natives_of_the_rule(finished: Path) -> None:
+def test_factorial__its_corners_are_the_frozen_policy_among_the_natives_of_the_rule(
+    finished: list[tuple[Cell, Entry]],
+) -> None:
     """All parts have the noise of the protocol `frozen`, so that two differ by rule and rivals alone."""
     found = by_part(finished, "rivals", "dispatch_lottery")
     corners = {"home_same": "price_board", "target_settled": "dispatch_lottery"}
@@ -153,7 +166,7 @@ def test_factorial__its_corners_are_the_frozen_policy_among_the_natives_of_the_r
     assert compared == 2 * (2 * 2 + 3) * 2 * 2  # corners, policies of arms and scripted ones, panels, economies
 
 
-def test_factorial__other_rivals_change_what_is_earned_under_the_same_rule(finished: Path) -> None:
+def test_factorial__other_rivals_change_what_is_earned_under_the_same_rule(finished: list[tuple[Cell, Entry]]) -> None:
     found = by_part(finished, "rivals", "dispatch_lottery")
     for rule in ("home", "target"):
         for one, other in (("same", "novel"), ("same", "settled"), ("novel", "settled")):
@@ -166,9 +179,14 @@ def test_factorial__other_rivals_change_what_is_earned_under_the_same_rule(finis
             assert any(a != b for a, b in pairs)
 
 
-def test_factorial__the_report_answers_the_claim(finished: Path) -> None:
-    text = (finished / "report.html").read_text()
-    assert CLAIMS["rivals"].question in text
+def test_metagame__mixed_markets_are_those_of_head_to_head(finished: list[tuple[Cell, Entry]]) -> None:
+    one, other = f"{GENERALIST} against {SPECIALIST}", f"{SPECIALIST} against {GENERALIST}"
+    for target, protocol in (("price_board", "metagame_home"), ("dispatch_lottery", "metagame")):
+        found, contests = by_part(finished, protocol, target), by_part(finished, "head_to_head", target)
+        leads_ = {key[:-1]: value for key, value in contests.items() if key[-1] == "generalist_lead"}
+        assert len(leads_) == 2 * 2  # seeds, economies
+        for group, lead in leads_.items():
+            assert found[*group, one] - found[*group, other] == pytest.approx(lead)
 
 
 def test_novel__rivals_are_natives_of_another_rule_than_home_and_target() -> None:

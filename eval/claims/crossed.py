@@ -7,7 +7,9 @@ import numpy as np
 from ruleshift.eval.claims.returns import Returns, Run
 
 
-def crossed(returns: Returns, protocol: str, arm: str, measures: Sequence[str]) -> dict[str, np.ndarray]:
+def crossed(
+    returns: Returns, protocol: str, arm: str, measures: Sequence[str] = (), *, at_home: bool = False
+) -> dict[str, np.ndarray]:
     """By measure, the values (H, G, S, P, E) of an arm or reference, NaN where home and target do not meet.
 
     What has no training seed has an S of 1. P is 1 where nothing was played beyond the first panel.
@@ -16,7 +18,8 @@ def crossed(returns: Returns, protocol: str, arm: str, measures: Sequence[str]) 
         returns: the numbers of a study; homes and targets come in its order.
         protocol: name of the measurement.
         arm: name of the arm or reference.
-        measures: names of the measures.
+        measures: names of the measures; all that there are, if none is named.
+        at_home: whether each home was measured under its own rule alone; then G is 1.
 
     Raises:
         ValueError: the study did not make this measurement, or not of this arm.
@@ -26,12 +29,16 @@ def crossed(returns: Returns, protocol: str, arm: str, measures: Sequence[str]) 
     if not runs:
         what = f"of the arm {arm} " if of_protocol else ""
         raise ValueError(f"the measurement {protocol} {what}is missing; a study makes it that asks this claim by name")
-    homes, targets = (list(dict.fromkeys(getattr(run, axis) for run in of_protocol)) for axis in ("home", "target"))
+    homes = list(dict.fromkeys(run.home for run in of_protocol))
+    targets = [""] if at_home else list(dict.fromkeys(run.target for run in of_protocol))
     seeds = list(dict.fromkeys(run.seed for run in runs))
-    if (len(homes), len(targets)) != returns.sizes[:2]:
+    if (len(homes), len(targets)) != (returns.sizes[0], 1 if at_home else returns.sizes[1]):
         raise ValueError(f"the measurement {protocol} is of {len(homes)} homes and {len(targets)} targets only")
-    held = {(run.home, run.target, run.seed): run for run in runs}
-    return {measure: _array(held, homes, targets, seeds, measure) for measure in measures}
+    held = {(run.home, "" if at_home else run.target, run.seed): run for run in runs}
+    return {
+        measure: _array(held, homes, targets, seeds, measure)
+        for measure in measures or next(iter(held.values())).values
+    }
 
 
 def _array(
