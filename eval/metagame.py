@@ -11,8 +11,8 @@ from scipy.integrate import solve_ivp
 from scipy.special import logsumexp
 
 POPULATION, INTENSITY = 50, 1.0
-"""Organizations of a population, and the intensity of selection, per unit of payoff. Where payoffs are scores, a lead of
-5 points gives a kind some twelve times the share of its only rival."""
+"""Organizations of a population, and the intensity of selection, per unit of payoff. Where payoffs are scores, a lead
+of 5 points gives a kind some twelve times the share of its only rival."""
 
 
 def fixation(payoffs: np.ndarray, population: int = POPULATION, intensity: float = INTENSITY) -> np.ndarray:

@@ -5,7 +5,7 @@ The list below is the only one; `register_claim` adds claims of your own to it.
 
 from collections.abc import Mapping, Sequence
 
-from ruleshift.eval.claims import adaptation, break_even, economies, head_start, rivals, selection, transfer
+from ruleshift.eval.claims import adaptation, break_even, economies, head_start, recovery, rivals, selection, transfer
 from ruleshift.eval.claims.claim import INCONCLUSIVE, VERDICTS, Claim, Judgement, Verdict
 from ruleshift.eval.claims.competence import competence, gate_verdicts
 from ruleshift.eval.claims.returns import Returns
@@ -17,7 +17,7 @@ __all__ = [
 
 CLAIMS: dict[str, Claim] = {
     module.CLAIM.id: module.CLAIM
-    for module in (transfer, adaptation, head_start, break_even, economies, rivals, selection)
+    for module in (transfer, adaptation, head_start, break_even, economies, rivals, selection, recovery)
 }
 """The claims by id, in the order in which a report answers them."""
 

@@ -1,7 +1,7 @@
 """The claim about selection: which kind of organization spreads in a population as rules change more often.
 
-Who earns more than its rivals spreads. Payoffs among the arms are measured in mixed markets, and weighted by the share of
-the rounds that are played under held-out rules.
+Who earns more than its rivals spreads. Payoffs among the arms are measured in mixed markets, and weighted by the share
+of the rounds that are played under held-out rules.
 """
 
 from collections.abc import Callable

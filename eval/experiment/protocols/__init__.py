@@ -14,6 +14,7 @@ from ruleshift.eval.experiment.protocols import (
     rivalry,
     rivals,
     shift,
+    switching,
     training,
 )
 from ruleshift.eval.experiment.protocols.protocol import Protocol
@@ -22,7 +23,20 @@ __all__ = ["PROTOCOLS", "Protocol", "register_protocol"]
 
 PROTOCOLS: dict[str, Protocol] = {
     module.PROTOCOL.name: module.PROTOCOL
-    for module in (training, constant, reference, frozen, adaptation, curve, shift, rivalry, distance, rivals, metagame)
+    for module in (
+        training,
+        constant,
+        reference,
+        frozen,
+        adaptation,
+        curve,
+        shift,
+        rivalry,
+        distance,
+        rivals,
+        metagame,
+        switching,
+    )
 }
 """The protocols by name, in the order in which a study computes them."""
 
