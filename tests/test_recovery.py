@@ -142,7 +142,7 @@ def test_recovery__answer_says_who_lost_less_and_how_long_each_needed() -> None:
 
 @pytest.fixture(scope="module")
 def entries(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Cell, Entry]]:
-    preset = replace(load_preset("testing"), arms=(SPECIALIST,), seeds=(0,), budgets=(), claims=("recovery",))
+    preset = replace(load_preset("testing"), arms=("noticed+memory",), seeds=(0,), budgets=(), claims=("recovery",))
     design, folder = Design.of(preset), Folder(tmp_path_factory.mktemp("switching"))
     cells = {cell.name: cell for cell in plan(design)}
     own = next(cell for cell in cells.values() if cell.protocol == "switching")
