@@ -15,6 +15,7 @@ from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import compute_cell, plan
 from ruleshift.eval.experiment.preset import load_preset
 from ruleshift.eval.experiment.protocols import switching
+from ruleshift.eval.experiment.protocols.forgetting import STAGES
 from ruleshift.eval.experiment.protocols.switching import recovery, schedule
 from ruleshift.eval.jobs.folder import Folder
 
@@ -137,7 +138,21 @@ def test_recovery__answer_says_who_lost_less_and_how_long_each_needed() -> None:
     assert "needed 20% of the remaining rounds to recover, and the specialist 80%" in text
 
 
-# The protocol
+def test_recovery__what_is_forgotten_of_home_is_told_where_it_was_measured() -> None:
+    values = {f"{rule}_{stage}": np.full((8, 2), 0.5) for rule in ("home", "target") for stage in STAGES}
+    values |= {"home_after": np.full((8, 2), 0.3), "target_few": np.full((8, 2), 0.6)}
+    runs = [Run(arm, "h0", "g0", 0, 1.0, "forgetting", None, (), values) for arm in (GENERALIST, SPECIALIST)]
+    returns = planted(0.1, 0.4)
+    returns = replace(returns, runs=(*returns.runs, *runs))
+    found = CLAIMS["recovery"].judge(returns).numbers
+    assert found["forgotten of home after the phase, generalist"] == pytest.approx(0.2)
+    assert found["forgotten of home after few steps, specialist"] == 0
+    assert found["gained at the target after few steps, specialist"] == pytest.approx(0.1)
+    assert "forgot 20 points of home" in CLAIMS["recovery"].answer(judge_all(returns))
+    assert CLAIMS["recovery"].judge(planted(0.1, 0.4)).numbers == {}
+
+
+# The protocols
 
 
 @pytest.fixture(scope="module")
@@ -145,15 +160,21 @@ def entries(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Cell, Entry]
     preset = replace(load_preset("testing"), arms=("noticed+memory",), seeds=(0,), budgets=(), claims=("recovery",))
     design, folder = Design.of(preset), Folder(tmp_path_factory.mktemp("switching"))
     cells = {cell.name: cell for cell in plan(design)}
-    own = next(cell for cell in cells.values() if cell.protocol == "switching")
-    for name in (*own.needs, own.name):
-        compute_cell(cells[name], design, folder)
-    return [(own, Entry.from_plain(each, "here")) for each in folder.read(own.name)["result"]]
+    found: list[tuple[Cell, Entry]] = []
+    done: set[str] = set()
+    for own in [cell for cell in cells.values() if cell.protocol in ("switching", "forgetting")]:
+        for name in (*own.needs, own.name):
+            if name not in done:
+                compute_cell(cells[name], design, folder)
+                done.add(name)
+        found += [(own, Entry.from_plain(each, "here")) for each in folder.read(own.name)["result"]]
+    return found
 
 
 def test_switching__measures_each_pattern_and_notice_against_the_twin(entries: list[tuple[Cell, Entry]]) -> None:
-    assert len(entries) == 2  # economies
-    for _, entry in entries:
+    own = [entry for _, entry in entries if entry.protocol == "switching"]
+    assert len(own) == 2  # economies
+    for entry in own:
         for pattern in PATTERNS:
             for notice in NOTICES:
                 regret, lost = (entry.values[f"{pattern}_{notice}_{what}"] for what in ("regret", "lost"))
@@ -164,3 +185,14 @@ def test_switching__measures_each_pattern_and_notice_against_the_twin(entries: l
 
 def test_switching__what_it_plays_is_what_the_claim_reads() -> None:
     assert (tuple(switching.PATTERNS), switching.NOTICES) == (PATTERNS, NOTICES)
+
+
+def test_forgetting__policies_are_scored_at_home_and_at_the_target_before_and_after(
+    entries: list[tuple[Cell, Entry]],
+) -> None:
+    own = [entry for _, entry in entries if entry.protocol == "forgetting"]
+    assert len(own) == 2 * 2  # economies, panels
+    for entry in own:
+        assert set(entry.values) == {f"{rule}_{stage}" for rule in ("home", "target") for stage in STAGES}
+    for rule in ("home", "target"):
+        assert any(entry.values[f"{rule}_after"] != entry.values[f"{rule}_before"] for entry in own)

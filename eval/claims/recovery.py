@@ -28,6 +28,8 @@ from ruleshift.eval.statistics import RULES, Interval, Ratio, interval
 
 PROTOCOL = "switching"
 """Name of the protocol that plays the changes."""
+FORGETTING = "forgetting"
+"""Name of the protocol that scores policies at home after they learned elsewhere."""
 PATTERNS = ("abrupt", "periodic", "drifting", "random")
 """Patterns of change."""
 NOTICES = ("hidden", "announced", "false")
@@ -66,11 +68,30 @@ def judge(returns: Returns) -> Verdict:
             for name, array in each.items()
         }
         named |= _recoveries(returns, arm)
+    numbers = {name: each for arm in by_arm for name, each in forgetting(returns, arm).items()}
     failures = gate_failures(returns, (GENERALIST, SPECIALIST))
     if failures:
-        return Verdict(CLAIM.id, INCONCLUSIVE, failures, found, named)
+        return Verdict(CLAIM.id, INCONCLUSIVE, failures, found, named, numbers)
     outcome = decide(found)
-    return Verdict(CLAIM.id, outcome, explain(outcome, found), found, named)
+    return Verdict(CLAIM.id, outcome, explain(outcome, found), found, named, numbers)
+
+
+def forgetting(returns: Returns, arm: str) -> dict[str, float]:
+    """What an arm gains at a target and loses at home while it keeps learning at the target, by name, as scores.
+
+    Means over the few targets of the protocol, after a tenth of the phase (`few steps`) and after all of it; empty if
+    the study did not measure it.
+    """
+    runs = [run for run in returns.runs if (run.protocol, run.arm, run.budget) == (FORGETTING, arm, 1.0)]
+    if not runs:
+        return {}
+    unit = float(np.mean(scale(returns)))
+    found = {}
+    for stage, when in (("few", "after few steps"), ("after", "after the phase")):
+        for rule, sign, what in (("target", 1, "gained at the target"), ("home", -1, "forgotten of home")):
+            moved = np.mean([np.nanmean(run.values[f"{rule}_{stage}"] - run.values[f"{rule}_before"]) for run in runs])
+            found[f"{what} {when}, {label(arm)}"] = sign * float(moved) / unit
+    return found
 
 
 def _recoveries(returns: Returns, arm: str) -> dict[str, Interval]:
@@ -100,8 +121,17 @@ def answer(judgement: Judgement) -> str:
     times = [verdict.intervals[_recovery_of(arm, "hidden")].estimate for arm in (GENERALIST, SPECIALIST)]
     return (
         f"{as_measured(judgement, text)} After an abrupt change, the generalist needed {percent(times[0])} of the "
-        f"remaining rounds to recover, and the specialist {percent(times[1])}."
+        f"remaining rounds to recover, and the specialist {percent(times[1])}.{_forgotten(verdict)}"
     )
+
+
+def _forgotten(verdict: Verdict) -> str:
+    """Say what each arm forgot of home while it kept learning at a target; empty if that was not measured."""
+    names = [f"forgotten of home after the phase, {label(arm)}" for arm in (GENERALIST, SPECIALIST)]
+    if not all(name in verdict.numbers for name in names):
+        return ""
+    one, other = (points(verdict.numbers[name]) for name in names)
+    return f" While it kept learning under a new rule, the generalist forgot {one} of home, and the specialist {other}."
 
 
 def _recovery_of(arm: str, notice: str) -> str:
@@ -130,5 +160,5 @@ CLAIM = Claim(
     judge=judge,
     answer=answer,
     essay="that procedural knowledge provides no scaffolding for novel problems",
-    protocols=(PROTOCOL,),
+    protocols=(PROTOCOL, FORGETTING),
 )

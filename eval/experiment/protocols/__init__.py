@@ -8,6 +8,7 @@ from ruleshift.eval.experiment.protocols import (
     constant,
     curve,
     distance,
+    forgetting,
     frozen,
     metagame,
     reference,
@@ -24,20 +25,10 @@ __all__ = ["PROTOCOLS", "Protocol", "register_protocol"]
 PROTOCOLS: dict[str, Protocol] = {
     module.PROTOCOL.name: module.PROTOCOL
     for module in (
-        training,
-        constant,
-        reference,
-        frozen,
-        adaptation,
-        curve,
-        shift,
-        rivalry,
-        distance,
-        rivals,
-        metagame,
-        switching,
+        training, constant, reference, frozen, adaptation, curve, shift, rivalry, distance,
+        rivals, metagame, switching, forgetting,
     )
-}
+}  # fmt: skip
 """The protocols by name, in the order in which a study computes them."""
 
 
