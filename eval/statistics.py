@@ -477,7 +477,7 @@ def worst_tenth(score: Ratio, share: float = 0.1) -> Statistic:
         values, mass = np.where(measured, values, 0.0), np.where(measured, weights[1], 0.0)
         order = np.argsort(np.where(measured, values, np.inf), axis=1, kind="stable")
         values, mass = np.take_along_axis(values, order, 1), np.take_along_axis(mass, order, 1)
-        ends = _over_measured(np.cumsum(mass, axis=1), mass.sum(axis=1, keepdims=True))
+        ends = over_measured(np.cumsum(mass, axis=1), mass.sum(axis=1, keepdims=True))
         worst = np.diff(np.minimum(ends, share), axis=1, prepend=0.0)
         tail: np.ndarray = (worst * values).sum(axis=1) / share
         return tail

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ruleshift.agents import MEAN_RATES, Constant, Undisclosed, rival_population
-from ruleshift.envs import Economy, Market, Rule, Structure, load_rule, load_structure
+from ruleshift.envs import Economy, Market, Rule, Shift, Structure, load_rule, load_structure
 from ruleshift.envs.structure import SAMPLE_SEED
 from ruleshift.envs.support import outside
 from ruleshift.train import ARMS, Arm, MarketGroup, MixedVecEnv, register_arm, training_groups, variant, variants
@@ -65,7 +65,8 @@ def test_variant__of_some_breadth_trains_on_the_first_rules_of_the_frozen_sample
 )
 def test_variant__refuses_a_breadth_that_is_none(name: str) -> None:
     with pytest.raises(
-        ValueError, match=r"unknown.*randomized, aware, schema, distilled also with @ and a number of training rules"
+        ValueError,
+        match=r"unknown.*randomized, aware, noticed, schema and distilled also with @ and a number of training rules",
     ):
         variant(name)
 
@@ -119,6 +120,37 @@ def test_training_groups__play_what_the_arm_trains_on() -> None:
     for number in range(20):
         rule, told = STRUCTURE.draw(0, number, 0), aware.draw(0, number, 0)
         assert told == rule.replace(**{"disclosure.level": "full"})
+
+
+def test_noticed__the_rule_changes_within_the_training_part_mostly_when_it_was_announced() -> None:
+    groups = _groups(ARMS["noticed"], markets=64)
+    told, changed = 0, 0
+    shares = {round(group.schedule[0].at / group.economy.rounds, 1) for group in groups}
+    assert shares == {0.2, 0.5, 0.8}
+    for group in groups:
+        market = group.make_env(0).market
+        (shift,) = group.schedule
+        column = market.layout["notice"].start
+        observations = market.reset(seed=0)
+        before = market.rule_features.copy()
+        for _ in range(shift.at):
+            assert shift.notice is not None
+            near = shift.at - market.round <= shift.notice
+            assert ((observations[:, :, column] > 0) == near).all()
+            observations, _, _ = market.step(np.zeros((market.markets, market.organizations, market.action_size)))
+        told += market.markets
+        moved = (market.rule_features != before).any(axis=1)
+        changed += int(moved.sum())
+        for index in range(market.markets):
+            assert outside(STRUCTURE, market.rule_in_force(index)) == ()
+    assert told == 64
+    assert changed / told == pytest.approx(0.75, abs=3 * (0.75 * 0.25 / 64) ** 0.5)
+
+
+def test_noticed__a_schedule_of_ones_own_takes_the_place_of_its_changes() -> None:
+    own = (Shift(at=5, to="price_board"),)
+    assert {group.schedule for group in training_groups(ARMS["noticed"], "platforms", 8, schedule=own)} == {own}
+    assert {group.schedule for group in _groups(ARMS["randomized"])} == {()}
 
 
 def test_central_rule__is_of_the_training_part_and_nearest_to_it() -> None:

@@ -30,6 +30,8 @@ HISTORY_ROUNDS, LSTM_UNITS = 4, 64
 """Rounds that a learner with a stack remembers, and the width of the LSTM of a recurrent one."""
 NUISANCE, FIRST_ECONOMY = 8, 1024
 """Economies of an arm with nuisance, and the number of the first in the frozen set; studies score on other ones."""
+NOTICE, TRUE_NOTICES = 10, 0.75
+"""Rounds of notice before a change in the training of an arm that is noticed, and the share of true notices."""
 _CANDIDATES = 256
 
 TrainsOn = Literal["home", "central", "structure", "nothing"]
@@ -53,6 +55,8 @@ class Arm:
     """Whether economies, demand, initial states and rivals are randomized; else they are the default ones."""
     aware: bool = False
     """Whether the rule is disclosed, in training and in deployment."""
+    noticed: bool = False
+    """Whether the rule changes in each episode to another one of those that it trains on, see `noticed_change`."""
     breadth: int = 0
     """How many rules of a structure it trains on, 0 for all; the name says so by `@`, see `variant`."""
     curriculum: str = ""
@@ -92,6 +96,12 @@ ARMS = {
         Arm("central", "the one rule nearest to all that a structure trains", "central"),
         Arm("randomized", "rules drawn from the training part of a structure: a generalist", "structure"),
         Arm("aware", "a generalist to whom the rule is disclosed", "structure", aware=True),
+        Arm(
+            "noticed",
+            "a generalist whose rule also changes in mid-episode after a notice, one in four of which is false",
+            "structure",
+            noticed=True,
+        ),
         Arm("replay", "rules of a fixed buffer from a structure, replayed uniformly", "structure", curriculum="replay"),
         Arm(
             "prioritised",
@@ -205,10 +215,10 @@ def variant(name: str) -> ArmVariant:
         if plain + suffix == name and (arm := _arm(plain)) is not None:
             return ArmVariant(name, arm, memory)
     also = " or ".join(suffix for suffix in MEMORIES if suffix)
-    broad = ", ".join(name for name, arm in ARMS.items() if arm.trains_on == "structure" and not arm.curriculum)
+    *some, last = (name for name, arm in ARMS.items() if arm.trains_on == "structure" and not arm.curriculum)
     raise ValueError(
-        f"arm {name!r} is unknown; the arms are {', '.join(ARMS)}, each also with {also}; {broad} also with @ and a "
-        "number of training rules before that"
+        f"arm {name!r} is unknown; the arms are {', '.join(ARMS)}, each also with {also}; {', '.join(some)} and "
+        f"{last} also with @ and a number of training rules before that"
     )
 
 
@@ -284,6 +294,21 @@ def central_rule(structure: Structure) -> Rule:
     return rules[int(distances.argmin())]
 
 
+def noticed_change(rule: Rule | Structure, economy: Economy, number: int) -> tuple[Shift, ...]:
+    """The change of rule in the episodes of one group of an arm that is noticed.
+
+    It comes after a quarter, a half or three quarters of an episode, by turns of the groups, so that a learner cannot
+    tell it by the clock; and where it does not take place, which is drawn anew in each episode, the notice was false.
+
+    Args:
+        rule: what the arm trains on, from which the new rule is drawn.
+        economy: of the group, for its number of rounds.
+        number: of the group, from 0.
+    """
+    at = max(economy.rounds * (number % 3 + 1) // 4, 1)
+    return (Shift(at=at, to=rule, notice=min(NOTICE, at), chance=TRUE_NOTICES),)
+
+
 def training_groups(
     arm: Arm,
     given: str | Rule | Structure,
@@ -303,7 +328,7 @@ def training_groups(
         economies: those of the markets; by default the default economy, or with nuisance `NUISANCE` of the frozen set.
         rivals: policies of the other seats, in turn; by default the common population, with nuisance drawn around it
             for each economy.
-        schedule: shifts of the rule in mid-episode.
+        schedule: shifts of the rule in mid-episode; by default none, or those of an arm that is noticed.
         first_market: number of the first market.
 
     Raises:
@@ -319,5 +344,6 @@ def training_groups(
     for index, economy in enumerate(economies):
         own = rivals or rival_population(economy, seed=index if arm.nuisance else None)
         seats = Seats.shared(economy.organizations, own)
-        groups.append(MarketGroup(rule, economy, seats, edges[index + 1] - edges[index], edges[index], tuple(schedule)))
+        shifts = noticed_change(rule, economy, index) if arm.noticed and not schedule else tuple(schedule)
+        groups.append(MarketGroup(rule, economy, seats, edges[index + 1] - edges[index], edges[index], shifts))
     return tuple(groups)

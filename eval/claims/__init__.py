@@ -5,7 +5,19 @@ The list below is the only one; `register_claim` adds claims of your own to it.
 
 from collections.abc import Mapping, Sequence
 
-from ruleshift.eval.claims import adaptation, awareness, break_even, economies, head_start, routine, schema, transfer
+from ruleshift.eval.claims import (
+    adaptation,
+    awareness,
+    break_even,
+    economies,
+    head_start,
+    recovery,
+    rivals,
+    routine,
+    schema,
+    selection,
+    transfer,
+)
 from ruleshift.eval.claims.claim import INCONCLUSIVE, VERDICTS, Claim, Judgement, Verdict
 from ruleshift.eval.claims.competence import competence, gate_verdicts
 from ruleshift.eval.claims.returns import Returns
@@ -17,8 +29,11 @@ __all__ = [
 
 CLAIMS: dict[str, Claim] = {
     module.CLAIM.id: module.CLAIM
-    for module in (transfer, adaptation, routine, head_start, break_even, economies, awareness, schema)
-}
+    for module in (
+        transfer, adaptation, routine, head_start, break_even, economies,
+        schema, awareness, rivals, recovery, selection,
+    )
+}  # fmt: skip
 """The claims by id, in the order in which a report answers them."""
 
 

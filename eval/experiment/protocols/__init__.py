@@ -8,11 +8,15 @@ from ruleshift.eval.experiment.protocols import (
     constant,
     curve,
     distance,
+    forgetting,
     frozen,
+    metagame,
     probe,
     reference,
     rivalry,
+    rivals,
     shift,
+    switching,
     training,
 )
 from ruleshift.eval.experiment.protocols.protocol import Protocol
@@ -21,8 +25,11 @@ __all__ = ["PROTOCOLS", "Protocol", "register_protocol"]
 
 PROTOCOLS: dict[str, Protocol] = {
     module.PROTOCOL.name: module.PROTOCOL
-    for module in (training, constant, reference, frozen, adaptation, curve, shift, rivalry, distance, probe)
-}
+    for module in (
+        training, constant, reference, frozen, adaptation, curve, shift, rivalry, distance,
+        probe, rivals, metagame, switching, forgetting,
+    )
+}  # fmt: skip
 """The protocols by name, in the order in which a study computes them."""
 
 

@@ -6,6 +6,7 @@ economy at once. A specialist that was forbidden to learn would be a straw man. 
 
 import tempfile
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from ruleshift.eval.experiment.context import Context, training_cell
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.protocols.protocol import Protocol
 from ruleshift.eval.experiment.protocols.training import missing_natives, settings
+
+if TYPE_CHECKING:
+    from ruleshift.train import TrainingPlan
 
 ADAPTATION = "adaptation"
 TENTHS = 10
@@ -38,27 +42,11 @@ def cells(design: Design) -> Iterator[Cell]:
 
 def compute(cell: Cell, context: Context) -> list[Entry]:
     """Return one entry per group: the mean return over the phase, and over each tenth of it."""
-    from ruleshift.train import TrainingPlan, load_rewards, train
+    from ruleshift.train import load_rewards, train
 
     design, preset = context.design, context.design.preset
-    arm = design.arms[cell.arm]
-    assert cell.seed is not None
-    groups = [
-        (design.economies[each.economy], each.panel, FIRST_MARKET + number * preset.adaptation_markets)
-        for number, each in enumerate(design.groups)
-    ]
-    steps = max(round(preset.steps * cell.budget * preset.adaptation), 1)
-    plan = TrainingPlan(
-        steps=steps,
-        seed=cell.seed,
-        arm=cell.arm,
-        groups=context.deployment.learning(cell.target, groups, preset.adaptation_markets, aware=arm.aware),
-        start=context.policy_folder(cell) if arm.is_trained else None,
-        mechanisms=preset.mechanisms,
-        settings=settings(design),
-        snapshots=0,
-        record=True,
-    )
+    plan = phase(cell, context, snapshots=0, record=True)
+    steps = plan.steps
     with tempfile.TemporaryDirectory(dir=context.folder.root, prefix=PARTIAL) as folder:
         train(
             plan,
@@ -72,6 +60,34 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
         Entry(cell.target, ADAPTATION, values, group.panel, group.economy)
         for group, values in zip(design.groups, _values(earned, steps, preset.adaptation_markets), strict=True)
     ]
+
+
+def phase(cell: Cell, context: Context, **options: Any) -> "TrainingPlan":
+    """The phase in which the arm of a cell keeps learning at its target, as a plan with these further options."""
+    from ruleshift.train import TrainingPlan
+
+    design, preset = context.design, context.design.preset
+    arm = design.arms[cell.arm]
+    assert cell.seed is not None
+    groups = [
+        (design.economies[each.economy], each.panel, FIRST_MARKET + number * preset.adaptation_markets)
+        for number, each in enumerate(design.groups)
+    ]
+    return TrainingPlan(
+        steps=phase_steps(cell, design),
+        seed=cell.seed,
+        arm=cell.arm,
+        groups=context.deployment.learning(cell.target, groups, preset.adaptation_markets, aware=arm.aware),
+        start=context.policy_folder(cell) if arm.is_trained else None,
+        mechanisms=preset.mechanisms,
+        settings=settings(design),
+        **options,
+    )
+
+
+def phase_steps(cell: Cell, design: Design) -> int:
+    """Agent-steps of the phase."""
+    return max(round(design.preset.steps * cell.budget * design.preset.adaptation), 1)
 
 
 def _values(earned: np.ndarray, steps: int, markets: int) -> Iterator[dict[str, float]]:
