@@ -5,7 +5,15 @@ The list below is the only one; `register_claim` adds claims of your own to it.
 
 from collections.abc import Mapping, Sequence
 
-from ruleshift.eval.claims import adaptation, break_even, economies, head_start, transfer
+from ruleshift.eval.claims import (
+    adaptation,
+    break_even,
+    economies,
+    head_start,
+    infrastructure_equalizes,
+    transfer,
+    variance,
+)
 from ruleshift.eval.claims.claim import INCONCLUSIVE, VERDICTS, Claim, Judgement, Verdict
 from ruleshift.eval.claims.competence import competence, gate_verdicts
 from ruleshift.eval.claims.returns import Returns
@@ -16,7 +24,8 @@ __all__ = [
 ]  # fmt: skip
 
 CLAIMS: dict[str, Claim] = {
-    module.CLAIM.id: module.CLAIM for module in (transfer, adaptation, head_start, break_even, economies)
+    module.CLAIM.id: module.CLAIM
+    for module in (transfer, adaptation, head_start, break_even, economies, variance, infrastructure_equalizes)
 }
 """The claims by id, in the order in which a report answers them."""
 

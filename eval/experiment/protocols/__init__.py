@@ -9,6 +9,7 @@ from ruleshift.eval.experiment.protocols import (
     curve,
     distance,
     frozen,
+    inequality,
     reference,
     rivalry,
     shift,
@@ -20,7 +21,7 @@ __all__ = ["PROTOCOLS", "Protocol", "register_protocol"]
 
 PROTOCOLS: dict[str, Protocol] = {
     module.PROTOCOL.name: module.PROTOCOL
-    for module in (training, constant, reference, frozen, adaptation, curve, shift, rivalry, distance)
+    for module in (training, constant, reference, frozen, adaptation, curve, shift, rivalry, distance, inequality)
 }
 """The protocols by name, in the order in which a study computes them."""
 
