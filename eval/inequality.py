@@ -1,8 +1,9 @@
 """Inequality of outcomes: the Gini index and the share of the top tenth, also where some make losses.
 
-Gini's index is half of the mean absolute difference of all pairs, over the mean. Divided by its largest value, which for
-n organizations is (n - 1) / n, it is unbiased by their number (Deltas 2003); with absolute amounts in the denominator it
-stays between 0 and 1 where amounts may be negative (Raffinetti, Siletti & Vernizzi 2015). The tail test is in `tails`.
+Gini's index is half of the mean absolute difference of all pairs, over the mean. Among n organizations it is at most
+(n - 1) / n; divided by that, it can be compared between markets of different size (Deltas 2003). With absolute amounts
+in the denominator it stays between 0 and 1 where some amounts are negative (Raffinetti, Siletti & Vernizzi 2015). The
+test of tails is in `tails`.
 """
 
 import numpy as np

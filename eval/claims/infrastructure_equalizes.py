@@ -142,9 +142,9 @@ CLAIM = Claim(
     id="infrastructure_equalizes",
     question="Does equal infrastructure make outcomes equal?",
     statement="Equalizing infrastructure lowers inequality by less than equalizing competence does.",
-    setting="organizations that differ in initial capability, in infrastructure and in competence (half natives, half a "
-    "posted price), under every rule of the study: the same infrastructure for all against natives in every seat",
-    measure="mean over rules, panels and economies of [Gini of income with infrastructure equal - with competence "
+    setting="organizations that differ in initial capability, in infrastructure and in competence (half are natives, "
+    "half post a price), under every rule of the study: the same infrastructure for all against natives in every seat",
+    measure="mean over rules and economies of [Gini of income with infrastructure equal - with competence "
     "equal], each with the other two unequal; also what each takes off, alone and by Shapley's value, and the "
     "infrastructure gain at which the sign flips",
     thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
@@ -152,10 +152,11 @@ CLAIM = Claim(
     judge=judge,
     answer=answer,
     essay="The variance puzzle cannot be solved by ensuring everyone has the same computational resources.",
-    by_construction="Infrastructure lowers the cost of serving and nothing else: by (1 + infrastructure) ** -g. At a gain "
-    "g of 0 equalizing it does nothing, and the claim is true of any competence that matters; the larger g and the "
-    "wider the range of infrastructure, the more it does. The verdict is for g = 0.3 and infrastructure from 0 to 6, "
-    "which moves unit cost by as much as initial capability does; the contrast is also measured at larger gains, and "
-    "the gain at which it flips is among its numbers, if it does up to 3.",
+    by_construction="Infrastructure lowers the cost of serving, by (1 + infrastructure) ** -g, and nothing else. At a "
+    "gain g of 0 equalizing it does nothing, and the claim is true of any competence that matters; the larger g and "
+    "the wider the range of infrastructure, the more it does. The verdict is for g = 0.3 and infrastructure from 0 to "
+    "6, which moves unit cost by as much as initial capability does; the contrast is also measured at larger gains, "
+    "and the gain at which it flips is among its numbers, if it does up to 3. Natives were trained without "
+    "infrastructure and do not see it, so that it changes what they earn but not what they ask.",
     protocols=(INEQUALITY,),
 )

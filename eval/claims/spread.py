@@ -14,7 +14,7 @@ LOW, HIGH = "1", "8"
 """Amplifications that are compared: signals count as they are, and at the top of what the structure trains."""
 NATIVE = "native"
 KINDS: Mapping[str, tuple[str, ...]] = {
-    "scripted": ("posted_price", "follower", "steady"),
+    "scripted": ("posted_price", "follower"),
     NATIVE: (NATIVE,),
     GENERALIST: (GENERALIST,),
 }
@@ -24,7 +24,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 def spread(returns: Returns, setting: str, measure: str = "gini", kinds: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """A measure of inequality in a setting, (1, G, S, P, E) by kind of organization, at all G rules of the study.
 
-    S is 1 for organizations without a training seed, and P is 1 for those that meet no panel.
+    S is 1 for organizations without a training seed; P is 1, since only the first panel's markets are played.
 
     Args:
         returns: numbers of the study.
@@ -51,11 +51,10 @@ def spread(returns: Returns, setting: str, measure: str = "gini", kinds: Sequenc
 
 
 def _array(runs: Sequence[Run], measure: str) -> np.ndarray:
-    """Values (1, G, S, P, E) of one arm; panels count only for natives, who have a policy in each."""
+    """Values (1, G, S, P, E) of one arm in the first panel."""
     targets, seeds = (list(dict.fromkeys(getattr(run, name) for run in runs)) for name in ("target", "seed"))
     by_run = {(run.target, run.seed): run.values[measure].T for run in runs}
-    values = np.array([[[by_run[target, seed] for seed in seeds] for target in targets]])
-    return values if runs[0].arm == NATIVE else values[:, :, :, :1]
+    return np.array([[[by_run[target, seed][:1] for seed in seeds] for target in targets]])
 
 
 def together(by_kind: Mapping[str, np.ndarray]) -> np.ndarray:

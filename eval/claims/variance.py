@@ -25,7 +25,7 @@ from ruleshift.eval.statistics import RULES, Interval
 DRAMATIC = 0.1
 """Least difference in the Gini index that counts as dramatic: about that between the incomes of unequal countries and
 of equal ones."""
-_SWEEP = ("0", LOW, "2", "4", HIGH, "inf")
+_SWEEP = ("0", LOW, HIGH, "inf")
 _TAILS = {
     "low": f"amplification {LOW}",
     "high": f"amplification {HIGH}",
@@ -124,8 +124,6 @@ def _tails(verdict: Verdict) -> str:
     return f"In crowds, a power law of jobs won was not rejected in {listed(told)}." if told else ""
 
 
-
-
 CLAIM = Claim(
     id="variance",
     question="Do equals become unequal?",
@@ -133,7 +131,7 @@ CLAIM = Claim(
     "outcomes dramatically more unequal.",
     setting="every seat held by the same policy (scripted, native or randomized+memory), with the same infrastructure, "
     f"under every rule of the study: amplification {HIGH} against {LOW}, nothing else changed",
-    measure="mean over kinds of organization, rules, seeds, panels and economies of [Gini of income at amplification "
+    measure="mean over kinds of organization, rules, seeds and economies of [Gini of income at amplification "
     f"{HIGH} - at {LOW}], where income is profit over an episode; also with exogenous capability, with popularity that "
     "fades or lasts, with newcomers, with outcomes hidden, and the tail test of jobs won in crowds",
     thresholds=f"supported: lower 95% limit above {DRAMATIC}; contradicted: upper limit below -{DRAMATIC}; no material "
@@ -143,8 +141,8 @@ CLAIM = Claim(
     essay="Workers with identical access to algorithmic systems show dramatically different outcomes, with power-law "
     "distributions emerging not from differential infrastructure access but from algorithmic amplification of initial "
     "differences in how workers engage with those systems",
-    by_construction="Amplification multiplies the differences of log signals: at 0 every job is a fair draw, and within "
-    "a round more of it concentrates jobs wherever a weighted signal differs. It does nothing where none differs, or "
+    by_construction="Amplification multiplies the differences of log signals: at 0 every job is a fair draw, and in "
+    "one round more of it concentrates jobs wherever a weighted signal differs. It does nothing where none differs, or "
     "where the mechanism reads no odds. Over an episode the sign is open, because cost shocks make winners change. "
     "Path dependence flips at amplification x weight of popularity = 1: below it lasting popularity evens shares out, "
     "above it one organization takes most, as far as its capacity goes.",

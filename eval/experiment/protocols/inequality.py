@@ -1,9 +1,9 @@
 """Inequality: identical organizations hold every seat, and the rule or what they start with is varied, one at a time.
 
-In the settings of the first part nothing but luck, capability and cost shocks tells organizations apart; in those of the
-second they also differ in infrastructure and competence, and some of the three are equalized. All settings of a rule
-share their noise. Learned organizations were never trained with infrastructure, so it is not shown to them: it lowers
-their costs, but their asks do not react. In the third part, the tail of jobs won is tested in one market of a crowd.
+In the settings of the first part, only luck, initial capability and cost shocks tell organizations apart; in those of
+the second they also differ in infrastructure and competence, and some of the three are equalized. All settings of a
+rule share their noise. Learned organizations were never trained with infrastructure, so it is not shown to them: it
+lowers their costs, but their asks do not react. Last, the tail of jobs won is tested in one market of a crowd.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ from ruleshift.eval.panels import scripted_panel
 from ruleshift.eval.play import MarketSetup, Played
 from ruleshift.eval.tails import judge_tail
 
-AMPLIFICATIONS = ("0", LOW, "2", "4", HIGH, "inf")
+AMPLIFICATIONS = ("0", LOW, HIGH, "inf")
 """Levels of amplification that are played."""
 POPULAR = 0.5
 """Weight that popularity gets where it counts; the other weights shrink to make room."""
@@ -42,6 +42,10 @@ INFRASTRUCTURE = (0.0, 6.0)
 much as the bounds of initial capability do."""
 CROWD = Economy(organizations=1_000, jobs=100, capacity=100, rounds=100)
 """The economy in which tails are tested: many organizations, and no capacity that would cut a tail off."""
+CROWDED = "posted_price"
+"""The scripted organization that makes up the crowds."""
+BOOTSTRAPS = 50
+"""Bootstrap samples of a tail test."""
 ENTRY_RATE = 0.05
 """Probability that a job in a crowd with entry goes to an organization that has won none (Simon 1955)."""
 
@@ -93,16 +97,20 @@ def _heterogeneous(economy: Economy, equalized: Sequence[str], competent: float 
 
 
 def unequal(economy: Economy) -> dict[str, Setting]:
-    """Settings in which organizations differ, by name: a factorial of what is equalized, and some more."""
+    """Settings in which organizations differ, by name: a factorial of what is equalized, and some more.
+
+    Of these, `CONTRASTED` are enough for the contrast between infrastructure and competence.
+    """
     subsets = [chosen for count in range(len(FACTORS) + 1) for chosen in combinations(FACTORS, count)]
     found = {equal(*chosen): _heterogeneous(economy, chosen) for chosen in subsets}
     found["equal_down"] = _heterogeneous(economy, (), 0.0)
     for gain in GAINS:
-        for chosen in ((), ("infrastructure",), ("competence",)):
-            found[at_gain(equal(*chosen), gain)] = _heterogeneous(economy, chosen, infrastructure_gain=gain)
+        for factor in ("infrastructure", "competence"):
+            found[at_gain(equal(factor), gain)] = _heterogeneous(economy, (factor,), infrastructure_gain=gain)
     return found
 
 
+CONTRASTED = tuple(equal(*chosen) for chosen in ((), ("infrastructure",), ("competence",)))
 _LINEAR: dict[str, Any] = {"scoring.amplification": 1 / POPULAR, "feedback.persistence": 1.0}
 CROWDS: dict[str, Setting] = {
     "low": _amplified(LOW),
@@ -146,39 +154,44 @@ def cells(design: Design) -> Iterator[Cell]:
 
 
 def compute(cell: Cell, context: Context) -> list[Entry]:
-    """Return one entry per target, setting and group; and for scripted organizations one per target and crowd."""
-    design, scripted = context.design, cell.arm in KINDS["scripted"]
-    groups = [group for group in design.groups if cell.arm == NATIVE or group.panel == 0]
-    learned = {} if scripted else {group.panel: None for group in groups}
+    """Return one entry per target, setting and group of the first panel; and those of the crowds."""
+    design = context.design
+    groups = [group for group in design.groups if group.panel == 0]
     entries: list[Entry] = []
     for done, target in enumerate(design.targets):
         context.on_progress(done / len(design.targets))
-        policies = {panel: _WithoutInfrastructure(_learned(cell, context, panel, target.name)) for panel in learned}
+        holder = _holder(cell, context, target.name)
         named = [
-            (name, group, _setup(design, target, setting, group, policies.get(group.panel) or cell.arm))
+            (name, setting.competent, group, _setup(design, target, setting, group, holder))
             for group in groups
-            for name, setting in _settings(design.economies[group.economy], scripted).items()
+            for name, setting in _settings(design.economies[group.economy], cell.arm).items()
         ]
-        outcomes = context.deployment.run([setup for _, _, setup in named])
-        for (name, group, _), played in zip(named, outcomes, strict=True):
-            panel = group.panel if cell.arm == NATIVE else None
-            entries.append(Entry(target.name, f"{INEQUALITY}_{name}", _values(played), panel, group.economy))
-        if scripted:
-            entries += _crowds(target, cell.arm, context)
+        outcomes = context.deployment.run([setup for *_, setup in named])
+        for (name, competent, group, _), played in zip(named, outcomes, strict=True):
+            entries.append(
+                Entry(target.name, f"{INEQUALITY}_{name}", _values(played, competent), group.panel, group.economy)
+            )
+        if cell.arm == CROWDED:
+            entries += _crowds(target, context)
     return entries
 
 
-def _settings(economy: Economy, scripted: bool) -> dict[str, Setting]:
-    return IDENTICAL if scripted else {**IDENTICAL, **unequal(economy)}
+def _settings(economy: Economy, arm: str) -> dict[str, Setting]:
+    """The settings that an arm plays: scripted organizations the identical ones, and natives all."""
+    if arm in KINDS["scripted"]:
+        return IDENTICAL
+    further = {name: each for name, each in unequal(economy).items() if arm == NATIVE or name in CONTRASTED}
+    return {**IDENTICAL, **further}
 
 
-def _learned(cell: Cell, context: Context, panel: int, target: str) -> Policy:
-    return context.native(panel, target) if cell.arm == NATIVE else context.policy(cell)
+def _holder(cell: Cell, context: Context, target: str) -> Policy | str:
+    """The policy that holds the seats, or the name of a scripted organization, which reads the economy."""
+    if cell.arm in KINDS["scripted"]:
+        return cell.arm
+    return _WithoutInfrastructure(context.native(0, target) if cell.arm == NATIVE else context.policy(cell))
 
 
-def _setup(
-    design: Design, target: Rule, setting: Setting, group: EvaluationGroup, holder: Policy | str
-) -> MarketSetup:
+def _setup(design: Design, target: Rule, setting: Setting, group: EvaluationGroup, holder: Policy | str) -> MarketSetup:
     """The markets of a setting; `holder` is a policy or the name of a scripted organization. Even seats are first."""
     economy = replace(design.economies[group.economy], **setting.economy)
     competent, naive = _scripted(holder, economy) if isinstance(holder, str) else holder, PostedPrice(economy=economy)
@@ -189,23 +202,29 @@ def _setup(
 
 
 def _scripted(name: str, economy: Economy) -> Policy:
+    """The scripted organization of that name among `KINDS`, which are the first of those in `scripted_panel`."""
     return scripted_panel(economy).scripted[KINDS["scripted"].index(name)]
 
 
-def _values(played: Played) -> dict[str, float]:
-    """Measures of inequality within markets, averaged over them; incomes are profits over the episode."""
-    return {
+def _values(played: Played, competent: float) -> dict[str, float]:
+    """Measures of inequality within markets, averaged over them; incomes are profits per round over the episode.
+
+    Where half of the seats are competent, also how much more these earn.
+    """
+    values = {
         "gini": float(gini(played.incomes).mean()),
         "top_tenth": float(top_share(played.incomes).mean()),
         "gini_jobs": float(gini(played.won).mean()),
         "income": float(played.incomes.mean()),
-        "lead": float((played.incomes[:, 0::2] - played.incomes[:, 1::2].mean(axis=1, keepdims=True)).mean()),
     }
+    if competent == 0.5:
+        values["lead"] = float(played.incomes[:, 0::2].mean() - played.incomes[:, 1::2].mean())
+    return values
 
 
-def _crowds(target: Rule, arm: str, context: Context) -> Iterator[Entry]:
+def _crowds(target: Rule, context: Context) -> Iterator[Entry]:
     """Yield the result of the tail test in each crowd; there is none where too few won jobs, or all as many."""
-    policy = _scripted(arm, CROWD)
+    policy = _scripted(CROWDED, CROWD)
     setups = [MarketSetup(each.of_rule(target), (policy,) * CROWD.organizations, CROWD, 1) for each in CROWDS.values()]
     for name, played in zip(CROWDS, context.deployment.run(setups), strict=True):
         try:
@@ -221,16 +240,10 @@ def _crowds(target: Rule, arm: str, context: Context) -> Iterator[Entry]:
         yield Entry(target.name, f"{INEQUALITY}_tail_{name}", values)
 
 
-BOOTSTRAPS = 50
-"""Bootstrap samples of a tail test."""
-
-
 def seconds(cell: Cell, design: Design) -> float:
     """Seconds that one core takes to play all settings at every target, and to test the tails."""
-    scripted = cell.arm in KINDS["scripted"]
-    panels = len(design.preset.panel_seeds) if cell.arm == NATIVE else 1
-    settings = len(_settings(Economy(), scripted))
-    return len(design.targets) * (settings * episode_seconds(design, panels))
+    played = len(_settings(Economy(), cell.arm)) * episode_seconds(design, panels=1)
+    return len(design.targets) * (played + (1.5 if cell.arm == CROWDED else 0.0))
 
 
 PROTOCOL = Protocol(INEQUALITY, cells, compute, seconds)
