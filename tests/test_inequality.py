@@ -149,7 +149,7 @@ def test_variance__one_training_seed_gives_no_verdict_unless_the_study_has_no_ge
 )
 def test_infrastructure__a_planted_effect_of_competence_is_found(competence: float, outcome: str, said: str) -> None:
     noise = 0.3 if outcome == "inconclusive" else 0.002
-    found = judged("infrastructure_equalizes", planted({equal("competence"): competence}, spread=noise))
+    found = judged("infrastructure_equalizes", planted({equal("competence"): competence}, spread=noise, lead=9.0))
     assert found[0] == outcome
     assert found[1] == pytest.approx(0.4 - competence, abs=2 * noise)
     assert found[2].startswith(said)

@@ -68,7 +68,7 @@ def judge(returns: Returns) -> Verdict:
     flip = _flip({OWN_GAIN: found.estimate, **{gain: float(_at_gain(returns, gain).mean()) for gain in GAINS}})
     numbers |= {} if flip is None else {"infrastructure gain at which the sign flips": flip}
     if not lead.low > 0:
-        problem = f"the competent half may earn no more than the other (lead {lead}), so competence is not what differs"
+        problem = f"the competent half may earn no more than the other (lead {lead.low:.3f} to {lead.high:.3f})"
         return Verdict(CLAIM.id, INCONCLUSIVE, problem, found, intervals, numbers)
     outcome = decide(found)
     return Verdict(CLAIM.id, outcome, explain(outcome, found), found, intervals, numbers)
