@@ -23,7 +23,7 @@ from ruleshift.eval.experiment.context import Context
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.preset import load_preset
-from ruleshift.eval.experiment.protocols.inequality import IDENTICAL, PROTOCOL, unequal
+from ruleshift.eval.experiment.protocols.inequality import CONTRASTED, IDENTICAL, PROTOCOL, unequal
 from ruleshift.eval.inequality import gini, top_share
 from ruleshift.eval.jobs.folder import Folder
 
@@ -83,6 +83,8 @@ def _runs(
     learned = unequal(Design.of(economy).economies[0])
     for arm in [arm for arms in KINDS.values() for arm in arms]:
         settings = IDENTICAL if arm in KINDS["scripted"] else {**IDENTICAL, **learned}
+        if arm == GENERALIST:
+            settings = {name: each for name, each in settings.items() if name in IDENTICAL or name in CONTRASTED}
         for rule in RULES:
             of_rule = spread * rng.standard_normal()
             for seed in range(seeds) if arm == GENERALIST else (None,):

@@ -64,8 +64,8 @@ def together(by_kind: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def less(these: Mapping[str, np.ndarray], those: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Differences by kind of organization."""
-    return {kind: these[kind] - those[kind] for kind in these}
+    """Differences by kind of organization, for the kinds that played both."""
+    return {kind: these[kind] - those[kind] for kind in these if kind in those}
 
 
 def mean_of(array: np.ndarray, fixed: Sequence[str] = ()) -> Interval:
