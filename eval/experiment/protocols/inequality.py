@@ -242,7 +242,7 @@ def _crowds(target: Rule, context: Context) -> Iterator[Entry]:
 
 def seconds(cell: Cell, design: Design) -> float:
     """Seconds that one core takes to play all settings at every target, and to test the tails."""
-    played = len(_settings(Economy(), cell.arm)) * episode_seconds(design, panels=1)
+    played = 1.5 * len(_settings(Economy(), cell.arm)) * episode_seconds(design, panels=1)  # every seat may be learned
     return len(design.targets) * (played + (1.5 if cell.arm == CROWDED else 0.0))
 
 
