@@ -28,6 +28,10 @@ class Played:
     """(N,) mean profit per round of each seat, in mean job values."""
     measures: np.ndarray
     """(T, len(MEASURES)) market measures in each round, averaged over markets."""
+    incomes: np.ndarray
+    """(B, N) mean profit per round of each seat in each market, in mean job values."""
+    won: np.ndarray
+    """(B, N) jobs that each seat won in each market, over the episode."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,8 @@ class _Record:
         self._conduct: list[np.ndarray] = []
         self._seats: list[np.ndarray] = []
         self._measures: list[np.ndarray] = []
+        self._incomes = np.zeros((market.markets, market.organizations))
+        self._winners: list[np.ndarray] = []
 
     def step(self, actions: np.ndarray) -> np.ndarray:
         """Play a round with actions (B, N, A), record it, and return the next observations (B, N, F)."""
@@ -182,6 +188,8 @@ class _Record:
         self._conduct.append(seen[:, self._focal, self._did].mean(axis=0, dtype=np.float64))
         self._seats.append(rewards.mean(axis=0, dtype=np.float64))
         self._measures.append(market.measures.mean(axis=0))
+        self._incomes += rewards
+        self._winners.append(market.winners.copy())
         return observations
 
     def played(self) -> Played:
@@ -190,7 +198,16 @@ class _Record:
             np.stack(self._conduct),
             np.mean(self._seats, axis=0),
             np.stack(self._measures),
+            self._incomes / len(self._profits),
+            self._won(),
         )
+
+    def _won(self) -> np.ndarray:
+        """Jobs (B, N) won over the episode, of which those that nobody served are none."""
+        winners = np.stack(self._winners, axis=1).reshape(self._market.markets, -1)
+        size = self._market.organizations + 1
+        numbered = winners + 1 + size * np.arange(len(winners))[:, None]
+        return np.bincount(numbered.ravel(), minlength=size * len(winners)).reshape(-1, size)[:, 1:]
 
 
 def _market(setup: MarketSetup, mechanisms: tuple[str, ...]) -> Market:

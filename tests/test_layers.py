@@ -18,8 +18,8 @@ MAY_IMPORT = {
     "eval": {"envs", "agents", "train", "eval"},
 }
 ROOMS = (
-    "statistics", "metagame", "extensions", "play", "panels", "compare", "jobs", "claims", "experiment", "report",
-    "known_answers", "evaluate", "scenario", "study",
+    "statistics", "inequality", "tails", "metagame", "extensions", "play", "panels", "compare", "jobs", "claims",
+    "experiment", "report", "known_answers", "evaluate", "scenario", "study",
 )  # fmt: skip
 """Modules and packages of `eval`, from the bottom up: none imports one that comes later."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ruleshift.eval.known_answers.tails import LEVEL, judge_tail
+from ruleshift.eval.tails import LEVEL, judge_tail
 
 
 def test_tails__estimate_the_exponent() -> None:

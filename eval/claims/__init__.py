@@ -11,12 +11,14 @@ from ruleshift.eval.claims import (
     break_even,
     economies,
     head_start,
+    infrastructure_equalizes,
     recovery,
     rivals,
     routine,
     schema,
     selection,
     transfer,
+    variance,
 )
 from ruleshift.eval.claims.claim import INCONCLUSIVE, VERDICTS, Claim, Judgement, Verdict
 from ruleshift.eval.claims.competence import competence, gate_verdicts
@@ -31,7 +33,7 @@ CLAIMS: dict[str, Claim] = {
     module.CLAIM.id: module.CLAIM
     for module in (
         transfer, adaptation, routine, head_start, break_even, economies,
-        schema, awareness, rivals, recovery, selection,
+        schema, awareness, rivals, recovery, selection, variance, infrastructure_equalizes,
     )
 }  # fmt: skip
 """The claims by id, in the order in which a report answers them."""

@@ -8,6 +8,7 @@ from ruleshift.eval.known_answers import (
     auctions,
     collusion,
     contests,
+    dials,
     entry,
     learning_curve,
     matching,
@@ -21,7 +22,8 @@ from ruleshift.eval.known_answers.answer import Answer, Measurement, Row, Tolera
 __all__ = ["ANSWERS", "Answer", "Measurement", "Row", "Tolerance", "register_answer"]
 
 MODULES = (
-    auctions, monopolistic, contests, slots, matching, assignments, urns, entry, learning_curve, collusion, specialists,
+    auctions, monopolistic, contests, slots, matching, assignments, urns, entry, dials, learning_curve, collusion,
+    specialists,
 )  # fmt: skip
 
 ANSWERS: dict[str, Answer] = {answer.id: answer for module in MODULES for answer in module.ANSWERS}

@@ -17,7 +17,7 @@ from ruleshift.envs.layout import state_view
 from ruleshift.envs.rule import Weights
 from ruleshift.eval.known_answers.answer import EXACT, Answer, Measurement, Row, Tolerance, mean_row
 from ruleshift.eval.known_answers.setting import bare, plain_rule
-from ruleshift.eval.known_answers.tails import judge_tail
+from ruleshift.eval.tails import judge_tail
 
 ALPHAS = (0.1, 0.3, 0.5)
 """Probabilities of entry."""

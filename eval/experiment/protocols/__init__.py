@@ -10,6 +10,7 @@ from ruleshift.eval.experiment.protocols import (
     distance,
     forgetting,
     frozen,
+    inequality,
     metagame,
     probe,
     reference,
@@ -27,7 +28,7 @@ PROTOCOLS: dict[str, Protocol] = {
     module.PROTOCOL.name: module.PROTOCOL
     for module in (
         training, constant, reference, frozen, adaptation, curve, shift, rivalry, distance,
-        probe, rivals, metagame, switching, forgetting,
+        probe, rivals, metagame, switching, forgetting, inequality,
     )
 }  # fmt: skip
 """The protocols by name, in the order in which a study computes them."""

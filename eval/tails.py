@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import zeta
+from scipy.special import log_ndtr, zeta
 from scipy.stats import norm
 
 LEVEL = 0.1
@@ -144,7 +144,7 @@ def _lognormal(tail: np.ndarray, start: int) -> np.ndarray:
 
     def each(parameters: np.ndarray) -> np.ndarray:
         mean, spread = parameters[0], np.exp(parameters[1])
-        edges = [norm.logsf((np.log(x) - mean) / spread) for x in (values - 0.5, values + 0.5, start - 0.5)]
+        edges = [log_ndtr((mean - np.log(x)) / spread) for x in (values - 0.5, values + 0.5, start - 0.5)]
         return edges[0] + np.log(-np.expm1(np.minimum(edges[1] - edges[0], -1e-300))) - edges[2]
 
     logs = np.log(tail)
