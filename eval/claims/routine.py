@@ -29,7 +29,7 @@ from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, at_homes, at_targets, of_arm
 from ruleshift.eval.claims.transfer import THESE_RULES, no_scale, scale
 from ruleshift.eval.claims.wording import ends, label, level, listed, points
-from ruleshift.eval.statistics import RULES, Combination, Interval, Ratio, Statistic, Weights, interval, over_measured
+from ruleshift.eval.statistics import RULES, Combination, Interval, Ratio, interval
 
 DISTANCES = ("matching", "features")
 """Distances of rules: how differently they match, and how differently they are written."""
@@ -58,25 +58,22 @@ def _own(returns: Returns, arm: str) -> Ratio:
     return Ratio(of_arm(returns.gate, arm, "the gate") - at_homes(floor), at_homes(best - floor))
 
 
-def slope(returns: Returns, arm: str, distances: np.ndarray) -> Statistic:
+def slope(returns: Returns, arm: str, distances: np.ndarray) -> Ratio:
     """Slope (B,) of an arm's loss over the distance (H, G) of the rule, by least squares: loss per unit of distance.
 
-    It is NaN in draws whose rules are all equally far.
+    Raises:
+        ValueError: the study lacks the arm.
     """
-    own, rest = _own(returns, arm), ("seed", "panel", "economy")
-    away = Ratio(of_arm(returns.frozen, arm, "the frozen return") - at_targets(returns.floor), scale(returns))
-
-    def statistic(weights: Weights) -> np.ndarray:
-        lost = (own.partial(weights, rest) - away.partial(weights, rest))[:, :, :, 0, 0, 0]
-        joint = weights[0][:, :, None] * weights[1][:, None, :]
-        apart = distances - _weighted(joint, np.broadcast_to(distances, joint.shape))[:, None, None]
-        return over_measured((joint * apart * lost).sum(axis=(1, 2)), (joint * apart**2).sum(axis=(1, 2)))
-
-    return statistic
+    floor, best = returns.own_gates.get(arm, (returns.gate_floor, returns.gate_best_reply))
+    own = (of_arm(returns.gate, arm, "the gate") - at_homes(floor)) / _unit(at_homes(best - floor))
+    away = (of_arm(returns.frozen, arm, "the frozen return") - at_targets(returns.floor)) / _unit(scale(returns))
+    lost, apart = own - away, (distances - distances.mean())[:, :, None, None, None]
+    return Ratio(apart * (lost - lost.mean()), apart**2)
 
 
-def _weighted(joint: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return (joint * values).sum(axis=(1, 2)) / joint.sum(axis=(1, 2))
+def _unit(span: np.ndarray) -> np.ndarray:
+    """Best reply minus floor under each rule, averaged over panels and economies."""
+    return span.mean(axis=(3, 4), keepdims=True)
 
 
 def judge(returns: Returns) -> Verdict:
@@ -108,7 +105,8 @@ def _by_arm(returns: Returns) -> dict[str, Interval]:
         inner = (sizes[0], int(chosen.sum()), *sizes[2:])
         for arm in (GENERALIST, SPECIALIST):
             found[f"loss of {label(arm)}, {part}"] = interval(loss(returns, arm, chosen), inner)
-    for kind in DISTANCES:
+    usable = min(_unit(each).min() for each in (scale(returns), at_homes(returns.gate_best_reply - returns.gate_floor)))
+    for kind in DISTANCES if usable > 0 else ():
         for arm, apart in returns.distances(kind).items():
             if np.ptp(apart) > 0:
                 found[f"slope of {label(arm)} over distance by {kind}"] = interval(slope(returns, arm, apart), sizes)
