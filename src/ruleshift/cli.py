@@ -37,11 +37,12 @@ class Train:
     """Train a policy on one rule (arm `fixed`) or on a structure, a distribution over rules (arm `randomized`).
 
     The other arms are `fixed+nuisance`, `central` (the one rule nearest to all that a structure trains), `aware` (the
-    rules of a structure, disclosed), `schema` (which names the rule's features and acts on them) and `distilled` (which
-    learns from `aware`, trained for half of the steps). In `replay`, `prioritised`, `learnability` and `edits`, a
-    curriculum chooses the rules of a structure while the arm learns. NAME`+memory` remembers the last rounds, and
-    NAME`+recurrent` has an LSTM, which needs sb3-contrib. All arms except `fixed` meet many economies and rivals. A
-    scenario can take the place of a rule: the arm trains on its first rule and, if it is `fixed`, in its economy.
+    rules of a structure, disclosed), `noticed` (whose rule also changes in mid-episode), `schema` (which names the
+    rule's features and acts on them) and `distilled` (which learns from `aware`, trained for half of the steps). In
+    `replay`, `prioritised`, `learnability` and `edits`, a curriculum chooses the rules of a structure while the arm
+    learns. NAME`+memory` remembers the whole episode, and NAME`+recurrent` has an LSTM, which needs sb3-contrib. All
+    arms except `fixed` meet many economies and rivals. A scenario can take the place of a rule: the arm trains on its
+    first rule and, if it is `fixed`, in its economy.
 
     Half of the seats learn with one shared policy, and scripted organizations hold the others. The policy
     (policy.safetensors, policy.json) and TensorBoard logs are written to the folder OUT. If an interrupted run is
