@@ -53,6 +53,7 @@ SHORTER = {
 INTERRUPTED = {
     "ruleshift study --preset quick --out results/quick": "results/quick/log/*",
     "ruleshift study --preset mine.toml --out results/mine": "results/mine/log/*",
+    "ruleshift claims run": "results/claims/log/*",
     "ruleshift validate --out results/validation": "results/validation/log/*",
 }
 """Commands of many minutes, which are interrupted once there is a file of this pattern."""

@@ -232,6 +232,8 @@ def test_figures__no_two_arms_are_drawn_alike() -> None:
     lines = figures.legend(variants())
     assert {name for name, _, _ in lines} == {wording.label(arm) for arm in variants()}
     assert len({(colour, dashes) for _, colour, dashes in lines}) == len(variants())
+    broad = figures.legend([f"randomized@{count}+memory" for count in (1, 2, 4, 8, 32)])
+    assert len({colour for _, colour, _ in broad}) == len(broad)
 
 
 # The numbers behind the sentences

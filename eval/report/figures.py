@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -27,12 +28,18 @@ COLOURS = {
     "central+memory": "#8456a8", "randomized": "#5aa3d6", "aware+memory": "#0f8b8d", "aware": "#0f8b8d",
     "fixed+memory": "#d99a6c", "fixed": "#d99a6c", "fixed+nuisance": "#d97f3f", "scratch+memory": "#b03a68",
     "scratch": "#b03a68", "central": "#8456a8",
+    **{name + memory: colour for memory in ("", "+memory") for name, colour in (
+        ("schema", "#2f7d32"), ("distilled", "#7a8f1f"), ("noticed", "#9a6b2f"), ("replay", "#c25fb0"),
+        ("prioritised", "#6f4fd0"), ("learnability", "#d04f6f"), ("edits", "#4f63b8"),
+    )},
 }  # fmt: skip
 """Colour of each arm and reference. Arms that share a colour differ in memory only: the one without a memory is drawn
 with dots, and variants of the memory have dashes of their own."""
 _DASHED, _DOTTED, _DASHDOT = (0, (4, 2)), (0, (1, 1.6)), (0, (6, 2, 1, 2))
 _MEMORIES: dict[str, Any] = {"+recurrent": _DASHDOT, "+stack": (0, (3, 1.5))}
 _PROTOCOLS: dict[str, Any] = {"shift": "-", "announced": _DOTTED, "placebo": _DASHDOT, "twin": _DASHED}
+_BROADEST = 6
+"""Twofold increases of the number of training rules up to the colour of the generalist."""
 LEVELS = ("best_reply", "constant", "floor")
 """References that are drawn as horizontal lines."""
 AROUND = ("best_reply", SPECIALIST, GENERALIST, "constant")
@@ -214,8 +221,13 @@ def knowledge_legend(known: Sequence[Knowledge]) -> list[_Key]:
 
 
 def _colour(arm: str) -> str:
+    """Colour of an arm; of generalists of few rules, one between those of the specialist and the generalist."""
     for suffix in _MEMORIES:
-        arm = arm.removesuffix(suffix).partition("@")[0]
+        arm = arm.removesuffix(suffix)
+    if match := re.search(r"@(\d+)", arm):
+        share = min(np.log2(int(match[1])) / _BROADEST, 1.0)
+        ends = [np.array(to_rgb(COLOURS[each])) for each in (SPECIALIST, GENERALIST)]
+        return to_hex((1 - share) * ends[0] + share * ends[1])
     return COLOURS.get(arm, "#5b6168")
 
 
