@@ -12,6 +12,7 @@ from synthetic import GENERALIST, SPECIALIST, make_returns
 from ruleshift import cli
 from ruleshift.eval import Preset, load_preset, register_claim, write_report
 from ruleshift.eval.claims import CLAIMS, asked
+from ruleshift.eval.experiment.design import PRIMARY
 from ruleshift.eval.report.claim_pages import claim_pages, variations
 from ruleshift.eval.report.findings import Findings
 
@@ -106,7 +107,10 @@ def test_command__a_claim_that_there_is_not_is_named(capsys: pytest.CaptureFixtu
 
 
 def test_command__runs_the_claims_that_are_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["claims", "run", "--preset", "testing", "--out", str(tmp_path / "study"), "--workers", "0"]
+    small = replace(load_preset("testing"), arms=PRIMARY, economies=1, seeds=(0,), panel_seeds=(1000,), budgets=())
+    (tmp_path / "small.toml").write_text(small.to_toml())
+    arguments = ["claims", "run", "--preset", str(tmp_path / "small.toml"), "--out", str(tmp_path / "study")]
+    arguments += ["--workers", "0"]
     assert cli.main([*arguments, "--only", "transfer", "break_even"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines if line.startswith(("transfer", "break_even"))] == [

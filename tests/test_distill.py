@@ -150,10 +150,10 @@ def test_gradient__with_a_teacher_is_that_of_both_losses() -> None:
 def test_student__comes_to_do_what_its_teacher_does() -> None:
     model = _learner(_teacher(mean=0.4), learning_rate=0.01, aux_coef=0.0)
     divergences: list[float] = []
-    for _ in range(30):
+    for _ in range(15):
         model.learn(60, reset_num_timesteps=False)
         divergences.append(model.logger.name_to_value["train/teacher_divergence"])
-    assert divergences[-1] < 0.3 * divergences[0]
+    assert divergences[-1] < 0.6 * divergences[0]
 
 
 def test_market_ppo__refuses_to_leave_a_teacher_to_stock_ppo() -> None:

@@ -123,10 +123,10 @@ def test_namer__learns_planted_features() -> None:
         noise = (th.rand(count, generator=rng) < 0.3).float()
         return inputs, th.stack([(inputs[:, 0] > 0).float(), th.sigmoid(inputs[:, 1] - inputs[:, 2]), noise], 1)
 
+    batch, _ = _update(policy, 200, seed=0)
     with th.no_grad():
         for _ in range(300):
             inputs, labels = planted(200)
-            batch, _ = _update(policy, 200, seed=0)
             closed_form.accumulate(**{**batch, "inputs": inputs}, **COEFFICIENTS, labels=labels)
             optimizer.step()
         inputs, labels = planted(2_000)
