@@ -12,9 +12,10 @@ from ruleshift.agents import load_policy
 from ruleshift.envs.files import PARTIAL
 from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.context import Context, training_cell
-from ruleshift.eval.experiment.design import PRIMARY, Design
+from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.protocols import adaptation
 from ruleshift.eval.experiment.protocols.protocol import Protocol, episode_seconds
+from ruleshift.eval.experiment.protocols.switching import ARMS
 from ruleshift.eval.experiment.protocols.training import missing_natives
 
 FORGETTING = "forgetting"
@@ -24,8 +25,6 @@ FEW = 0.1
 """Share of the phase after which a policy has learned from few steps."""
 STAGES = ("before", "few", "after")
 """When a policy is scored."""
-ARMS = (*PRIMARY, "noticed+memory")
-"""Arms that are scored, where the study has them."""
 
 
 def cells(design: Design) -> Iterator[Cell]:

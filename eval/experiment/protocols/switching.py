@@ -14,7 +14,7 @@ from ruleshift.envs import Economy, Rule, Shift
 from ruleshift.envs.schedule import drift, periodic, placebo
 from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.context import Context, training_cell
-from ruleshift.eval.experiment.design import Design, EvaluationGroup
+from ruleshift.eval.experiment.design import PRIMARY, Design, EvaluationGroup
 from ruleshift.eval.experiment.protocols.protocol import Protocol, episode_seconds
 from ruleshift.eval.experiment.protocols.rivals import met
 from ruleshift.eval.experiment.protocols.shift import NOTICE
@@ -22,6 +22,8 @@ from ruleshift.eval.experiment.protocols.training import missing_natives
 from ruleshift.eval.play import MarketSetup
 
 SWITCHING = "switching"
+ARMS = (*PRIMARY, "noticed+memory")
+"""Arms that meet such changes, where the study has them."""
 NOTICES = ("hidden", "announced", "false")
 """What is said before a change; where it is false, the rule stays."""
 STEPS = 5
@@ -59,12 +61,12 @@ PATTERNS: dict[str, Pattern] = {"abrupt": abrupt, "periodic": periodical, "drift
 
 
 def cells(design: Design) -> Iterator[Cell]:
-    """One cell per trained arm, home rule and seed."""
+    """One cell per home rule, seed and arm of `ARMS`."""
     for home in design.homes:
         natives = missing_natives(design, [home.name])
         for seed in design.preset.seeds:
             for arm in design.arms.values():
-                if arm.is_trained:
+                if arm.name in ARMS:
                     needs = (*natives, training_cell(arm, home.name, seed))
                     yield Cell(SWITCHING, arm.name, home.name, seed=seed, needs=needs)
 
