@@ -59,13 +59,22 @@ def test_cache__is_announced_once_filled_once_and_then_silent(folder: Path, capf
 
 
 @pytest.mark.parametrize("spoil", [lambda content: content[:100], lambda content: content[:-1] + b"?", lambda _: b""])
-def test_cache__compiles_again_what_is_spoiled(folder: Path, spoil: Callable[[bytes], bytes]) -> None:
+def test_cache__compiles_again_what_is_spoiled(
+    folder: Path, spoil: Callable[[bytes], bytes], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Once, and what is kept then is whole: the next process compiles nothing. Its bytes may be others."""
     _call(_kernel())
     (name,) = _entries(folder)
-    whole = (folder / name).read_bytes()
-    (folder / name).write_bytes(spoil(whole))
+    spoiled = spoil((folder / name).read_bytes())
+    (folder / name).write_bytes(spoiled)
     assert _call(_kernel())
-    assert (folder / name).stat().st_size == len(whole)
+    mended = (folder / name).read_bytes()
+    assert mended != spoiled
+    notices._SAID.clear()
+    capfd.readouterr()
+    assert _call(_kernel())
+    assert capfd.readouterr().err == ""
+    assert (folder / name).read_bytes() == mended
 
 
 def test_cache__may_disappear_at_any_time(folder: Path) -> None:
