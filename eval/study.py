@@ -8,7 +8,7 @@ from typing import Any
 
 from ruleshift.agents import warm_up
 from ruleshift.eval.claims import Verdict, asked
-from ruleshift.eval.claims.transfer import THESE_RULES
+from ruleshift.eval.claims.claim import THESE_RULES
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import job, plan, tasks
 from ruleshift.eval.experiment.power import power_table

@@ -11,6 +11,7 @@ from ruleshift.eval.claims.claim import (
     MARGIN,
     NO_DIFFERENCE,
     SUPPORTED,
+    THESE_RULES,
     Claim,
     Judgement,
     Verdict,
@@ -31,7 +32,7 @@ from ruleshift.eval.claims.knowledge import (
     scores_of,
 )
 from ruleshift.eval.claims.returns import Returns, of_arm
-from ruleshift.eval.claims.transfer import THESE_RULES, advantage, no_scale, scale
+from ruleshift.eval.claims.transfer import advantage, no_scale, scale
 from ruleshift.eval.claims.wording import ends, level, number, percent, points
 from ruleshift.eval.statistics import RULES, Interval, Ratio, interval
 

@@ -5,23 +5,21 @@ import numpy as np
 from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import (
     INCONCLUSIVE,
-    MARGIN,
     NO_DIFFERENCE,
     Claim,
     Judgement,
     Verdict,
     as_measured,
-    decide,
-    explain,
+    judge_by_margin,
+    margin_thresholds,
     measured,
     obstacle,
     unmeasured,
 )
-from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, at_homes, of_arm
-from ruleshift.eval.claims.transfer import THESE_RULES, no_scale, scale
+from ruleshift.eval.claims.transfer import no_scale, scale
 from ruleshift.eval.claims.wording import level, listed, percent
-from ruleshift.eval.statistics import RULES, Interval, Ratio, Statistic, bootstrap, equal, interval, intervals, mean
+from ruleshift.eval.statistics import Interval, Ratio, Statistic, bootstrap, equal, interval, intervals, mean
 
 SHARE = 0.5
 """Share of the rounds under held-out rules at which the claim is judged, 0 .. 1."""
@@ -95,17 +93,13 @@ def judge(returns: Returns) -> Verdict:
     if problem:
         return Verdict(CLAIM.id, INCONCLUSIVE, problem)
     pairs, sizes = loss_and_gain(returns), returns.sizes
-    found = interval(net(returns, SHARE), sizes)
     loss, gain = intervals(pairs, sizes)
     numbers = _where([interval(net(returns, float(share)), sizes) for share in SHARES])
     numbers["p_star"] = break_even(*map(float, pairs(equal(sizes))[0]))
     drawn = np.bincount(cases(bootstrap(pairs, sizes)), minlength=len(CASES))
     numbers |= {f"share_{name}": float(count / drawn.sum()) for name, count in zip(CASES, drawn, strict=True)}
-    failures = gate_failures(returns, (GENERALIST, SPECIALIST))
-    outcome, reason = (INCONCLUSIVE, failures) if failures else (decide(found), explain(decide(found), found))
-    here = interval(net(returns, SHARE), sizes, fixed=RULES)
-    more = {THESE_RULES: here, "loss at home": loss, "gain away": gain}
-    return Verdict(CLAIM.id, outcome, reason, found, more, numbers)
+    more = {"loss at home": loss, "gain away": gain}
+    return judge_by_margin(CLAIM.id, net(returns, SHARE), returns, (GENERALIST, SPECIALIST), more, numbers)
 
 
 def _where(nets: list[Interval]) -> dict[str, float]:
@@ -159,8 +153,7 @@ CLAIM = Claim(
     setting=f"{GENERALIST} against {SPECIALIST}: frozen on the home rules, still learning under held-out rules",
     measure=f"[p G - (1 - p) L] / [p (best reply - floor) away + (1 - p) at home] at p = {SHARE}, where L is the loss "
     "at home and G the gain away; also the break-even share p* = L / (L + G)",
-    thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
-    f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the competence gate",
+    thresholds=margin_thresholds("an arm"),
     judge=judge,
     answer=answer,
     essay="when those systems change, when new coordination challenges emerge",

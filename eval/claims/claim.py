@@ -1,6 +1,6 @@
 """What a claim is: registered before it is run, with its measure, thresholds and verdict in one place."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +9,7 @@ from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.competence import INCOMPETENT, LEAST, competence, gate_failures
 from ruleshift.eval.claims.returns import Returns
 from ruleshift.eval.claims.wording import count, label, score, share_in_words
-from ruleshift.eval.statistics import Interval
+from ruleshift.eval.statistics import RULES, Combination, Interval, Ratio, interval
 
 SUPPORTED, CONTRADICTED = "supported", "contradicted"
 NO_DIFFERENCE, INCONCLUSIVE = "no material difference", "inconclusive"
@@ -18,6 +18,8 @@ VERDICTS = (SUPPORTED, CONTRADICTED, NO_DIFFERENCE, INCONCLUSIVE)
 
 MARGIN = 0.05
 """Least material difference, on the scale from floor (0) to best reply (1)."""
+THESE_RULES = "under these rules"
+"""Name of the interval of a measure for the rules of the study alone."""
 LEAST_SEEDS = 2
 """Least number of training seeds for a verdict on an arm, since a single run says nothing about the next."""
 
@@ -123,6 +125,40 @@ def explain(outcome: str, found: Interval, margin: float = MARGIN, null: float =
         NO_DIFFERENCE: f"the interval {found.low:.3f} to {found.high:.3f} lies within {low:g} to {high:g}",
         INCONCLUSIVE: f"the interval {found.low:.3f} to {found.high:.3f} includes {low:g} or {high:g}",
     }[outcome]
+
+
+def judge_by_margin(
+    claim: str,
+    measure: Ratio | Combination,
+    returns: Returns,
+    arms: Sequence[str],
+    intervals: Mapping[str, Interval] | None = None,
+    numbers: Mapping[str, float] | None = None,
+) -> Verdict:
+    """The verdict of `decide` on a measure, which is also told for these rules alone; inconclusive if an arm fails.
+
+    Args:
+        claim: id of the claim.
+        measure: the measure.
+        returns: what arms and references earned.
+        arms: arms that have to pass the competence gate.
+        intervals, numbers: further ones of the verdict, by name.
+    """
+    found = interval(measure, returns.sizes)
+    here = {THESE_RULES: interval(measure, returns.sizes, fixed=RULES)}
+    failures = gate_failures(returns, arms)
+    outcome = INCONCLUSIVE if failures else decide(found)
+    return Verdict(
+        claim, outcome, failures or explain(outcome, found), found, here | dict(intervals or {}), numbers or {}
+    )
+
+
+def margin_thresholds(failing: str) -> str:
+    """The conditions of `judge_by_margin` in words, where `failing` says who must pass the gate, such as `an arm`."""
+    return (
+        f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
+        f"difference: within +-{MARGIN}; otherwise inconclusive, as when {failing} fails the competence gate"
+    )
 
 
 def obstacle(returns: Returns) -> str:

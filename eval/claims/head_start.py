@@ -6,33 +6,29 @@ from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import (
     CONTRADICTED,
     INCONCLUSIVE,
-    MARGIN,
     NO_DIFFERENCE,
     SUPPORTED,
     Claim,
     Judgement,
     Verdict,
-    decide,
-    explain,
     failing,
+    judge_by_margin,
+    margin_thresholds,
     measured,
     obstacle,
     unmeasured,
 )
-from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, at_homes, of_arm
-from ruleshift.eval.claims.transfer import THESE_RULES, no_scale
+from ruleshift.eval.claims.transfer import no_scale
 from ruleshift.eval.claims.wording import ends, level, points, score
 from ruleshift.eval.statistics import (
     LEVEL,
-    RULES,
     Interval,
     Ratio,
     Statistic,
     Weights,
     bootstrap,
     equal,
-    interval,
     mean,
 )
 
@@ -89,12 +85,8 @@ def judge(returns: Returns) -> Verdict:
         return Verdict(CLAIM.id, INCONCLUSIVE, problem)
     areas = {arm: area(curve, returns.curve_steps) for arm, curve in returns.curves.items()}
     lead = of_arm(areas, SPECIALIST, "the curve") - of_arm(areas, GENERALIST, "the curve")
-    found = interval(Ratio(lead, scale), returns.sizes)
-    here = {THESE_RULES: interval(Ratio(lead, scale), returns.sizes, fixed=RULES)}
     times = {f"steps to threshold, {arm}": _time(returns, arm) for arm in returns.curves}
-    failures = gate_failures(returns, (SPECIALIST,))
-    outcome, reason = (INCONCLUSIVE, failures) if failures else (decide(found), explain(decide(found), found))
-    return Verdict(CLAIM.id, outcome, reason, found, here | times)
+    return judge_by_margin(CLAIM.id, Ratio(lead, scale), returns, (SPECIALIST,), times)
 
 
 def _time(returns: Returns, arm: str) -> Interval:
@@ -149,8 +141,7 @@ CLAIM = Claim(
     setting=f"{SPECIALIST} against {GENERALIST} on the home rules: policies saved during training, in the focal seat",
     measure="difference between the mean heights of the learning curves, on a scale from the floor (0) to the best "
     f"reply (1), a ratio of sums; also the agent-steps until a curve reaches {THRESHOLD}",
-    thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
-    f"difference: within +-{MARGIN}; otherwise inconclusive, as when the specialist fails the competence gate",
+    thresholds=margin_thresholds("the specialist"),
     judge=judge,
     answer=answer,
     essay="even if the infrastructure-specific training produces faster initial performance",

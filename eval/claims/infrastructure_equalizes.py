@@ -11,6 +11,7 @@ from ruleshift.eval.claims.claim import (
     MARGIN,
     NO_DIFFERENCE,
     SUPPORTED,
+    THESE_RULES,
     Claim,
     Judgement,
     Verdict,
@@ -20,7 +21,6 @@ from ruleshift.eval.claims.claim import (
 )
 from ruleshift.eval.claims.returns import Returns
 from ruleshift.eval.claims.spread import INEQUALITY, NATIVE, less, mean_of, spread
-from ruleshift.eval.claims.transfer import THESE_RULES
 from ruleshift.eval.claims.wording import ends, level, score
 from ruleshift.eval.statistics import RULES
 

@@ -13,18 +13,17 @@ from ruleshift.eval.claims.claim import (
     Judgement,
     Verdict,
     as_measured,
-    decide,
-    explain,
+    judge_by_margin,
+    margin_thresholds,
     obstacle,
     unmeasured,
 )
-from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.crossed import crossed
 from ruleshift.eval.claims.returns import Returns
 from ruleshift.eval.claims.rivals import scale
-from ruleshift.eval.claims.transfer import THESE_RULES, no_scale
+from ruleshift.eval.claims.transfer import no_scale
 from ruleshift.eval.claims.wording import ends, label, level, percent, points
-from ruleshift.eval.statistics import RULES, Interval, Ratio, interval
+from ruleshift.eval.statistics import Interval, Ratio, interval
 
 PROTOCOL = "switching"
 """Name of the protocol that plays the changes."""
@@ -60,8 +59,7 @@ def judge(returns: Returns) -> Verdict:
     by_arm = {arm: lost(returns, arm) for arm in (GENERALIST, SPECIALIST)}
     saved = {name: by_arm[SPECIALIST][name] - each for name, each in by_arm[GENERALIST].items()}
     primary = Ratio(np.mean([saved[f"{pattern}_hidden"] for pattern in PATTERNS], axis=0), unit)
-    found = interval(primary, sizes)
-    named = {THESE_RULES: interval(primary, sizes, fixed=RULES)}
+    named = dict[str, Interval]()
     for arm, each in by_arm.items():
         named |= {
             f"lost by the {label(arm)}, {name.replace('_', ', ')}": interval(Ratio(array, unit), sizes)
@@ -69,11 +67,7 @@ def judge(returns: Returns) -> Verdict:
         }
         named |= _recoveries(returns, arm)
     numbers = {name: each for arm in by_arm for name, each in forgetting(returns, arm).items()}
-    failures = gate_failures(returns, (GENERALIST, SPECIALIST))
-    if failures:
-        return Verdict(CLAIM.id, INCONCLUSIVE, failures, found, named, numbers)
-    outcome = decide(found)
-    return Verdict(CLAIM.id, outcome, explain(outcome, found), found, named, numbers)
+    return judge_by_margin(CLAIM.id, primary, returns, (GENERALIST, SPECIALIST), named, numbers)
 
 
 def forgetting(returns: Returns, arm: str) -> dict[str, float]:
@@ -155,8 +149,7 @@ CLAIM = Claim(
     "rule",
     measure="[loss of specialist - loss of generalist] per round / [best reply - floor], the mean of home rule and "
     "target, a ratio of sums over the four patterns of change",
-    thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
-    f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the competence gate",
+    thresholds=margin_thresholds("an arm"),
     judge=judge,
     answer=answer,
     essay="that procedural knowledge provides no scaffolding for novel problems",

@@ -17,18 +17,18 @@ from ruleshift.eval.claims.claim import (
     Claim,
     Judgement,
     Verdict,
-    decide,
-    explain,
+    judge_by_margin,
+    margin_thresholds,
     measured,
     obstacle,
     unmeasured,
 )
-from ruleshift.eval.claims.competence import LEAST, competence, gate_failures
+from ruleshift.eval.claims.competence import LEAST, competence
 from ruleshift.eval.claims.crossed import crossed
 from ruleshift.eval.claims.returns import Returns, at_homes, at_targets
-from ruleshift.eval.claims.transfer import THESE_RULES, no_scale
+from ruleshift.eval.claims.transfer import no_scale
 from ruleshift.eval.claims.wording import ends, label, level, points
-from ruleshift.eval.statistics import RULES, Ratio, interval
+from ruleshift.eval.statistics import Ratio, interval
 
 PROTOCOL = "rivals"
 """Name of the protocol that plays the factorial."""
@@ -94,15 +94,12 @@ def judge(returns: Returns) -> Verdict:
         return Verdict(CLAIM.id, INCONCLUSIVE, problem)
     by_arm = {arm: losses(leads(returns, arm)) for arm in (SPECIALIST, GENERALIST)}
     primary = contrast(by_arm[SPECIALIST], unit)
-    found = interval(primary, sizes)
-    named = {THESE_RULES: interval(primary, sizes, fixed=RULES)}
-    for arm, lost in by_arm.items():
-        named |= {f"{label(arm)}, {cause}": interval(Ratio(each, unit), sizes) for cause, each in lost.items()}
-    failures = gate_failures(returns, (SPECIALIST,))
-    if failures:
-        return Verdict(CLAIM.id, INCONCLUSIVE, failures, found, named)
-    outcome = decide(found)
-    return Verdict(CLAIM.id, outcome, explain(outcome, found), found, named)
+    named = {
+        f"{label(arm)}, {cause}": interval(Ratio(each, unit), sizes)
+        for arm, lost in by_arm.items()
+        for cause, each in lost.items()
+    }
+    return judge_by_margin(CLAIM.id, primary, returns, (SPECIALIST,), named)
 
 
 def answer(judgement: Judgement) -> str:
@@ -147,8 +144,7 @@ CLAIM = Claim(
     "(those of the home rule, those of the target); half of the rivals are scripted and never change",
     measure="|lost by the rule| - |lost by the rivals|, the two main effects on the lead over the scripted "
     "organizations, divided by the sum of [best reply - floor], the mean of home rule and target",
-    thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
-    f"difference: within +-{MARGIN}; otherwise inconclusive, as when the specialist fails the competence gate",
+    thresholds=margin_thresholds("the specialist"),
     judge=judge,
     answer=answer,
     essay="But when those systems change, when new coordination challenges emerge, or when cross-border algorithmic "

@@ -13,23 +13,21 @@ from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import (
     CONTRADICTED,
     INCONCLUSIVE,
-    MARGIN,
     NO_DIFFERENCE,
     SUPPORTED,
     Claim,
     Judgement,
     Verdict,
     as_measured,
-    decide,
-    explain,
+    judge_by_margin,
+    margin_thresholds,
     obstacle,
     unmeasured,
 )
-from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, at_homes, at_targets, of_arm
-from ruleshift.eval.claims.transfer import THESE_RULES, no_scale, scale
+from ruleshift.eval.claims.transfer import no_scale, scale
 from ruleshift.eval.claims.wording import ends, label, level, listed, points
-from ruleshift.eval.statistics import RULES, Combination, Interval, Ratio, interval
+from ruleshift.eval.statistics import Combination, Interval, Ratio, interval
 
 DISTANCES = ("matching", "features")
 """Distances of rules: how differently they match, and how differently they are written."""
@@ -87,11 +85,7 @@ def judge(returns: Returns) -> Verdict:
     if problem:
         return Verdict(CLAIM.id, INCONCLUSIVE, problem)
     contrast = loss(returns, SPECIALIST) - loss(returns, GENERALIST)
-    found = interval(contrast, returns.sizes)
-    more = {THESE_RULES: interval(contrast, returns.sizes, fixed=RULES), **_by_arm(returns)}
-    failures = gate_failures(returns, (GENERALIST, SPECIALIST))
-    outcome = INCONCLUSIVE if failures else decide(found)
-    return Verdict(CLAIM.id, outcome, failures or explain(outcome, found), found, more)
+    return judge_by_margin(CLAIM.id, contrast, returns, (GENERALIST, SPECIALIST), _by_arm(returns))
 
 
 def _by_arm(returns: Returns) -> dict[str, Interval]:
@@ -162,8 +156,7 @@ CLAIM = Claim(
     measure="[score on training rules - score at held-out rules] of the specialist minus that of the generalist, each "
     "score a ratio of sums on the scale from floor (0) to best reply (1); also the loss of every arm, by part of the "
     "structure, and its slope over the distance of the nearest training rule, by matching and by features",
-    thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
-    f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the competence gate",
+    thresholds=margin_thresholds("an arm"),
     judge=judge,
     answer=answer,
     essay="routine expertise transfers poorly across contexts while adaptive expertise transfers well",

@@ -7,18 +7,18 @@ from ruleshift.eval.claims.claim import (
     MARGIN,
     NO_DIFFERENCE,
     SUPPORTED,
+    THESE_RULES,
     Claim,
     Judgement,
     Verdict,
-    decide,
-    explain,
+    judge_by_margin,
+    margin_thresholds,
     obstacle,
     unmeasured,
 )
-from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.knowledge import knowledge
 from ruleshift.eval.claims.returns import Returns, at_targets, of_arm
-from ruleshift.eval.claims.transfer import THESE_RULES, advantage, no_scale, scale
+from ruleshift.eval.claims.transfer import advantage, no_scale, scale
 from ruleshift.eval.claims.wording import ends, level, number, points
 from ruleshift.eval.statistics import (
     RULES,
@@ -49,14 +49,8 @@ def judge(returns: Returns) -> Verdict:
     problem = obstacle(returns) or no_scale(returns, scale(returns))
     if problem:
         return Verdict(CLAIM.id, INCONCLUSIVE, problem, intervals=_known(returns))
-    found = interval(statistic, returns.sizes)
-    further = {THESE_RULES: interval(statistic, returns.sizes, fixed=RULES)}
-    further |= _against_plain(returns) | _summaries(returns) | _known(returns)
-    failures = gate_failures(returns, (SCHEMA, GENERALIST))
-    if failures:
-        return Verdict(CLAIM.id, INCONCLUSIVE, failures, found, further)
-    outcome = decide(found)
-    return Verdict(CLAIM.id, outcome, explain(outcome, found), found, further)
+    further = _against_plain(returns) | _summaries(returns) | _known(returns)
+    return judge_by_margin(CLAIM.id, statistic, returns, (SCHEMA, GENERALIST), further)
 
 
 def _against_plain(returns: Returns) -> dict[str, Interval]:
@@ -135,8 +129,7 @@ CLAIM = Claim(
     measure="sum over h, g, s, p, e of [Y_schema - Y_generalist] / sum of [best reply - floor]; the same for arms that "
     "are taught or have a curriculum; the score under the worst tenth of rules, the interquartile mean and the "
     "optimality gap",
-    thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
-    f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the competence gate",
+    thresholds=margin_thresholds("an arm"),
     judge=judge,
     answer=answer,
     essay="Schema induction targeting structural features would suggest a different approach",

@@ -14,7 +14,6 @@ from ruleshift.eval.claims.arms import GENERALIST, SPECIALIST
 from ruleshift.eval.claims.claim import (
     CONTRADICTED,
     INCONCLUSIVE,
-    MARGIN,
     NO_DIFFERENCE,
     SUPPORTED,
     Claim,
@@ -23,6 +22,7 @@ from ruleshift.eval.claims.claim import (
     as_measured,
     decide,
     explain,
+    margin_thresholds,
     obstacle,
     unmeasured,
 )
@@ -174,8 +174,7 @@ CLAIM = Claim(
     "markets of which two arms hold half of the seats each, under home rules and held-out rules",
     measure="share of the generalist in the stationary distribution of alpha-rank (population 50, intensity 1 per unit "
     "of the scale) with all rounds under held-out rules, minus that with none",
-    thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
-    f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the competence gate",
+    thresholds=margin_thresholds("an arm"),
     judge=judge,
     answer=answer,
     essay="Organizations trained on general structural features of algorithmic systems should outperform organizations "

@@ -11,22 +11,20 @@ from ruleshift.eval.claims.claim import (
     MARGIN,
     NO_DIFFERENCE,
     SUPPORTED,
+    THESE_RULES,
     Claim,
     Judgement,
     Verdict,
     as_measured,
     decide,
-    explain,
+    judge_by_margin,
+    margin_thresholds,
     obstacle,
     unmeasured,
 )
-from ruleshift.eval.claims.competence import gate_failures
 from ruleshift.eval.claims.returns import Returns, at_targets, of_arm
 from ruleshift.eval.claims.wording import ends, level, points
-from ruleshift.eval.statistics import RULES, Ratio, Weights, equal, interval, leave_out, mean
-
-THESE_RULES = "under these rules"
-"""Name of the interval of the measure for the rules of the study alone."""
+from ruleshift.eval.statistics import Ratio, Weights, equal, leave_out, mean
 
 
 def advantage(returns: Returns, arm: str = GENERALIST, over: str = SPECIALIST) -> Ratio:
@@ -66,13 +64,7 @@ def judge(returns: Returns) -> Verdict:
     problem = obstacle(returns) or no_scale(returns, scale(returns))
     if problem:
         return Verdict(CLAIM.id, INCONCLUSIVE, problem)
-    found = interval(advantage(returns), returns.sizes)
-    here = {THESE_RULES: interval(advantage(returns), returns.sizes, fixed=RULES)}
-    failures = gate_failures(returns, (GENERALIST, SPECIALIST))
-    if failures:
-        return Verdict(CLAIM.id, INCONCLUSIVE, failures, found, here)
-    outcome = decide(found)
-    return Verdict(CLAIM.id, outcome, explain(outcome, found), found, here)
+    return judge_by_margin(CLAIM.id, advantage(returns), returns, (GENERALIST, SPECIALIST))
 
 
 def answer(judgement: Judgement) -> str:
@@ -137,8 +129,7 @@ CLAIM = Claim(
     setting=f"{GENERALIST} against {SPECIALIST} under held-out rules, where both keep learning for {{phase}} of their "
     "training budget",
     measure="Delta = sum over h, g, s, p, e of [Y_generalist - Y_specialist] / sum of [best reply - floor]",
-    thresholds=f"supported: lower 95% limit above {MARGIN}; contradicted: upper limit below -{MARGIN}; no material "
-    f"difference: within +-{MARGIN}; otherwise inconclusive, as when an arm fails the competence gate",
+    thresholds=margin_thresholds("an arm"),
     judge=judge,
     answer=answer,
     essay="Organizations trained on general structural features of algorithmic systems should outperform organizations "

@@ -9,6 +9,7 @@ from ruleshift.eval.claims.claim import (
     INCONCLUSIVE,
     NO_DIFFERENCE,
     SUPPORTED,
+    THESE_RULES,
     Claim,
     Judgement,
     Verdict,
@@ -18,7 +19,6 @@ from ruleshift.eval.claims.claim import (
 )
 from ruleshift.eval.claims.returns import Returns
 from ruleshift.eval.claims.spread import HIGH, INEQUALITY, LOW, less, mean_of, spread, together, unreplicated
-from ruleshift.eval.claims.transfer import THESE_RULES
 from ruleshift.eval.claims.wording import ends, label, level, listed, score
 from ruleshift.eval.statistics import RULES, Interval
 
