@@ -109,16 +109,13 @@ class Evaluate:
 
 
 @dataclass(frozen=True)
-class Study:
-    """Train the arms, change the rule, judge the claims, and write report.html and results.csv.
+class _Computed:
+    """Options of the commands that compute what a preset asks."""
 
-    An interrupted study that is started again continues where it stopped and ends with the same results.
-    """
-
-    preset: str = "quick"
+    preset: str
     """Name of a preset, or the path of a study's .toml file."""
-    out: Path = Path("results/quick")
-    """Folder of the study."""
+    out: Path
+    """Folder to work in; an interrupted run that is started again continues there."""
     mechanisms: tuple[str, ...] = ()
     """Your own mechanisms that the study file names, as module:function; none runs that is not named here."""
     extensions: tuple[str, ...] = ()
@@ -130,6 +127,17 @@ class Study:
     ray: str | None = None
     """Address of a Ray cluster to compute on, such as auto, in place of local processes."""
 
+
+@dataclass(frozen=True)
+class Study(_Computed):
+    """Train the arms, change the rule, judge the claims, and write report.html and results.csv.
+
+    An interrupted study that is started again continues where it stopped and ends with the same results.
+    """
+
+    preset: str = "quick"
+    out: Path = Path("results/quick")
+
     def run(self) -> None:
         from ruleshift.eval import study
 
@@ -137,26 +145,14 @@ class Study:
 
 
 @dataclass(frozen=True)
-class References:
+class References(_Computed):
     """Train the natives and best replies that a preset needs and that the suite lacks, and add them to it.
 
     They are the frozen panel and the scale of every study. A study trains by itself any that are missing.
     """
 
     preset: str = "standard"
-    """Name of a preset, or the path of a study's .toml file."""
     out: Path = Path("results/references")
-    """Folder to work in; an interrupted run that is started again continues there."""
-    mechanisms: tuple[str, ...] = ()
-    """Your own mechanisms that the preset's file names, as module:function; none runs that is not named here."""
-    extensions: tuple[str, ...] = ()
-    """Your own modules that the preset's file names; none is imported that is not named here."""
-    recompute: bool = False
-    """Compute anew what is in the folder but is not what was computed."""
-    workers: int | None = None
-    """Processes, one core each; by default, and for -1, one per core that may be used; 0 trains in this process."""
-    ray: str | None = None
-    """Address of a Ray cluster to compute on, such as auto, in place of local processes."""
 
     def run(self) -> None:
         from ruleshift.eval import make_references
@@ -229,34 +225,21 @@ class ShowClaim:
 
 
 @dataclass(frozen=True)
-class RunClaims:
+class RunClaims(_Computed):
     """Run a study that asks claims, print the verdicts, and write its report and a page for each claim.
 
     An interrupted run that is started again continues where it stopped and ends with the same results.
     """
 
     preset: str = "claims_quick"
-    """Name of a preset, or the path of a study's .toml file."""
     out: Path = Path("results/claims")
-    """Folder of the study."""
     only: tuple[str, ...] = ()
     """Ids of the claims to ask; by default those that the preset names."""
-    mechanisms: tuple[str, ...] = ()
-    """Your own mechanisms that the study file names, as module:function; none runs that is not named here."""
-    extensions: tuple[str, ...] = ()
-    """Your own modules that the study file names; none is imported that is not named here."""
-    recompute: bool = False
-    """Compute anew what is in the folder but is not what was computed."""
-    workers: int | None = None
-    """Processes, one core each; by default, and for -1, one per core that may be used; 0 computes in this process."""
-    ray: str | None = None
-    """Address of a Ray cluster to compute on, such as auto, in place of local processes."""
 
     def run(self) -> None:
         from ruleshift.eval import run_claims
 
-        found = run_claims(self.preset, **_given(self, "preset"))
-        print(found)
+        print(run_claims(self.preset, **_given(self, "preset")))
 
 
 @dataclass(frozen=True)
