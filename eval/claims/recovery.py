@@ -25,7 +25,7 @@ from ruleshift.eval.claims.transfer import no_scale
 from ruleshift.eval.claims.wording import ends, label, level, percent, points
 from ruleshift.eval.statistics import Interval, Ratio, interval
 
-PROTOCOL = "switching"
+SWITCHING = "switching"
 """Name of the protocol that plays the changes."""
 FORGETTING = "forgetting"
 """Name of the protocol that scores policies at home after they learned elsewhere."""
@@ -42,7 +42,7 @@ def lost(returns: Returns, arm: str) -> dict[str, np.ndarray]:
         ValueError: the study did not play the changes, or not with this arm.
     """
     names = [f"{pattern}_{notice}" for pattern in PATTERNS for notice in NOTICES]
-    found = crossed(returns, PROTOCOL, arm, [f"{name}_lost" for name in names])
+    found = crossed(returns, SWITCHING, arm, [f"{name}_lost" for name in names])
     return {name: found[f"{name}_lost"] for name in names}
 
 
@@ -91,7 +91,7 @@ def forgetting(returns: Returns, arm: str) -> dict[str, float]:
 def _recoveries(returns: Returns, arm: str) -> dict[str, Interval]:
     """Share of the rounds after an abrupt change until the arm has recovered, by name."""
     held = {notice: f"abrupt_{notice}_recovery" for notice in ("hidden", "announced")}
-    found = crossed(returns, PROTOCOL, arm, list(held.values()))
+    found = crossed(returns, SWITCHING, arm, list(held.values()))
     return {
         _recovery_of(arm, notice): interval(Ratio(found[name], np.ones((1, 1, 1, 1, 1))), returns.sizes)
         for notice, name in held.items()
@@ -153,5 +153,5 @@ CLAIM = Claim(
     judge=judge,
     answer=answer,
     essay="that procedural knowledge provides no scaffolding for novel problems",
-    protocols=(PROTOCOL, FORGETTING),
+    protocols=(SWITCHING, FORGETTING),
 )

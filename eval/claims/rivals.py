@@ -30,7 +30,7 @@ from ruleshift.eval.claims.transfer import no_scale
 from ruleshift.eval.claims.wording import ends, label, level, points
 from ruleshift.eval.statistics import Ratio, interval
 
-PROTOCOL = "rivals"
+RIVALS = "rivals"
 """Name of the protocol that plays the factorial."""
 PARTS = ("home_same", "home_novel", "home_settled", "target_same", "target_novel", "target_settled")
 """Parts of the factorial: the rule in force, and whose natives are among the rivals."""
@@ -46,8 +46,8 @@ def leads(returns: Returns, arm: str) -> dict[str, np.ndarray]:
     Raises:
         ValueError: the study lacks the factorial or the arm.
     """
-    floors = [crossed(returns, PROTOCOL, each, PARTS) for each in SCRIPTED]
-    own = crossed(returns, PROTOCOL, arm, PARTS)
+    floors = [crossed(returns, RIVALS, each, PARTS) for each in SCRIPTED]
+    own = crossed(returns, RIVALS, arm, PARTS)
     return {part: own[part] - np.mean([floor[part] for floor in floors], axis=0) for part in PARTS}
 
 
@@ -149,5 +149,5 @@ CLAIM = Claim(
     answer=answer,
     essay="But when those systems change, when new coordination challenges emerge, or when cross-border algorithmic "
     "coordination becomes necessary, that procedural knowledge provides no scaffolding for novel problems.",
-    protocols=(PROTOCOL,),
+    protocols=(RIVALS,),
 )

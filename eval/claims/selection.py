@@ -35,7 +35,7 @@ from ruleshift.eval.claims.wording import label, level, listed, percent
 from ruleshift.eval.metagame import alpha_rank, replicator
 from ruleshift.eval.statistics import Weights, equal, intervals, mean
 
-PROTOCOL = "metagame"
+METAGAME = "metagame"
 """Name of the protocol that plays the mixed markets."""
 SHARES = np.linspace(0, 1, 11)
 """Shares of the rounds under held-out rules at which the population is computed."""
@@ -52,8 +52,8 @@ def metagame(returns: Returns) -> tuple[list[str], Payoffs]:
     Raises:
         ValueError: the study did not play the mixed markets.
     """
-    away = crossed(returns, PROTOCOL, GENERALIST)
-    home = crossed(returns, f"{PROTOCOL}_home", GENERALIST, tuple(away), at_home=True)
+    away = crossed(returns, METAGAME, GENERALIST)
+    home = crossed(returns, f"{METAGAME}_home", GENERALIST, tuple(away), at_home=True)
     arms = list(dict.fromkeys(measure.split(" against ")[0] for measure in away))
     unit_home = (returns.home_best_reply - returns.home_floor)[:, None, None]
     unit_away = (returns.best_reply - returns.floor)[None, :, None]
@@ -180,5 +180,5 @@ CLAIM = Claim(
     essay="Organizations trained on general structural features of algorithmic systems should outperform organizations "
     "trained on procedures specific to their domestic AI infrastructure, even if the infrastructure-specific training "
     "produces faster initial performance.",
-    protocols=(PROTOCOL,),
+    protocols=(METAGAME,),
 )

@@ -10,6 +10,7 @@ import numpy as np
 
 from ruleshift.agents import load_policy
 from ruleshift.envs.files import PARTIAL
+from ruleshift.eval.claims.recovery import FORGETTING
 from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.context import Context, training_cell
 from ruleshift.eval.experiment.design import Design
@@ -18,7 +19,6 @@ from ruleshift.eval.experiment.protocols.protocol import Protocol, episode_secon
 from ruleshift.eval.experiment.protocols.switching import ARMS
 from ruleshift.eval.experiment.protocols.training import missing_natives
 
-FORGETTING = "forgetting"
 TARGETS = 2
 """Targets at which each policy keeps learning, the first of those that it meets."""
 FEW = 0.1

@@ -9,14 +9,13 @@ from dataclasses import replace
 from itertools import combinations_with_replacement
 
 from ruleshift.envs import Rule
+from ruleshift.eval.claims.selection import METAGAME
 from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.context import Context, training_cell
 from ruleshift.eval.experiment.design import PRIMARY, Design
 from ruleshift.eval.experiment.protocols.protocol import Protocol, episode_seconds
 from ruleshift.eval.experiment.protocols.rivals import met
 from ruleshift.eval.play import MarketSetup
-
-METAGAME = "metagame"
 
 
 def cells(design: Design) -> Iterator[Cell]:

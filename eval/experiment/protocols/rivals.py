@@ -8,6 +8,7 @@ natives of the target, who have found a new equilibrium there. All parts share t
 from collections.abc import Callable, Iterator
 
 from ruleshift.agents import Policy
+from ruleshift.eval.claims.rivals import RIVALS
 from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.context import Context, training_cell
 from ruleshift.eval.experiment.deployment import Deployment
@@ -17,7 +18,6 @@ from ruleshift.eval.experiment.protocols.reference import SCRIPTED
 from ruleshift.eval.experiment.protocols.training import missing_natives
 from ruleshift.eval.panels import scripted_panel
 
-RIVALS = "rivals"
 AT_HOME = 2
 """Parts of the factorial that do not depend on the target: the home rule with the same and with novel rivals."""
 AT_TARGET = 4

@@ -12,6 +12,7 @@ import numpy as np
 
 from ruleshift.envs import Economy, Rule, Shift
 from ruleshift.envs.schedule import drift, periodic, placebo
+from ruleshift.eval.claims.recovery import NOTICES, SWITCHING
 from ruleshift.eval.experiment.cell import Cell, Entry
 from ruleshift.eval.experiment.context import Context, training_cell
 from ruleshift.eval.experiment.design import PRIMARY, Design, EvaluationGroup
@@ -21,11 +22,8 @@ from ruleshift.eval.experiment.protocols.shift import NOTICE
 from ruleshift.eval.experiment.protocols.training import missing_natives
 from ruleshift.eval.play import MarketSetup
 
-SWITCHING = "switching"
 ARMS = (*PRIMARY, "noticed+memory")
 """Arms that meet such changes, where the study has them."""
-NOTICES = ("hidden", "announced", "false")
-"""What is said before a change; where it is false, the rule stays."""
 STEPS = 5
 """Steps of a drift."""
 CHANGES = 4
