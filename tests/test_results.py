@@ -1,6 +1,7 @@
 """Reading a finished study: the rows of `results.csv` and the arrays of the verdicts, in little memory at any size."""
 
 import csv
+import gc
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -23,15 +24,20 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def memory(work: Callable[[], object]) -> tuple[int, int]:
-    """Bytes of memory held after the work, with its result, and at most during it."""
+    """Bytes of memory that the result holds, and that were held at most during the work.
+
+    What stays when the result is gone (modules imported on the way, caches) belongs to neither.
+    """
     tracemalloc.start()
     try:
         kept = work()
         held, most = tracemalloc.get_traced_memory()
         del kept
+        gc.collect()
+        stays, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    return held, most
+    return held - stays, most - stays
 
 
 def test_write_results__holds_a_cell_at_a_time(study: Path) -> None:
