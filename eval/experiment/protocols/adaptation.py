@@ -6,6 +6,7 @@ economy at once. A specialist that was forbidden to learn would be a straw man. 
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,7 +64,11 @@ def compute(cell: Cell, context: Context) -> list[Entry]:
 
 
 def phase(cell: Cell, context: Context, **options: Any) -> "TrainingPlan":
-    """The phase in which the arm of a cell keeps learning at its target, as a plan with these further options."""
+    """The phase in which the arm of a cell keeps learning at its target, as a plan with these further options.
+
+    The auxiliary task of training, to predict the features of the rule, has no part in it: they would be labels that
+    come from a held-out rule.
+    """
     from ruleshift.train import TrainingPlan
 
     design, preset = context.design, context.design.preset
@@ -80,7 +85,7 @@ def phase(cell: Cell, context: Context, **options: Any) -> "TrainingPlan":
         groups=context.deployment.learning(cell.target, groups, preset.adaptation_markets, aware=arm.aware),
         start=context.policy_folder(cell) if arm.is_trained else None,
         mechanisms=preset.mechanisms,
-        settings=settings(design),
+        settings=replace(settings(design), aux_coef=0.0),
         **options,
     )
 
