@@ -22,7 +22,7 @@ def gini(amounts: np.ndarray) -> np.ndarray:
     """
     ranked = np.sort(np.asarray(amounts, np.float64), axis=-1)
     count = ranked.shape[-1]
-    differences = ranked @ (2.0 * np.arange(1, count + 1) - count - 1)
+    differences = np.maximum(ranked @ (2.0 * np.arange(1, count + 1) - count - 1), 0.0)  # rounding of equal amounts
     whole = np.abs(ranked).sum(axis=-1)
     return np.divide(differences, (count - 1) * whole, out=np.zeros_like(whole), where=whole > 0)
 

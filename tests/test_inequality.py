@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from synthetic import GENERALIST, make_returns
@@ -33,6 +33,7 @@ amounts = arrays(np.float64, st.integers(2, 12), elements=st.floats(-100, 100).m
 
 
 @given(amounts)
+@example(np.full(5, 1.688))
 def test_gini__is_the_mean_difference_of_all_pairs_over_the_largest_that_there_can_be(x: np.ndarray) -> None:
     pairs = sum(abs(a - b) for a, b in combinations(x, 2))
     whole = np.abs(x).sum()
