@@ -16,10 +16,13 @@ import pytest
 
 from ruleshift.eval import CellError, study
 from ruleshift.eval.claims import CLAIMS
+from ruleshift.eval.experiment.context import Context
 from ruleshift.eval.experiment.design import Design
 from ruleshift.eval.experiment.plan import plan
 from ruleshift.eval.experiment.preset import load_preset
-from ruleshift.eval.experiment.protocols import PROTOCOLS
+from ruleshift.eval.experiment.protocols import PROTOCOLS, adaptation
+from ruleshift.eval.experiment.protocols.training import settings
+from ruleshift.eval.experiment.record import study_folder
 
 COMMAND = "import sys; from ruleshift.eval import study; study('testing', sys.argv[1], workers=2)"
 
@@ -65,6 +68,17 @@ def test_study__every_arm_is_scored_in_every_economy_among_every_panel(finished:
                 if (row["arm"], row["target_rule"], row["measure"]) == (arm, "dispatch_lottery", "return")
             }
             assert len(groups) == 2 * 2 * 2
+
+
+def test_adaptation__no_arm_predicts_the_features_of_a_held_out_rule(finished: Path) -> None:
+    """They are labels that a platform would not hand out; in training, the rules are those of the arm."""
+    design = Design.of(load_preset("testing"))
+    context = Context(design, study_folder(finished, design))
+    cell = next(each for each in plan(design) if each.protocol == "adaptation" and each.arm == "scratch+memory")
+    phase = adaptation.phase(cell, context)
+    assert phase.make_learner(phase.make_env(1)).policy.predictor is None
+    training = replace(phase, settings=settings(design))
+    assert training.make_learner(training.make_env(1)).policy.predictor is not None
 
 
 def test_study__adaptation_is_the_mean_over_the_whole_phase(finished: Path) -> None:
